@@ -1,0 +1,67 @@
+"""Memory is estimated and refused before it is taken."""
+
+from __future__ import annotations
+
+import os
+
+from factorgraph.errors import BudgetError, UsageError
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_limit: int | None = None
+
+
+def parse_bytes(text: str) -> int:
+    """Return the bytes that ``500M`` or ``2.5G`` or ``1000000`` stand for."""
+    stripped = text.strip().lower().removesuffix("b")
+    number, unit = (stripped[:-1], stripped[-1:]) if stripped[-1:].isalpha() else (stripped, "")
+    try:
+        value = float(number) * _UNITS[unit]
+        if not 0 < value < 2**62:
+            raise ValueError(value)
+        return int(value)
+    except (KeyError, ValueError):
+        raise UsageError(f"not an amount of memory: {text!r}", hint="say 500M or 2G") from None
+
+
+def default_limit() -> int:
+    """Return three quarters of the machine's memory, or 4 GB where that cannot be told."""
+    try:
+        return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 0.75)
+    except (ValueError, OSError, AttributeError):
+        return 4 * 10**9
+
+
+def limit() -> int:
+    """Return the budget in bytes."""
+    return _limit if _limit is not None else default_limit()
+
+
+def set_limit(size: int | None) -> None:
+    """Set the budget of this process in bytes; None returns to the default."""
+    global _limit
+    _limit = size
+
+
+def human(size: float) -> str:
+    """Return ``size`` bytes as a short text."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(size) < 1000 or unit == "TB":
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    raise AssertionError
+
+
+def require(size: int, what: str) -> None:
+    """Raise BudgetError if ``what`` would take more than the budget.
+
+    Parameters
+    ----------
+    size : bytes that would be allocated.
+    what : what for, as a noun phrase that names the user's own term.
+    """
+    if size > limit():
+        raise BudgetError(
+            f"{what} would take {human(size)}, over the budget of {human(limit())}",
+            code="E0900",
+            hint="raise it with --budget-memory, or make the problem smaller",
+        )

@@ -1,0 +1,132 @@
+"""What can go wrong, as one tree.
+
+::
+
+    FgError
+    ├── ModelError            the model text is wrong (has a span)
+    │   └── NotBuiltError     the text is right, but this version cannot do it yet
+    ├── DataError             the data do not fit, or are damaged
+    ├── RunError              a run folder is missing, damaged or of another model
+    ├── InferenceError        no engine can answer what was asked of this graph
+    ├── NumericalError        a value became NaN or infinite where it must be finite
+    ├── BudgetError           the work would need more memory than allowed
+    └── UsageError            an option or argument is wrong
+
+Every one of them is the user's to mend (exit code 2 on the command line). Anything else that
+escapes is a defect of this package (exit code 1). The library raises, the command line prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from factorgraph.source import Span, visible
+
+
+class FgError(Exception):
+    """The root: a message for the user, with the place and a way out where there is one.
+
+    Parameters
+    ----------
+    message : one sentence, without a full stop at the end.
+    code : ``E`` and four digits, or empty.
+    span : the place in a model text, if there is one.
+    hint : what to do about it, if that is known.
+    """
+
+    def __init__(
+        self, message: str, *, code: str = "", span: Span | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.span = span
+        self.hint = hint
+
+    def __str__(self) -> str:
+        place = f"{self.span}: " if self.span else ""
+        code = f" {self.code}" if self.code else ""
+        return f"{place}error{code}: {visible(self.message)}"
+
+    def report(self) -> str:
+        """Return the message with source line, carets and hint, safe to print."""
+        lines = [str(self)]
+        if self.span:
+            lines.extend(self.span.excerpt())
+        if self.hint:
+            lines.append(f"  hint: {visible(self.hint)}")
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the error as plain values, for ``--json``."""
+        out: dict[str, Any] = {"error": type(self).__name__, "message": self.message}
+        if self.code:
+            out["code"] = self.code
+        if self.hint:
+            out["hint"] = self.hint
+        if self.span:
+            line, column = self.span.source.position(self.span.start)
+            end_line, end_column = self.span.source.position(self.span.stop)
+            out |= {
+                "file": self.span.source.name,
+                "line": line,
+                "column": column,
+                "end_line": end_line,
+                "end_column": end_column,
+            }
+        return out
+
+
+class ModelError(FgError):
+    """The model text is wrong."""
+
+
+class NotBuiltError(ModelError):
+    """The model text is legal, but this version cannot do what it asks."""
+
+
+class DataError(FgError):
+    """The data are damaged or do not fit the model."""
+
+
+class RunError(FgError):
+    """A run folder is missing, damaged or belongs to another model."""
+
+
+class InferenceError(FgError):
+    """No engine can answer what was asked of this graph."""
+
+
+class NumericalError(FgError):
+    """A value became NaN or infinite where it must be finite."""
+
+
+class BudgetError(FgError):
+    """The work would need more memory than the budget allows."""
+
+
+class UsageError(FgError):
+    """An option or argument is wrong."""
+
+
+def nearest(word: str, candidates: Iterable[str], limit: int = 3) -> str | None:
+    """Return the candidate within ``limit`` edits of ``word`` (fewest first), or None."""
+    best: tuple[int, str] | None = None
+    for candidate in candidates:
+        if abs(len(candidate) - len(word)) > limit:
+            continue
+        row = list(range(len(candidate) + 1))
+        for i, a in enumerate(word, 1):
+            previous, row[0] = row[0], i
+            for j, b in enumerate(candidate, 1):
+                previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (a != b))
+        if row[-1] <= min(limit, max(1, len(word) // 2)) and (best is None or row[-1] < best[0]):
+            best = (row[-1], candidate)
+    return best[1] if best else None
+
+
+def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
+    """Return a hint that names the nearest candidate, or None."""
+    near = nearest(word, candidates)
+    return f"did you mean `{near}`?" if near else None
