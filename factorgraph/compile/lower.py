@@ -1,0 +1,336 @@
+"""From a checked factor to a Program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import reduce
+
+from factorgraph.compile.program import (
+    BaseDefinition,
+    InPlace,
+    Program,
+    Reduction,
+    Slot,
+    SlotDefinition,
+    Space,
+    State,
+)
+from factorgraph.errors import ModelError
+from factorgraph.model.arrays import integer, plus, same_extent
+from factorgraph.model.expression import (
+    BIT,
+    INT,
+    REAL,
+    Apply,
+    Const,
+    DomainSize,
+    Expr,
+    GivenRead,
+    LetRead,
+    ParamRead,
+    Reduce,
+    UnknownRead,
+    Variable,
+    fixed_value,
+    is_data,
+    is_fixed,
+    show,
+    walk,
+)
+from factorgraph.model.functions import apply
+from factorgraph.model.model import FactorDeclaration, IndexSet, Model
+from factorgraph.model.names import not_built
+
+TABLE_LIMIT = 2**24
+"""Entries of one table above which a factor is no small table."""
+
+
+def lower(model: Model, factor: FactorDeclaration) -> Program:
+    """Return the program of a factor.
+
+    Raises
+    ------
+    ModelError : ``E0121`` where an index that depends on an unknown may leave its axis.
+    NotBuiltError : for a table too large to be one.
+    """
+    return _Lowering(model, factor).program()
+
+
+class _Ragged(Exception):
+    """A loop inside cannot be a plain one."""
+
+
+@dataclass
+class _Context:
+    """Where in the code we are: the row space, the plain loops around, the branch taken."""
+
+    space: int
+    loops: dict[Variable, tuple[Expr, Expr]]
+    when: Expr | None = None
+
+
+class _Lowering:
+    def __init__(self, model: Model, factor: FactorDeclaration) -> None:
+        self.model = model
+        self.factor = factor
+        self.scope = tuple(r for r in factor.scope if isinstance(r, UnknownRead))
+        self.sets = tuple(model.unknowns[r.name].values for r in self.scope)
+        self.spaces: list[Space] = []
+        self.slots: list[SlotDefinition] = []
+        self.bases: list[BaseDefinition] = []
+        self.owner: dict[Variable, int] = {b.variable: 0 for b in factor.binders}
+        self.loops_made = 0
+
+    def program(self) -> Program:
+        fixed = [s.fixed or 1 for s in self.sets]
+        states = reduce(lambda a, b: a * b, fixed, 1)
+        if states > TABLE_LIMIT:
+            raise not_built(
+                f"factor `{self.factor.name}` has a table of {states:,} entries", self.factor.span
+            )
+        value = self.factor.value
+        if self.factor.hard:
+            zero = Const(value.span, REAL, 0.0)
+            infinite = Const(value.span, REAL, float("inf"))
+            value = Apply(value.span, REAL, "if", (value, zero, infinite))
+        body = self.code(value, _Context(0, {}))
+        params = dict.fromkeys(p.name for p in walk(body) if isinstance(p, ParamRead))
+        return Program(
+            self.factor,
+            self.scope,
+            self.sets,
+            tuple(self.spaces),
+            tuple(self.slots),
+            tuple(self.bases),
+            body,
+            tuple(params),
+        )
+
+    # -- code
+
+    def code(self, e: Expr, at: _Context) -> Expr:
+        """Return the code of an expression: slots for what only reads data."""
+        if isinstance(e, Const) and not isinstance(e.value, str):
+            return e
+        if isinstance(e, DomainSize):
+            return e
+        if is_data(e) and not any(isinstance(p, Variable) and p in at.loops for p in walk(e)):
+            return self.slot(e, at)
+        match e:
+            case UnknownRead():
+                state = State(e.span, e.kind, self.scope.index(e))
+                low = self.sets[state.axis].low
+                return plus(state, integer(e.span, low)) if low else state
+            case ParamRead():
+                return self.param(e, at)
+            case GivenRead() | LetRead():
+                return self.in_place(e, at)
+            case Variable():
+                return e
+            case Apply(operator="position"):
+                return self.code(e.arguments[0], at)
+            case Apply(operator="if") if is_data(e.arguments[0]):
+                return self.branches(e, at)
+            case Apply():
+                return replace(e, arguments=tuple(self.code(a, at) for a in e.arguments))
+            case Reduce():
+                return self.reduction(e, at)
+        raise AssertionError(e)
+
+    def branches(self, e: Apply, at: _Context) -> Expr:
+        """Code an `if` whose condition reads data: each branch's data only where it is taken."""
+        condition, yes, no = e.arguments
+        coded = self.code(condition, at)
+        if any(isinstance(p, Variable) and p in at.loops for p in walk(condition)):
+            return replace(e, arguments=(coded, self.code(yes, at), self.code(no, at)))
+        opposite = Apply(condition.span, BIT, "not", (condition,))
+        taken = [
+            replace(at, when=c if at.when is None else Apply(c.span, BIT, "and", (at.when, c)))
+            for c in (condition, opposite)
+        ]
+        return replace(e, arguments=(coded, self.code(yes, taken[0]), self.code(no, taken[1])))
+
+    def space_of(self, e: Expr) -> int:
+        """Return the innermost row space whose index the expression uses."""
+        return max((self.owner.get(p, 0) for p in walk(e) if isinstance(p, Variable)), default=0)
+
+    def slot(
+        self, e: Expr, at: _Context, limit: tuple[str, int, IndexSet] | None = None
+    ) -> Slot:
+        space = self.space_of(e) if at.when is None else max(map(self.space_of, (e, at.when)))
+        definition = SlotDefinition(space, e, at.when, limit)
+        for number, known in enumerate(self.slots):
+            if known == definition:
+                return Slot(e.span, e.kind, number)
+        self.slots.append(definition)
+        return Slot(e.span, e.kind, len(self.slots) - 1)
+
+    def param(self, e: ParamRead, at: _Context) -> ParamRead:
+        """Code a weight's indices; whatever cannot be checked here is checked with the data."""
+        axes = self.model.params[e.name].axes
+        indices = []
+        for k, (index, axis) in enumerate(zip(e.indices, axes, strict=True)):
+            loops = any(isinstance(p, Variable) and p in at.loops for p in walk(index))
+            if is_data(index) and not loops:
+                value = fixed_value(index)
+                if isinstance(index, Const) and value is not None:
+                    self._inside(e, axis, (int(value), int(value)), index)
+                    indices.append(index)
+                else:
+                    indices.append(self.slot(index, at, (e.name, k, axis)))
+                continue
+            coded = self.code(index, at)
+            if not self._spans(coded, axis, at):
+                self._inside(e, axis, self.interval(coded, at), index)
+            indices.append(coded)
+        return replace(e, indices=tuple(indices))
+
+    def _spans(self, index: Expr, axis: IndexSet, at: _Context) -> bool:
+        """Return whether an index runs over just the axis, by its declaration."""
+        if isinstance(index, State):
+            return same_extent(self.sets[index.axis].count, axis.count)
+        if isinstance(index, Variable) and index in at.loops:
+            low, high = at.loops[index]
+            last = apply(high.span, "-", axis.count, integer(high.span, 1))
+            return fixed_value(low) == 0 and last == high
+        return False
+
+    def _inside(
+        self, e: ParamRead, axis: IndexSet, interval: tuple[int, int] | None, index: Expr
+    ) -> None:
+        size = axis.fixed
+        if interval is None or size is None:
+            raise not_built(
+                f"an index of `{e.name}` that mixes unknowns with data or with a domain that "
+                "the data fill",
+                index.span,
+            )
+        if interval[0] < 0 or interval[1] >= size:
+            raise ModelError(
+                f"index `{show(index)}` of `{e.name}` runs over {interval[0]}..{interval[1]}, "
+                f"outside 0..{size - 1}",
+                code="E0121",
+                span=index.span,
+            )
+
+    def interval(self, e: Expr, at: _Context) -> tuple[int, int] | None:
+        """Return bounds of a whole-number code, or None."""
+        if isinstance(e, Const) and isinstance(e.value, int):
+            return e.value, e.value
+        if isinstance(e, State):
+            size = self.sets[e.axis].fixed
+            return None if size is None else (0, size - 1)
+        if isinstance(e, Variable) and e in at.loops:
+            low, high = (fixed_value(x) for x in at.loops[e])
+            return None if low is None or high is None else (int(low), int(high))
+        if not isinstance(e, Apply):
+            return None
+        if e.kind.sort == "bit":
+            return 0, 1
+        parts = [self.interval(a, at) for a in e.arguments]
+        if e.operator == "if":
+            parts = parts[1:]
+        if any(p is None for p in parts):
+            return None
+        ends = [p for p in parts if p is not None]
+        match e.operator:
+            case "neg":
+                return -ends[0][1], -ends[0][0]
+            case "+":
+                return ends[0][0] + ends[1][0], ends[0][1] + ends[1][1]
+            case "-":
+                return ends[0][0] - ends[1][1], ends[0][1] - ends[1][0]
+            case "*":
+                corners = [a * b for a in ends[0] for b in ends[1]]
+                return min(corners), max(corners)
+            case "if":
+                return min(a for a, _ in ends), max(b for _, b in ends)
+            case "min":
+                return min(a for a, _ in ends), min(b for _, b in ends)
+            case "max":
+                return max(a for a, _ in ends), max(b for _, b in ends)
+            case "abs":
+                a, b = ends[0]
+                return (0 if a <= 0 <= b else min(abs(a), abs(b))), max(abs(a), abs(b))
+        return None
+
+    def in_place(self, e: GivenRead | LetRead, at: _Context) -> InPlace:
+        """Read a column where it lies, if each index is a loop index plus something of the row."""
+        if not is_data(e):
+            raise not_built(f"`{e.name}` indexed by an unknown", e.span)
+        extents = self._extents(e)
+        indices, reach, steps = [], [], []
+        for k, index in enumerate(e.indices):
+            row, loops = _split(index, at)
+            if any(v not in at.loops for v in loops):
+                raise _Ragged
+            indices.append(row)
+            reach.append(tuple(at.loops[v] for v in loops))
+            stride: Expr = integer(e.span, 1)
+            for extent in extents[k + 1 :]:
+                stride = apply(e.span, "*", stride, extent)
+            for v in loops:
+                coded = stride if is_fixed(stride) else self.slot(stride, at)
+                steps.append((coded, v))
+        whole = [*indices, *([] if at.when is None else [at.when])]
+        space = max([0, *(self.space_of(i) for i in whole)])
+        definition = BaseDefinition(space, e.name, tuple(indices), tuple(reach), at.when)
+        if definition not in self.bases:
+            self.bases.append(definition)
+        return InPlace(e.span, e.kind, self.bases.index(definition), tuple(steps))
+
+    def _extents(self, e: GivenRead | LetRead) -> tuple[Expr, ...]:
+        if isinstance(e, GivenRead):
+            return tuple(a.count for a in self.model.givens[e.name].axes)
+        one = integer(e.span, 1)
+        return tuple(
+            apply(e.span, "+", apply(e.span, "-", b.high, b.low), one)
+            for b in self.model.lets[e.name].binders
+        )
+
+    def reduction(self, e: Reduce, at: _Context) -> Reduction:
+        """A plain loop where the ends are fixed and data can be read in place, else a ragged one."""
+        self.loops_made += 1
+        number = self.loops_made
+        if e.guard is None and is_fixed(e.low) and is_fixed(e.high):
+            kept = len(self.spaces), len(self.slots), len(self.bases)
+            try:
+                inner = replace(at, loops={**at.loops, e.index: (e.low, e.high)})
+                body = self.code(e.body, inner)
+                return Reduction(
+                    e.span, e.kind, number, e.operator, e.index, e.low, e.high, None, body
+                )
+            except _Ragged:
+                del self.spaces[kept[0] :], self.slots[kept[1] :], self.bases[kept[2] :]
+        if at.loops:
+            raise _Ragged
+        if not (is_data(e.low) and is_data(e.high) and (e.guard is None or is_data(e.guard))):
+            raise not_built("a range or guard that reads unknowns or params", e.span)
+        guard = e.guard
+        if at.when is not None:
+            guard = at.when if guard is None else Apply(e.span, BIT, "and", (at.when, guard))
+        self.spaces.append(Space(at.space, e.index, e.low, e.high, guard))
+        space = len(self.spaces)
+        self.owner[e.index] = space
+        body = self.code(e.body, _Context(space, {}, at.when))
+        return Reduction(e.span, e.kind, number, e.operator, e.index, e.low, e.high, space, body)
+
+
+def _split(index: Expr, at: _Context) -> tuple[Expr, list[Variable]]:
+    """Return an index as a part of the row and the loop indices added to it."""
+    if isinstance(index, Variable) and index in at.loops:
+        return Const(index.span, INT, 0), [index]
+    if isinstance(index, Apply) and index.operator == "position":
+        return _split(index.arguments[0], at)
+    if isinstance(index, Apply) and index.operator in ("+", "-"):
+        left, right = index.arguments[0], index.arguments[-1]
+        if index.operator == "-" and any(p in at.loops for p in walk(right)):
+            raise _Ragged
+        row, loops = _split(left, at)
+        if index.operator == "-":
+            return replace(index, arguments=(row, right)), loops
+        other, more = _split(right, at)
+        return plus(row, other), loops + more
+    if any(isinstance(p, Variable) and p in at.loops for p in walk(index)):
+        raise _Ragged
+    return index, []

@@ -1,0 +1,139 @@
+"""A factor ready to be emitted: what is computed when data are bound, and what at each step.
+
+Everything in a factor that reads only givens becomes a *slot*: a number for each row, computed
+once by array work when the data are bound. Long arrays of givens inside a plain loop
+(`dot(U[y[t]], x[t])`) are not copied: they are read in place, from a *base* computed once. What
+is left (weights, states, slots) is the *code* that runs at each step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from factorgraph.model.expression import Expr, ParamRead, UnknownRead, Variable
+from factorgraph.model.model import FactorDeclaration, IndexSet
+
+
+@dataclass(frozen=True)
+class State(Expr):
+    """The state, from 0, of variable ``axis`` of the scope."""
+
+    axis: int
+
+
+@dataclass(frozen=True)
+class Slot(Expr):
+    """Slot ``number`` of the row at hand."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class InPlace(Expr):
+    """An element of a column, read where it lies: base + sum of stride * index."""
+
+    number: int
+    steps: tuple[tuple[Expr, Variable], ...]
+
+
+@dataclass(frozen=True)
+class Reduction(Expr):
+    """A loop in the code: over ``low .. high``, or over the rows of a ragged space."""
+
+    number: int
+    operator: str
+    index: Variable
+    low: Expr
+    high: Expr
+    space: int | None
+    body: Expr
+
+    def parts(self) -> tuple[Expr, ...]:
+        return (self.body,)
+
+
+@dataclass(frozen=True)
+class Space:
+    """Rows made of the rows of ``parent`` by running ``index`` over ``low .. high``."""
+
+    parent: int
+    index: Variable
+    low: Expr
+    high: Expr
+    guard: Expr | None
+
+
+@dataclass(frozen=True)
+class SlotDefinition:
+    """What a slot holds.
+
+    Attributes
+    ----------
+    when : the slot is computed only where this holds (else 0): the branch of an `if` that is
+        not taken is not evaluated.
+    limit : the axis of a param that the slot indexes, as (param, axis number, set).
+    """
+
+    space: int
+    value: Expr
+    when: Expr | None = None
+    limit: tuple[str, int, IndexSet] | None = None
+
+
+@dataclass(frozen=True)
+class BaseDefinition:
+    """Where reading in place starts.
+
+    Attributes
+    ----------
+    name : of the given or computed `let`.
+    indices : positions with every loop index at 0.
+    reach : for each axis, the loop indices that are added, as (low, high) pairs.
+    """
+
+    space: int
+    name: str
+    indices: tuple[Expr, ...]
+    reach: tuple[tuple[tuple[Expr, Expr], ...], ...]
+    when: Expr | None = None
+
+
+@dataclass(frozen=True)
+class Program:
+    """A factor, split into what is bound once and what is run.
+
+    Attributes
+    ----------
+    factor : the declaration it was made of.
+    scope : reads of unknowns, in the order of the table's axes.
+    sets : the values of each variable of the scope.
+    spaces : row spaces; space 0 is the factor's own rows and is not listed here (numbered from 1).
+    slots, bases : definitions, by number.
+    body : the code of the energy.
+    params : the names of the params that the code reads.
+    """
+
+    factor: FactorDeclaration
+    scope: tuple[UnknownRead, ...]
+    sets: tuple[IndexSet, ...]
+    spaces: tuple[Space, ...]
+    slots: tuple[SlotDefinition, ...]
+    bases: tuple[BaseDefinition, ...]
+    body: Expr
+    params: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.factor.name
+
+    @property
+    def shareable(self) -> bool:
+        """Whether rows with equal slots have equal tables, by whole-number slots alone."""
+        return (
+            not self.bases
+            and not self.spaces
+            and all(s.value.kind.sort != "real" for s in self.slots)
+        )
+
+
+__all__ = ["ParamRead", "Program"]

@@ -1,0 +1,138 @@
+"""Take data from Python: arrays by name, or instances one by one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from factorgraph.data.column import Column, Records, Values
+from factorgraph.data.dtype import settle
+from factorgraph.data.field import Field
+from factorgraph.data.read import read
+from factorgraph.data.stack import OFFSETS, check_shape, even, gather, ragged
+from factorgraph.data.table import Table
+from factorgraph.errors import DataError
+
+SOURCE = "<data>"
+
+
+def from_python(
+    data: Records | str | os.PathLike[str] | Mapping[str, Any] | Iterable[Mapping[str, Any]],
+    fields: Collection[str] | None = None,
+) -> Records:
+    """Return data of any accepted form as records.
+
+    Parameters
+    ----------
+    data : Records, returned as they are; a path, which is read; a dict of arrays whose first
+        axis counts the instances (with ``NAME.offsets`` as in an npz file) or of lists with an
+        entry for each instance; or an iterable of dicts, one for each instance, of numbers,
+        texts, truth values, None, nested lists and arrays.
+    fields : names to keep; None keeps all. Absent ones are left out.
+
+    Returns
+    -------
+    Records. Arrays that already have the common form are not copied.
+
+    Raises
+    ------
+    DataError : the data are of no such form, or do not go together.
+    BudgetError : the data would take too much memory.
+    """
+    if isinstance(data, Records):
+        return data
+    if isinstance(data, str | os.PathLike):
+        return read(data, fields)
+    if isinstance(data, Mapping):
+        return _from_arrays(data, fields)
+    if not isinstance(data, Iterable):
+        raise DataError(
+            f"data of type {type(data).__name__} are not read",
+            hint="give a path, a dict of arrays or a list of dicts",
+        )
+    table = Table(SOURCE, fields, by_line=False, finite=False)
+    for i, item in enumerate(data):
+        if not isinstance(item, Mapping):
+            raise DataError(
+                f"{SOURCE}: instance {i} is of type {type(item).__name__}, not a dict of fields",
+                hint="give a path, a dict of arrays or a list of dicts",
+            )
+        _check_names(item)
+        table.append({name: _array(value, name) for name, value in item.items()}, i)
+        if i % 1024 == 1023:
+            table.flush()
+    return table.records()
+
+
+def _from_arrays(data: Mapping[str, Any], fields: Collection[str] | None) -> Records:
+    _check_names(data)
+    if not data:
+        raise DataError(f"{SOURCE} holds no fields")
+    columns: dict[str, Column] = {}
+    for name, value in data.items():
+        base = name.removesuffix(OFFSETS)
+        if fields is not None and base not in fields and name not in fields:
+            continue
+        if base == name:
+            columns[name] = _column(name, value, data.get(name + OFFSETS))
+        elif base not in data:
+            raise DataError(f"{SOURCE} has `{name}`, but no array `{base}`")
+    return gather(columns, SOURCE)
+
+
+def _column(name: str, value: Any, offsets: Any) -> Column:
+    what = f"field `{name}` of {SOURCE}"
+    value = _array(value, name)
+    if not isinstance(value, np.ndarray) and offsets is None:
+        return _listed(name, value, what)
+    array = _settled(value, what)
+    check_shape(array.shape, max(array.itemsize, 1), what)
+    flat, missing = settle(array.reshape(-1), what, own=False)
+    if offsets is None:
+        return even(name, flat, missing, array.shape, what)
+    bounds = _settled(offsets, f"offsets of {what}")
+    bounds = settle(bounds.reshape(-1), f"offsets of {what}", own=False)[0].reshape(bounds.shape)
+    return ragged(name, flat, missing, array.shape, bounds, what)
+
+
+def _settled(value: Any, what: str) -> Values:
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise DataError(f"{what} is no array: {error}") from None
+
+
+def _listed(name: str, value: Any, what: str) -> Column:
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise DataError(
+            f"{what} is of type {type(value).__name__}, but holds an entry for each instance",
+            hint="give an array whose first axis counts the instances, or a list",
+        )
+    field = Field(name, SOURCE, by_line=False, finite=False)
+    for i, entry in enumerate(value):
+        field.append(_array(entry, name), i)
+    return field.column()
+
+
+def _array(value: Any, name: str) -> Any:
+    if isinstance(value, np.ma.MaskedArray):
+        raise DataError(
+            f"field `{name}` of {SOURCE} is a masked array, which is not read",
+            hint="give nested lists with None for each missing value",
+        )
+    if isinstance(value, list | tuple | str | bytes | Mapping) or not hasattr(value, "__array__"):
+        return value
+    # Series, tensors and the like say how they become arrays.
+    try:
+        return np.asarray(value)
+    except Exception as error:
+        raise DataError(f"field `{name}` of {SOURCE} gives no array: {error}") from None
+
+
+def _check_names(item: Mapping[Any, Any]) -> None:
+    for name in item:
+        if not isinstance(name, str):
+            raise DataError(f"{SOURCE}: the name of a field is of type {type(name).__name__}")

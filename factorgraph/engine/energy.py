@@ -1,0 +1,204 @@
+"""The energy of given configurations, on any structure, and what probes ask of their arguments."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from factorgraph.errors import UsageError
+from factorgraph.graph.structure import Energies, Ints, Structure
+from factorgraph.jit import kernel
+
+Span = tuple[int, int]
+
+
+def energy(
+    structure: Structure, values: Energies, states: ArrayLike, span: Span | None = None
+) -> Energies:
+    """Return the energy of one configuration per instance, summed in float64 over all factors.
+
+    Parameters
+    ----------
+    structure : any structure, loopy ones too.
+    values : float64 [B, T], energies in the structure's layout.
+    states : int32 [B, V] or [V], a state of each variable; of all variables, whatever the span.
+    span : instances ``lo .. hi - 1``; None for all.
+
+    Returns
+    -------
+    float64 [B, hi - lo].
+
+    Raises
+    ------
+    UsageError : shapes or states do not fit the structure.
+    """
+    values = checked_values(structure, values)
+    chosen = checked_states(structure, states, len(values), complete=True)
+    lo, hi = checked_span(structure, span)
+    out = np.zeros((len(values), hi - lo))
+    for g, group in enumerate(structure.groups):
+        _add_energy(
+            group.scope,
+            group.table,
+            group.rows,
+            np.array(group.cards, np.int64),
+            structure.offset[g],
+            values,
+            chosen,
+            0,
+            lo,
+            hi,
+            out,
+        )
+    return out
+
+
+def add_indicator(
+    structure: Structure,
+    states: Ints,
+    weight: Energies,
+    into: Energies,
+    span: Span | None = None,
+    first: int = 0,
+) -> None:
+    """Add to each table the weight of every factor that reads it, at the entry of ``states``.
+
+    This is the derivative of :func:`energy` by the values, times ``weight``.
+
+    Parameters
+    ----------
+    structure : any structure.
+    states : int32 [B, V] or [V]; with ``first``, of the variables from ``first`` on.
+    weight : float64 [B, hi - lo]; instances of weight zero are left out.
+    into : float64 [B, T], changed in place.
+    span : instances ``lo .. hi - 1``; None for all.
+    first : the variable that column 0 of ``states`` stands for.
+
+    Raises
+    ------
+    UsageError : a shape does not fit the structure.
+    """
+    lo, hi = checked_span(structure, span)
+    weight = checked_weight(weight, into, structure, hi - lo)
+    chosen = np.ascontiguousarray(np.atleast_2d(states), np.int32)
+    if len(chosen) not in (1, len(weight)):
+        raise UsageError(f"states are for a batch of {len(chosen)}, weights for {len(weight)}")
+    for g, group in enumerate(structure.groups):
+        _add_indicator(
+            group.scope,
+            group.table,
+            group.rows,
+            np.array(group.cards, np.int64),
+            structure.offset[g],
+            chosen,
+            first,
+            lo,
+            hi,
+            weight,
+            into,
+        )
+
+
+@kernel
+def _add_energy(  # type: ignore[no-untyped-def]
+    scope, table, rows, cards, offset, values, states, first, lo, hi, out
+):
+    size = 1
+    for k in range(len(cards)):
+        size *= cards[k]
+    for b in range(len(values)):
+        at = b if len(states) > 1 else 0
+        for i in range(lo, hi):
+            total = out[b, i - lo]
+            for f in range(rows[i], rows[i + 1]):
+                entry = np.int64(0)
+                for k in range(len(cards)):
+                    entry = entry * cards[k] + states[at, scope[f, k] - first]
+                total += values[b, offset + table[f] * size + entry]
+            out[b, i - lo] = total
+
+
+@kernel
+def _add_indicator(  # type: ignore[no-untyped-def]
+    scope, table, rows, cards, offset, states, first, lo, hi, weight, into
+):
+    size = 1
+    for k in range(len(cards)):
+        size *= cards[k]
+    for b in range(len(into)):
+        at = b if len(states) > 1 else 0
+        for i in range(lo, hi):
+            share = weight[b, i - lo]
+            if share == 0.0:
+                continue
+            for f in range(rows[i], rows[i + 1]):
+                entry = np.int64(0)
+                for k in range(len(cards)):
+                    entry = entry * cards[k] + states[at, scope[f, k] - first]
+                into[b, offset + table[f] * size + entry] += share
+
+
+def checked_span(structure: Structure, span: Span | None) -> Span:
+    """Return the instances asked for as a pair within the structure."""
+    lo, hi = (0, structure.instances) if span is None else span
+    if not 0 <= lo <= hi <= structure.instances:
+        raise UsageError(f"instances {lo}..{hi} of {structure.instances}")
+    return lo, hi
+
+
+def checked_values(structure: Structure, values: Energies) -> Energies:
+    """Return ``values`` as a contiguous, writable float64 array [B, T]; never changed."""
+    array = np.asarray(values)
+    if array.dtype != np.float64:
+        raise UsageError(f"energies are float64, not {array.dtype}")
+    if array.ndim != 2 or array.shape[1] != structure.size:
+        raise UsageError(f"energies have shape {array.shape}, not (batch, {structure.size})")
+    return np.require(array, requirements=["C", "W"])
+
+
+def checked_states(
+    structure: Structure, states: ArrayLike | None, batch: int, *, complete: bool = False
+) -> Ints:
+    """Return states or evidence (-1 where free) as int32 [B or 1, V]; None gives [1, 0]."""
+    if states is None:
+        return np.zeros((1, 0), np.int32)
+    array = np.asarray(states)
+    if array.dtype.kind not in "iu":
+        raise UsageError(f"states are integers, not {array.dtype}")
+    array = np.atleast_2d(array)
+    if array.ndim != 2 or array.shape[1] != structure.variables or len(array) not in (1, batch):
+        raise UsageError(
+            f"states have shape {array.shape}, not ({batch} or 1, {structure.variables})"
+        )
+    if array.dtype != np.int32:
+        array = np.clip(array, -2, np.iinfo(np.int32).max)
+    out = np.require(array, np.int32, ["C", "W"])
+    if _strays(out, np.require(structure.card, np.int32, ["C", "W"]), 0 if complete else -1):
+        raise UsageError("a state is out of the range of its variable")
+    return out
+
+
+@kernel
+def _strays(states, card, least):  # type: ignore[no-untyped-def]
+    """Return whether any state is below ``least`` or not below its variable's card."""
+    for b in range(len(states)):
+        bad = False
+        for v in range(len(card)):
+            bad |= (states[b, v] < least) | (states[b, v] >= card[v])
+        if bad:
+            return True
+    return False
+
+
+def checked_weight(
+    weight: Energies, into: Energies, structure: Structure, instances: int
+) -> NDArray[np.float64]:
+    """Return the weights [B, instances] of cotangents that go into float64 [B, T]."""
+    if not isinstance(into, np.ndarray) or into.dtype != np.float64 or into.ndim != 2:
+        raise UsageError("cotangents are added into a float64 array [batch, values]")
+    if into.shape[1] != structure.size or not into.flags.c_contiguous or not into.flags.writeable:
+        raise UsageError(f"cotangents of shape {into.shape}, not (batch, {structure.size})")
+    array = np.require(weight, np.float64, ["C", "W"])
+    if array.shape != (len(into), instances):
+        raise UsageError(f"weights have shape {array.shape}, not {(len(into), instances)}")
+    return array

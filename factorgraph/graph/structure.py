@@ -1,0 +1,162 @@
+"""The flat graph: which variables there are, what each factor touches, which table it reads.
+
+A *structure* holds indices only. The energies live in one flat vector of *values*: the tables of
+group ``g`` stand at ``values[offset[g] : offset[g + 1]]``, distinct table after distinct table,
+each in C order over the group's cards. Marginals and cotangents have the same layout, so that
+what inference hands back can be added up table by table without any bookkeeping.
+
+Several instances are concatenated: variables, and the rows of each group, stand in the order of
+their instances, with offsets. A batch of graphs that share one structure is an array of values
+with a leading axis, ``[B, T]``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from factorgraph.errors import InferenceError
+
+Ints = NDArray[np.int32]
+Offsets = NDArray[np.int64]
+Energies = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Factors of one name, arity and shape of table.
+
+    Attributes
+    ----------
+    name : the factor's name, for messages.
+    cards : states of each variable of the scope, in order; () for a constant energy.
+    scope : int32 [n, arity], variable numbers, distinct within a row.
+    table : int32 [n], which of the group's distinct tables each row reads.
+    distinct : number of distinct tables.
+    rows : int64 [I + 1], rows by instance: instance i owns ``rows[i] .. rows[i + 1] - 1``.
+    """
+
+    name: str
+    cards: tuple[int, ...]
+    scope: Ints
+    table: Ints
+    distinct: int
+    rows: Offsets
+
+    @property
+    def states(self) -> int:
+        """Entries of one table."""
+        return prod(self.cards)
+
+    @property
+    def size(self) -> int:
+        """Entries of all distinct tables."""
+        return self.distinct * self.states
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Variables in the order of their instances, and groups of factors over them.
+
+    Attributes
+    ----------
+    card : int32 [V], states of each variable, at least 1.
+    instance : int64 [I + 1], variables by instance.
+    groups : the factor groups, of any arity.
+    """
+
+    card: Ints
+    instance: Offsets
+    groups: tuple[Group, ...]
+
+    @property
+    def variables(self) -> int:
+        return len(self.card)
+
+    @property
+    def instances(self) -> int:
+        return len(self.instance) - 1
+
+    @cached_property
+    def state_offset(self) -> Offsets:
+        """int64 [V + 1]: where the states of each variable stand in a flat vector of beliefs."""
+        return np.concatenate(([0], np.cumsum(self.card, dtype=np.int64)))
+
+    @cached_property
+    def offset(self) -> tuple[int, ...]:
+        """Where each group's tables start in the flat vector of values; the last is its length."""
+        out = [0]
+        for group in self.groups:
+            out.append(out[-1] + group.size)
+        return tuple(out)
+
+    @property
+    def size(self) -> int:
+        """Length T of the flat vector of values."""
+        return self.offset[-1]
+
+    def table(self, values: Energies, g: int) -> Energies:
+        """Return the view ``[distinct, *cards]`` of group ``g`` in a flat vector ``[T]``."""
+        group = self.groups[g]
+        part = values[self.offset[g] : self.offset[g + 1]]
+        return part.reshape(group.distinct, *group.cards)
+
+    def check(self) -> None:
+        """Raise InferenceError where indices are out of range or shapes disagree."""
+        n_variables, n_instances = self.variables, self.instances
+        if n_variables and int(self.card.min()) < 1:
+            raise InferenceError("a variable has no states", code="E0501")
+        if self.instance[0] != 0 or self.instance[-1] != n_variables:
+            raise InferenceError("instance offsets do not cover the variables", code="E0502")
+        if (np.diff(self.instance) < 0).any():
+            raise InferenceError("instance offsets decrease", code="E0502")
+        for group in self.groups:
+            _check_group(group, self.card, self.instance, n_instances)
+
+
+def _check_group(group: Group, card: Ints, instance: Offsets, n_instances: int) -> None:
+    def fail(what: str) -> InferenceError:
+        return InferenceError(f"factor `{group.name}`: {what}", code="E0503")
+
+    n = len(group.table)
+    if group.scope.shape != (n, len(group.cards)):
+        raise fail(f"the scope's shape is {group.scope.shape}, not {(n, len(group.cards))}")
+    rows = group.rows
+    if len(rows) != n_instances + 1 or rows[0] != 0 or rows[-1] != n or (np.diff(rows) < 0).any():
+        raise fail("row offsets do not cover the rows")
+    if n and (group.table.min() < 0 or group.table.max() >= group.distinct):
+        raise fail("a row reads a table that is not there")
+    owner = np.repeat(np.arange(n_instances), np.diff(rows))
+    for k, states in enumerate(group.cards):
+        column = group.scope[:, k]
+        if n and (column.min() < 0 or column.max() >= len(card)):
+            raise fail("a scope names a variable that is not there")
+        if (card[column] != states).any():
+            raise fail(f"variable {k} of the scope does not have {states} states")
+        if ((column < instance[owner]) | (column >= instance[owner + 1])).any():
+            raise fail("a scope reaches into another instance")
+        for j in range(k):
+            if (group.scope[:, j] == column).any():
+                raise fail("a scope names the same variable twice")
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A structure with its energies.
+
+    Attributes
+    ----------
+    structure : what touches what.
+    values : float64 [B, T], energies of all distinct tables, +inf allowed, NaN and -inf not.
+    """
+
+    structure: Structure
+    values: Energies
+
+    @property
+    def batch(self) -> int:
+        return self.values.shape[0]

@@ -1,0 +1,617 @@
+"""Limited-memory BFGS, and OWL-QN where weights carry an l1 penalty, on float64 vectors.
+
+The two-loop recursion runs on coefficients: the direction is a combination of the history's
+vectors and the gradient, so that inner products are all it needs. One pass over the history
+updates them and a second one forms the direction, where the plain recursion makes four.
+
+All passes go by blocks that fit the cache and are too short for a threaded BLAS. So results do
+not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from factorgraph.errors import NumericalError, RunError, UsageError
+from factorgraph.learn.linesearch import EPSILON, Trial, backtrack, wolfe
+
+Floats = NDArray[np.float64]
+Objective = Callable[[Floats], tuple[float, Floats]]
+
+BLOCK = 8192
+MOST_STALLS = 8
+RUNNING = "running"
+
+
+@dataclass(slots=True)
+class LBFGSState:
+    """Everything that the optimiser needs to go on; a step changes it in place.
+
+    Parameters
+    ----------
+    x : [n], the weights.
+    value : the objective with the l1 penalty, if any.
+    gradient : [n], of the smooth part.
+    S, Y : [memory, n], differences of weights and of gradients, a ring; rows below ``count``.
+    products : [2 memory, memory + 1], inner products of the rows of S, then Y, with the rows of Y
+        and, last, with the (pseudo-)gradient.
+    position : the row of the ring that the next pair goes to.
+    count : pairs held.
+    iteration, evaluations : done since the start.
+    step : the last step length, in units of the direction.
+    norm : the length of the (pseudo-)gradient.
+    lowest, least_norm, stalls : the best value and norm so far, and for how many iterations
+        neither has fallen.
+    status : ``running``, or how it ended: ``converged: ...``, ``not converged: ...``,
+        ``stopped: ...`` or ``stopped by the caller, ...``.
+    """
+
+    x: Floats
+    value: float
+    gradient: Floats
+    S: Floats
+    Y: Floats
+    products: Floats
+    position: int = 0
+    count: int = 0
+    iteration: int = 0
+    evaluations: int = 0
+    step: float = 0.0
+    norm: float = math.inf
+    lowest: float = math.inf
+    least_norm: float = math.inf
+    stalls: int = 0
+    status: str = RUNNING
+
+    @property
+    def converged(self) -> bool:
+        """Whether the gradient norm is within the tolerance."""
+        return self.status.startswith("converged")
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has ended, well or not."""
+        return self.status != RUNNING
+
+    @property
+    def rho(self) -> Floats:
+        """[count], one over the curvature s.y of each pair."""
+        return 1.0 / np.diagonal(self.products)[: self.count]
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Return the state as plain numeric arrays, ready for ``np.savez``.
+
+        Returns
+        -------
+        Arrays by field name. x, gradient, S, Y and products are views, valid until the next step.
+        """
+        out: dict[str, NDArray[np.generic]] = {
+            "x": self.x,
+            "gradient": self.gradient,
+            "S": self.S[: self.count],
+            "Y": self.Y[: self.count],
+            "products": self.products,
+            "status": np.frombuffer(self.status.encode(), np.uint8),
+        }
+        out |= {name: np.array(getattr(self, name), np.int64) for name in _INTEGERS}
+        out |= {name: np.array(getattr(self, name), np.float64) for name in _REALS}
+        return out
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> LBFGSState:
+        """Return the state that `arrays` stored; the arrays are copied.
+
+        Parameters
+        ----------
+        arrays : arrays by field name.
+
+        Returns
+        -------
+        The state. To go on from it is bit for bit the same as not to have stopped.
+
+        Raises
+        ------
+        RunError : a field is missing, of the wrong type or shape, or impossible.
+        """
+        x = _floats(arrays, "x", (None,))
+        n = x.shape[0]
+        products = _floats(arrays, "products", (None, None))
+        memory = products.shape[1] - 1
+        if memory < 1 or products.shape[0] != 2 * memory:
+            raise _damaged("products", f"has the impossible shape {list(products.shape)}")
+        integers = {name: int(_field(arrays, name, np.int64, ())) for name in _INTEGERS}
+        reals = {name: float(_field(arrays, name, np.float64, ())) for name in _REALS}
+        for name, integer in integers.items():
+            most = {"position": memory - 1, "count": memory}.get(name, integer)
+            if not 0 <= integer <= most:
+                raise _damaged(name, f"has the impossible value {integer}")
+        for name in ("value", "norm", "lowest", "least_norm", "step"):
+            if not math.isfinite(reals[name]):
+                raise _damaged(name, "is not finite")
+        count = integers["count"]
+        if count < memory and integers["position"] != count:
+            raise _damaged("position", f"is {integers['position']} where {count} was expected")
+        history = []
+        for name in ("S", "Y"):
+            rows = np.zeros((memory, n))
+            rows[:count] = _floats(arrays, name, (count, n))
+            history.append(rows)
+        if not np.all(np.diagonal(products)[:count] > 0):
+            raise _damaged("products", "has a pair without positive curvature")
+        status = _field(arrays, "status", np.uint8, (None,)).tobytes()
+        if not status.isascii():
+            raise _damaged("status", "is not a text")
+        return cls(
+            x=x,
+            value=reals["value"],
+            gradient=_floats(arrays, "gradient", (n,)),
+            S=history[0],
+            Y=history[1],
+            products=products,
+            step=reals["step"],
+            norm=reals["norm"],
+            lowest=reals["lowest"],
+            least_norm=reals["least_norm"],
+            status=status.decode("ascii"),
+            **integers,
+        )
+
+
+_INTEGERS = ("position", "count", "iteration", "evaluations", "stalls")
+_REALS = ("value", "step", "norm", "lowest", "least_norm")
+
+
+class LBFGS:
+    """Minimises a smooth function plus, where asked for, an l1 penalty.
+
+    Parameters
+    ----------
+    n : the number of weights.
+    memory : pairs of differences to keep.
+    l1 : the weight of each absolute value, one number or [n], none negative; the optimiser adds
+        the penalty to the objective. Weights of penalty 0 are free. None for a smooth function.
+    tolerance : converged once ``norm(gradient) <= tolerance * max(1, norm(x))``, in Euclidean
+        norms; with l1 the gradient is the pseudo-gradient.
+    max_iterations : the most iterations since the start.
+    max_evaluations_per_step : the most evaluations of one line search.
+
+    Raises
+    ------
+    UsageError : an argument is out of range.
+
+    Reference
+    ---------
+    J. Nocedal and S. J. Wright, Numerical Optimization, 2nd edition, algorithm 7.5;
+    W. Chen, Z. Wang and J. Zhou, Large-scale L-BFGS using MapReduce, NIPS 2014 (coefficients);
+    G. Andrew and J. Gao, Scalable training of L1-regularized log-linear models, ICML 2007 (l1).
+    """
+
+    def __init__(
+        self,
+        n: int,
+        *,
+        memory: int = 6,
+        l1: Floats | float | None = None,
+        tolerance: float = 1e-5,
+        max_iterations: int = 1000,
+        max_evaluations_per_step: int = 20,
+    ) -> None:
+        if n < 0 or memory < 1 or max_iterations < 0 or max_evaluations_per_step < 1:
+            raise UsageError("n, memory, max_iterations and max_evaluations_per_step are too small")
+        if not 0 <= tolerance < math.inf:
+            raise UsageError(f"tolerance must be a number of at least 0, got {tolerance}")
+        self.n = n
+        self.memory = memory
+        self.tolerance = tolerance
+        self.max_iterations = max_iterations
+        self.max_evaluations_per_step = max_evaluations_per_step
+        self._l1 = _penalty(l1, n)
+        penalised = None if self._l1 is None else self._l1 > 0
+        self._bound = None if penalised is None or penalised.all() else penalised
+        self._direction = np.empty(n)
+        self._trial = np.empty(n)
+        self._pseudo = np.empty(n) if self._l1 is not None else None
+        self._pseudo_of: tuple[Floats, int] | None = None
+
+    def start(self, objective: Objective, x0: Floats) -> LBFGSState:
+        """Return the state at a start point, after one evaluation.
+
+        Parameters
+        ----------
+        objective : maps weights [n], which it must not change, to the smooth part's value and
+            gradient [n], an array that it may use again.
+        x0 : [n], copied.
+
+        Returns
+        -------
+        The state, which may already be converged.
+
+        Raises
+        ------
+        UsageError : x0 or the gradient has the wrong shape.
+        NumericalError : x0, the value or the gradient is not finite.
+        """
+        x = np.array(x0, np.float64, order="C")
+        if x.shape != (self.n,):
+            raise UsageError(f"the start point has shape {list(x.shape)}, expected [{self.n}]")
+        _require_finite(x, "the start point")
+        value, gradient = self._evaluate(objective, x)
+        if not math.isfinite(value):
+            raise NumericalError(f"the objective at the start point is {value}")
+        _require_finite(gradient, "the gradient at the start point")
+        m = self.memory
+        state = LBFGSState(
+            x=x.copy(),
+            value=value + self._penalty_at(x),
+            gradient=gradient.copy(),
+            S=np.zeros((m, self.n)),
+            Y=np.zeros((m, self.n)),
+            products=np.zeros((2 * m, m + 1)),
+            evaluations=1,
+        )
+        state.norm = state.least_norm = _norm(self._slopes(state))
+        state.lowest = state.value
+        self._judge(state)
+        return state
+
+    def step(self, objective: Objective, state: LBFGSState) -> LBFGSState:
+        """Make one iteration and judge whether to go on.
+
+        Parameters
+        ----------
+        objective : as for `start`.
+        state : changed in place.
+
+        Returns
+        -------
+        The same state. Its x is unchanged where no better point was found.
+
+        Raises
+        ------
+        UsageError : the state has another size or memory.
+        """
+        self._check(state)
+        slopes = self._slopes(state)
+        fresh = state.iteration == 0
+        found = None
+        if state.count:
+            with np.errstate(over="ignore", invalid="ignore"):
+                slope = self._newton(state, slopes)
+            found = self._search(objective, state, slopes, slope, 1.0)
+            if found is None:
+                _forget(state)
+        if found is None and not state.count:
+            # The steepest descent direction has length 1: no product of large gradients.
+            np.multiply(slopes, -1.0 / (state.norm or 1.0), out=self._direction)
+            first = 1.0 if fresh else min(1.0, state.norm)
+            found = self._search(objective, state, slopes, -state.norm, first)
+        if found is None:
+            state.status = (
+                f"stopped: the line search found no better point, gradient norm {state.norm:.1e}"
+            )
+            return state
+        end, gradient, curved = found
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._advance(state, end, gradient, curved)
+        self._judge(state)
+        return state
+
+    def minimise(
+        self,
+        objective: Objective,
+        start: Floats | LBFGSState,
+        callback: Callable[[LBFGSState], bool | None] | None = None,
+    ) -> LBFGSState:
+        """Iterate from a start point, or go on from a state, until an end is reached.
+
+        Parameters
+        ----------
+        objective : as for `start`.
+        start : the start point [n], or a state, which is changed in place.
+        callback : called with the state after each iteration; True stops.
+
+        Returns
+        -------
+        The state; its status says how it ended.
+
+        Raises
+        ------
+        UsageError : something has the wrong shape.
+        NumericalError : the start point, or the value or gradient there, is not finite.
+        """
+        if isinstance(start, LBFGSState):
+            state = start
+            self._check(state)
+            self._judge(state)
+        else:
+            state = self.start(objective, start)
+        while not state.finished:
+            before = state.iteration
+            self.step(objective, state)
+            if state.iteration > before and callback and callback(state) and not state.finished:
+                state.status = f"stopped by the caller, gradient norm {state.norm:.1e}"
+        return state
+
+    def _newton(self, state: LBFGSState, slopes: Floats) -> float:
+        """Write the quasi-Newton direction and return the slope along it."""
+        s, y, scale = _coefficients(state)
+        if not (np.isfinite(s).all() and np.isfinite(y).all() and math.isfinite(scale)):
+            return math.nan
+        k, slope = state.count, 0.0
+        both, held = np.empty((2, min(BLOCK, self.n))), np.empty(min(BLOCK, self.n), np.bool_)
+        for part in _parts(self.n):
+            out = self._direction[part]
+            size = out.shape[0]
+            one, two = both[0, :size], both[1, :size]
+            np.einsum("i,ij->j", s, state.S[:k, part], out=one)
+            np.einsum("i,ij->j", y, state.Y[:k, part], out=two)
+            np.multiply(slopes[part], -scale, out=out)
+            out -= one
+            out -= two
+            if self._l1 is not None:
+                # Keep to the signs of the steepest descent, where the penalty has an orthant.
+                np.multiply(out, slopes[part], out=one)
+                wrong = held[:size]
+                np.greater_equal(one, 0.0, out=wrong)
+                if self._bound is not None:
+                    wrong &= self._bound[part]
+                np.copyto(out, 0.0, where=wrong)
+            slope += float(np.vecdot(out, slopes[part]))
+        return slope
+
+    def _search(
+        self, objective: Objective, state: LBFGSState, slopes: Floats, slope: float, first: float
+    ) -> tuple[Trial, Floats, bool] | None:
+        """Return the next point, the gradient there and whether the step has curvature."""
+        if not (math.isfinite(slope) and slope < 0):
+            return None
+        gradient = state.gradient
+
+        def probe(step: float) -> Trial:
+            nonlocal gradient
+            with np.errstate(over="ignore", invalid="ignore"):
+                predicted = self._move(state, slopes, step)
+            value, gradient = self._evaluate(objective, self._trial)
+            state.evaluations += 1
+            with np.errstate(over="ignore", invalid="ignore"):
+                if self._l1 is None:
+                    return Trial(step, value, _dot(gradient, self._direction))
+                value += self._penalty_at(self._trial)
+                usable = math.isfinite(_dot(gradient, gradient))
+                return Trial(step, value, predicted if usable else math.nan)
+
+        origin = Trial(0.0, state.value, slope)
+        if self._l1 is None:
+            end = wolfe(probe, origin, first, limit=self.max_evaluations_per_step)
+            if end is None or not end.finite:
+                return None
+            curvature, least = end.step * (end.slope - slope), -EPSILON * end.step * slope
+        else:
+            end = backtrack(probe, origin, first, limit=self.max_evaluations_per_step)
+            if end is None:
+                return None
+            curvature = _curvature(self._trial, state.x, gradient, state.gradient)
+            least = -EPSILON * end.slope
+        return end, gradient, curvature > least
+
+    def _move(self, state: LBFGSState, slopes: Floats, step: float) -> float:
+        """Write the trial point of a step; with l1, return the change predicted for it."""
+        predicted = 0.0
+        for part in _parts(self.n):
+            to, x = self._trial[part], state.x[part]
+            np.multiply(self._direction[part], step, out=to)
+            to += x
+            if self._l1 is not None:
+                slope = slopes[part]
+                # From 0 the aligned direction picks the orthant; elsewhere its sign must stay.
+                left = np.signbit(to) != np.signbit(x)
+                left &= x != 0
+                if self._bound is not None:
+                    left &= self._bound[part]
+                np.copyto(to, 0.0, where=left)
+                predicted += float(np.vecdot(to - x, slope))
+        return predicted
+
+    def _advance(self, state: LBFGSState, end: Trial, gradient: Floats, curved: bool) -> None:
+        """Move the state to the trial point: history, inner products, progress."""
+        m, slot = self.memory, state.position
+        if curved:
+            state.count = min(state.count + 1, m)
+            state.position = (slot + 1) % m
+        k = state.count
+        with_y, with_slope = np.zeros((2, k)), np.zeros((2, k))
+        for part in _parts(self.n):
+            x, g = self._trial[part], state.gradient[part]
+            S, Y = state.S[:k, part], state.Y[:k, part]
+            if curved:
+                np.subtract(x, state.x[part], out=S[slot])
+                np.subtract(gradient[part], g, out=Y[slot])
+                with_y[0] += np.vecdot(S, Y[slot])
+                with_y[1] += np.vecdot(Y, Y[slot])
+            g[:] = gradient[part]
+            slope = g if self._l1 is None else _pseudo_gradient(x, g, self._l1[part])
+            with_slope[0] += np.vecdot(S, slope)
+            with_slope[1] += np.vecdot(Y, slope)
+            if self._pseudo is not None:
+                self._pseudo[part] = slope
+        table = state.products.reshape(2, m, m + 1)
+        table[:, :k, m] = with_slope
+        if curved:
+            table[:, :k, slot] = with_y
+            table[1, slot, :k] = with_y[1]
+            if not (with_y[0, slot] > 0 and np.isfinite(state.products).all()):
+                _forget(state)
+        state.x, self._trial = self._trial, state.x
+        state.value, state.step = end.value, end.step
+        state.iteration += 1
+        self._pseudo_of = (state.x, state.iteration)
+        state.norm = _norm(self._slopes(state))
+        gained = state.value < state.lowest - 2 * EPSILON * abs(state.lowest)
+        if gained or state.norm < 0.9 * state.least_norm:
+            state.stalls = 0
+            state.lowest = min(state.lowest, state.value)
+            state.least_norm = min(state.least_norm, state.norm)
+        else:
+            state.stalls += 1
+
+    def _judge(self, state: LBFGSState) -> None:
+        """Set the status by the gradient norm, the stalls and the iterations."""
+        norm = f"gradient norm {state.norm:.1e}"
+        if state.norm <= self.tolerance * max(1.0, _norm(state.x)):
+            state.status = f"converged: {norm}"
+        elif state.stalls >= MOST_STALLS:
+            state.status = f"stopped: no progress beyond rounding, {norm}"
+        elif state.iteration >= self.max_iterations:
+            state.status = f"not converged: {state.iteration} iterations, {norm}"
+        else:
+            state.status = RUNNING
+
+    def _slopes(self, state: LBFGSState) -> Floats:
+        """Return the gradient, or with l1 the pseudo-gradient, at the state."""
+        if self._l1 is None or self._pseudo is None:
+            return state.gradient
+        made = self._pseudo_of
+        if made and made[0] is state.x and made[1] == state.iteration:
+            return self._pseudo
+        for part in _parts(self.n):
+            self._pseudo[part] = _pseudo_gradient(
+                state.x[part], state.gradient[part], self._l1[part]
+            )
+        self._pseudo_of = (state.x, state.iteration)
+        return self._pseudo
+
+    def _penalty_at(self, x: Floats) -> float:
+        if self._l1 is None:
+            return 0.0
+        return float(sum(np.vecdot(np.abs(x[p]), self._l1[p]) for p in _parts(self.n)))
+
+    def _evaluate(self, objective: Objective, x: Floats) -> tuple[float, Floats]:
+        value, gradient = objective(x)
+        gradient = np.asarray(gradient, np.float64)
+        if gradient.shape != (self.n,):
+            raise UsageError(
+                f"the objective's gradient has shape {list(gradient.shape)}, expected [{self.n}]"
+            )
+        return float(value), gradient
+
+    def _check(self, state: LBFGSState) -> None:
+        if state.S.shape != (self.memory, self.n):
+            raise UsageError(
+                f"the state is of {state.S.shape[1]} weights and memory {state.S.shape[0]}, "
+                f"the optimiser of {self.n} and {self.memory}"
+            )
+
+
+def _forget(state: LBFGSState) -> None:
+    """Drop the history, so that the next direction is the steepest descent."""
+    state.count = state.position = 0
+    state.products[:] = 0.0
+
+
+def _coefficients(state: LBFGSState) -> tuple[Floats, Floats, float]:
+    """Return c, e and h: the direction is minus (c.S + e.Y + h gradient)."""
+    k, m = state.count, state.S.shape[0]
+    sy, sg = state.products[:k, :k], state.products[:k, m]
+    yy, yg = state.products[m : m + k, :k], state.products[m : m + k, m]
+    newest_first = [(state.position - 1 - i) % m for i in range(k)]
+    first, second = np.zeros(k), np.zeros(k)
+    with np.errstate(all="ignore"):
+        for i in newest_first:
+            first[i] = (sg[i] - sy[i] @ first) / sy[i, i]
+        newest = newest_first[0]
+        scale = float(sy[newest, newest] / yy[newest, newest])
+        for i in reversed(newest_first):
+            along = scale * (yg[i] - yy[i] @ first) + sy[:, i] @ second
+            second[i] = first[i] - along / sy[i, i]
+        return second, -scale * first, scale
+
+
+def _pseudo_gradient(x: Floats, gradient: Floats, l1: Floats) -> Floats:
+    """Return the steepest slope of the penalised function, 0 where no direction goes down."""
+    out = np.maximum(gradient, -l1)
+    np.minimum(out, l1, out=out)
+    np.negative(out, out=out)
+    np.copysign(l1, x, out=out, where=x != 0)
+    out += gradient
+    return out
+
+
+def _curvature(x: Floats, old_x: Floats, gradient: Floats, old_gradient: Floats) -> float:
+    return float(
+        sum(np.vecdot(x[p] - old_x[p], gradient[p] - old_gradient[p]) for p in _parts(x.shape[0]))
+    )
+
+
+def _parts(n: int) -> Iterator[slice]:
+    return (slice(i, min(i + BLOCK, n)) for i in range(0, n, BLOCK))
+
+
+def _dot(a: Floats, b: Floats) -> float:
+    whole = a.shape[0] // BLOCK * BLOCK
+    rows = np.vecdot(a[:whole].reshape(-1, BLOCK), b[:whole].reshape(-1, BLOCK))
+    return float(rows.sum() + np.vecdot(a[whole:], b[whole:]))
+
+
+def _norm(a: Floats) -> float:
+    with np.errstate(over="ignore", under="ignore"):
+        square = _dot(a, a)
+    if 1e-280 < square < math.inf or not a.shape[0]:
+        return math.sqrt(square)
+    most = float(max(a.max(), -a.min()))
+    return most * math.sqrt(_dot(a / most, a / most)) if 0 < most < math.inf else most
+
+
+def _penalty(l1: Floats | float | None, n: int) -> Floats | None:
+    if l1 is None:
+        return None
+    weights = np.array(l1, np.float64)
+    if weights.shape not in ((), (n,)):
+        raise UsageError(f"l1 has shape {list(weights.shape)}, expected one number or [{n}]")
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise UsageError("l1 must be finite and not negative")
+    return np.broadcast_to(weights, (n,)) if weights.any() else None
+
+
+def _require_finite(values: Floats, what: str) -> None:
+    finite = np.isfinite(values)
+    if not finite.all():
+        i = int(np.argmin(finite))
+        raise NumericalError(f"{what} is {values[i]} at index {i}")
+
+
+def _field(
+    arrays: Mapping[str, NDArray[np.generic]],
+    name: str,
+    dtype: type[np.generic],
+    shape: tuple[int | None, ...],
+) -> NDArray[np.generic]:
+    """Return one array of a stored state after a check of its type and shape."""
+    if name not in arrays:
+        raise _damaged(name, "is missing")
+    found = np.asarray(arrays[name])
+    if found.dtype != dtype:
+        raise _damaged(name, f"is of type {found.dtype}, expected {np.dtype(dtype)}")
+    sizes = zip(found.shape, shape, strict=False)
+    if found.ndim != len(shape) or any(b is not None and a != b for a, b in sizes):
+        expected = ", ".join("any" if size is None else str(size) for size in shape)
+        raise _damaged(name, f"has shape {list(found.shape)}, expected [{expected}]")
+    return found
+
+
+def _floats(
+    arrays: Mapping[str, NDArray[np.generic]], name: str, shape: tuple[int | None, ...]
+) -> Floats:
+    """Return a copy of one float64 array of a stored state, all finite."""
+    found = np.array(_field(arrays, name, np.float64, shape), np.float64, order="C")
+    if not np.isfinite(found).all():
+        raise _damaged(name, "has a value that is not finite")
+    return found
+
+
+def _damaged(name: str, why: str) -> RunError:
+    return RunError(f"the optimiser's state is damaged: `{name}` {why}")

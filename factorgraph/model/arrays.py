@@ -1,0 +1,104 @@
+"""Array values while checking: a shape and a way to one element. They never leave the checker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+
+from factorgraph.model.expression import (
+    BIT,
+    INT,
+    REAL,
+    Apply,
+    Const,
+    DomainSize,
+    Expr,
+    Kind,
+    Reduce,
+    Variable,
+    fixed_value,
+)
+from factorgraph.source import Span
+
+Indices = tuple[Expr, ...]
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array expression.
+
+    Attributes
+    ----------
+    shape : extents, outermost first.
+    element : positions from 0, one for each axis, to the element.
+    """
+
+    span: Span
+    kind: Kind
+    shape: tuple[Expr, ...]
+    element: Callable[[Indices], Expr]
+
+    def extents(self) -> str:
+        """Return the shape as text for messages."""
+        from factorgraph.model.expression import show
+
+        return "[" + ", ".join(show(e) for e in self.shape) + "]"
+
+
+Value = Expr | Array
+
+
+def fresh(name: str, span: Span, kind: Kind = INT) -> Variable:
+    """Return an index variable that differs from every other."""
+    return Variable(span, kind, name, next(_numbers))
+
+
+def integer(span: Span, value: int) -> Const:
+    return Const(span, INT, value)
+
+
+def plus(a: Expr, b: Expr) -> Expr:
+    """Return a + b for whole numbers, folding constants and zeros."""
+    x, y = fixed_value(a), fixed_value(b)
+    if x is not None and y is not None:
+        return Const(a.span, INT, int(x + y))
+    if x == 0:
+        return b
+    if y == 0:
+        return a
+    return Apply(a.span, INT, "+", (a, b))
+
+
+def minus(a: Expr, b: Expr) -> Expr:
+    """Return a - b for whole numbers, folding constants and zeros."""
+    x, y = fixed_value(a), fixed_value(b)
+    if x is not None and y is not None:
+        return Const(a.span, INT, int(x - y))
+    if y == 0:
+        return a
+    return Apply(a.span, INT, "-", (a, b))
+
+
+def join(a: Kind, b: Kind) -> Kind:
+    """Return the kind of a sum of two numbers."""
+    if "real" in (a.sort, b.sort):
+        return REAL
+    return INT
+
+
+def reduce_all(operator: str, array: Array, body: Callable[[Expr], Expr]) -> Expr:
+    """Return the reduction of ``body(element)`` over all axes of an array."""
+    indices = tuple(fresh("ijklmn"[k % 6], array.span) for k in range(len(array.shape)))
+    inner = body(array.element(indices))
+    for index, extent in zip(reversed(indices), reversed(array.shape), strict=True):
+        zero, last = integer(array.span, 0), minus(extent, integer(array.span, 1))
+        kind = INT if inner.kind == BIT else inner.kind
+        inner = Reduce(array.span, kind, operator, index, zero, last, None, inner)
+    return inner
+
+
+def same_extent(a: Expr, b: Expr) -> bool:
+    """Return whether two extents are known to be equal."""
+    return a == b or isinstance(a, DomainSize) and isinstance(b, DomainSize) and a.name == b.name

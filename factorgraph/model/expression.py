@@ -1,0 +1,219 @@
+"""Typed expressions: what the checker makes of the tree, and everything later works on.
+
+Arrays, `let` and `fun` are gone: an expression is a number (or a label, or a text) built of reads
+of single elements and of reductions over an index. Frozen dataclasses, compared by structure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from factorgraph.source import Span
+
+Sort = Literal["int", "real", "bit", "label", "text"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a value is: ``int``, ``real``, ``bit``, ``text``, or ``label`` of a domain."""
+
+    sort: Sort
+    domain: str | None = None
+
+    @property
+    def numeric(self) -> bool:
+        return self.sort in ("int", "real", "bit")
+
+    def __str__(self) -> str:
+        names = {"int": "a whole number", "real": "a real number", "bit": "a truth value"}
+        if self.sort == "label":
+            return f"a value of `{self.domain}`"
+        return names.get(self.sort, "a text")
+
+
+INT, REAL, BIT, TEXT = Kind("int"), Kind("real"), Kind("bit"), Kind("text")
+
+
+@dataclass(frozen=True)
+class Expr:
+    """A typed value."""
+
+    span: Span = field(compare=False, repr=False)
+    kind: Kind
+
+    def parts(self) -> tuple[Expr, ...]:
+        """Return the direct subexpressions."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Const(Expr):
+    value: float | int | str
+
+
+@dataclass(frozen=True)
+class Variable(Expr):
+    """An index bound by a factor's binder or by a reduction; ``number`` makes it unique."""
+
+    name: str
+    number: int
+
+
+@dataclass(frozen=True)
+class SizeOf(Expr):
+    """A size that belongs to the instance."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class DomainSize(Expr):
+    """The number of values of a domain that the training data fill."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Read(Expr):
+    """One element of a declared array; the kind of array is the class."""
+
+    name: str
+    indices: tuple[Expr, ...]
+
+    def parts(self) -> tuple[Expr, ...]:
+        return self.indices
+
+
+@dataclass(frozen=True)
+class GivenRead(Read):
+    """An element of a given."""
+
+
+@dataclass(frozen=True)
+class LetRead(Read):
+    """An element of a `let` that reads only givens: computed once an instance."""
+
+
+@dataclass(frozen=True)
+class UnknownRead(Read):
+    """The value of an answer or latent variable."""
+
+
+@dataclass(frozen=True)
+class ParamRead(Read):
+    """One weight. The indices are positions along the axes, from 0."""
+
+
+@dataclass(frozen=True)
+class Apply(Expr):
+    """An operator or function of its arguments.
+
+    ``+ - * / // % ^ neg``; ``== != < <= > >=``; ``and or not =>``; ``if``; ``min max abs exp log
+    sqrt tanh cosh sigmoid softplus``; ``position`` (the place of a label in its domain).
+    """
+
+    operator: str
+    arguments: tuple[Expr, ...]
+
+    def parts(self) -> tuple[Expr, ...]:
+        return self.arguments
+
+
+@dataclass(frozen=True)
+class Reduce(Expr):
+    """``sum``, ``min``, ``max`` of ``body`` for ``index`` in ``low .. high`` where ``guard``."""
+
+    operator: str
+    index: Variable
+    low: Expr
+    high: Expr
+    guard: Expr | None
+    body: Expr
+
+    def parts(self) -> tuple[Expr, ...]:
+        guard = () if self.guard is None else (self.guard,)
+        return (self.low, self.high, *guard, self.body)
+
+
+def walk(expression: Expr) -> Iterator[Expr]:
+    """Yield an expression and everything in it, outermost first."""
+    stack = [expression]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack.extend(reversed(node.parts()))
+
+
+def reads(expression: Expr, kind: type[Read]) -> list[Read]:
+    """Return the distinct reads of one kind, in the order of their first appearance."""
+    found: dict[Read, None] = {}
+    for node in walk(expression):
+        if isinstance(node, kind):
+            found.setdefault(node)
+    return list(found)
+
+
+def depends(expression: Expr, *kinds: type[Expr]) -> bool:
+    """Return whether anything of these classes occurs in the expression."""
+    return any(isinstance(node, kinds) for node in walk(expression))
+
+
+def is_data(expression: Expr) -> bool:
+    """Return whether the expression reads neither unknowns nor params."""
+    return not depends(expression, UnknownRead, ParamRead)
+
+
+def is_fixed(expression: Expr) -> bool:
+    """Return whether the expression is the same for every instance and every index."""
+    return not depends(expression, SizeOf, Read, Variable)
+
+
+def fixed_value(expression: Expr) -> float | int | None:
+    """Return the number that a constant stands for, or None."""
+    if isinstance(expression, Const) and not isinstance(expression.value, str):
+        return expression.value
+    return None
+
+
+def show(expression: Expr) -> str:
+    """Return the expression as text, much as it was written."""
+    return _show(expression, 0)
+
+
+_STRENGTH = {
+    "=>": 1, "or": 2, "and": 3, "not": 4, "==": 5, "!=": 5, "<": 5, "<=": 5, ">": 5, ">=": 5,
+    "+": 6, "-": 6, "*": 7, "/": 7, "//": 7, "%": 7, "neg": 8, "^": 9,
+}  # fmt: skip
+
+
+def _show(e: Expr, outer: int) -> str:
+    if isinstance(e, Const):
+        return f'"{e.value}"' if isinstance(e.value, str) else f"{e.value}"
+    if isinstance(e, Variable | SizeOf):
+        return e.name
+    if isinstance(e, DomainSize):
+        return f"|{e.name}|"
+    if isinstance(e, Read):
+        inside = ", ".join(_show(i, 0) for i in e.indices)
+        return f"{e.name}[{inside}]" if e.indices else e.name
+    if isinstance(e, Reduce):
+        guard = f" if {_show(e.guard, 0)}" if e.guard else ""
+        span = f"{_show(e.low, 6)}..{_show(e.high, 6)}"
+        return f"{e.operator}({_show(e.body, 0)} for {e.index.name} in {span}{guard})"
+    assert isinstance(e, Apply)
+    strength = _STRENGTH.get(e.operator)
+    args = e.arguments
+    if e.operator == "if":
+        text = f"if {_show(args[0], 1)} then {_show(args[1], 1)} else {_show(args[2], 0)}"
+        return f"({text})" if outer else text
+    if e.operator == "position":
+        return _show(args[0], outer)
+    if strength is None:
+        return f"{e.operator}({', '.join(_show(a, 0) for a in args)})"
+    if e.operator in ("neg", "not"):
+        text = ("-" if e.operator == "neg" else "not ") + _show(args[0], strength)
+    else:
+        text = f"{_show(args[0], strength)} {e.operator} {_show(args[1], strength + 1)}"
+    return f"({text})" if strength < outer else text
