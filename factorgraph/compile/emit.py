@@ -186,6 +186,9 @@ class _Emitter:
         self.names: dict[Expr, str] = {}
         self.out = Printer()
         self.reductions = [n for n in everything(program.body) if isinstance(n, Reduction)]
+        # numbered by the text alone, so that the same model always gives the same source
+        self.loop_index = {r.index: f"i{r.number}" for r in self.reductions}
+        self.open_loops: set[str] = set()
         self.domains = sorted(
             {n.name for n in everything(program.body) if isinstance(n, DomainSize)}
             | {s.count.name for s in program.sets if isinstance(s.count, DomainSize)}
@@ -220,7 +223,7 @@ class _Emitter:
             case State():
                 return f"y{e.axis}"
             case Variable():
-                return f"i{e.number}"
+                return self.loop_index[e]
             case DomainSize():
                 return f"n_{e.name}"
             case Reduction():
@@ -269,7 +272,7 @@ class _Emitter:
                 self.names[node] = name
             elif isinstance(node, InPlace):
                 inside = [v for _, v in node.steps]
-                loops = [v for v in inside if f"i{v.number}" in self.open_loops]
+                loops = [v for v in inside if self.loop_index[v] in self.open_loops]
                 if len(loops) < len(inside) or index is not None and index not in inside:
                     continue
                 if index is None:
@@ -277,7 +280,8 @@ class _Emitter:
                 base_space = self.p.bases[node.number].space
                 at = "row" if base_space == 0 else f"q{base_space}"
                 steps = "".join(
-                    f" + i{v.number}" if fixed_value(s) == 1 else f" + {self.whole(s)} * i{v.number}"
+                    f" + {self.loop_index[v]}" if fixed_value(s) == 1
+                    else f" + {self.whole(s)} * {self.loop_index[v]}"
                     for s, v in node.steps
                 )
                 name = f"x{len(self.names)}"
@@ -286,14 +290,14 @@ class _Emitter:
                          f"{name} = {text}")  # fmt: skip
                 self.names[node] = name
 
-    open_loops: set[str] = set()
-
     @contextmanager
     def loop(self, r: Reduction) -> Iterator[None]:
         """The loop of a reduction, with its reads hoisted."""
         if r.space is None:
-            index = f"i{r.index.number}"
-            header = f"for {index} in range({self.number(r.low)}, {self.number(r.high)} + 1):"
+            index = self.loop_index[r.index]
+            last = fixed_value(r.high)
+            stop = f"{self.number(r.high)} + 1" if last is None else f"{last + 1}"
+            header = f"for {index} in range({self.number(r.low)}, {stop}):"
         else:
             parent = self.p.spaces[r.space - 1].parent
             above = "row" if parent == 0 else f"q{parent}"

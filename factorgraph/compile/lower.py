@@ -274,7 +274,7 @@ class _Lowering:
                 steps.append((coded, v))
         whole = [*indices, *([] if at.when is None else [at.when])]
         space = max([0, *(self.space_of(i) for i in whole)])
-        definition = BaseDefinition(space, e.name, tuple(indices), tuple(reach), at.when)
+        definition = BaseDefinition(space, e, e.name, tuple(indices), tuple(reach), at.when)
         if definition not in self.bases:
             self.bases.append(definition)
         return InPlace(e.span, e.kind, self.bases.index(definition), tuple(steps))

@@ -86,12 +86,14 @@ class BaseDefinition:
 
     Attributes
     ----------
+    read : as it stands in the factor, for messages.
     name : of the given or computed `let`.
     indices : positions with every loop index at 0.
     reach : for each axis, the loop indices that are added, as (low, high) pairs.
     """
 
     space: int
+    read: Expr
     name: str
     indices: tuple[Expr, ...]
     reach: tuple[tuple[tuple[Expr, Expr], ...], ...]

@@ -45,7 +45,7 @@ UNKNOWN, READY, REFUSED = 0, 1, 2
 _SUMS = {"reassoc", "contract"}
 
 
-@kernel(fastmath=_SUMS, _nrt=False)
+@kernel(fastmath=_SUMS)
 def _multiply(matrix, width, slot, x, out):  # type: ignore[no-untyped-def]
     """Write the product of the C-ordered ``matrix`` [., width] with ``x`` toward axis ``slot``."""
     if slot == 1:
@@ -66,7 +66,7 @@ def _multiply(matrix, width, slot, x, out):  # type: ignore[no-untyped-def]
             out[a] = total
 
 
-@kernel(fastmath=_SUMS, _nrt=False)
+@kernel(fastmath=_SUMS)
 def _add_outer(matrix, rows, columns, share, into):  # type: ignore[no-untyped-def]
     """Add ``share * rows[a] * matrix[a, b] * columns[b]`` to ``into[a, b]``."""
     width = len(columns)
@@ -79,7 +79,7 @@ def _add_outer(matrix, rows, columns, share, into):  # type: ignore[no-untyped-d
                 goal[b] += factor * (row[b] * columns[b])
 
 
-@kernel(fastmath=_SUMS, _nrt=False)
+@kernel(fastmath=_SUMS)
 def _total(row):  # type: ignore[no-untyped-def]
     total = 0.0
     for s in range(len(row)):
@@ -87,7 +87,7 @@ def _total(row):  # type: ignore[no-untyped-def]
     return total
 
 
-@kernel(_nrt=False)
+@kernel
 def _exponentials(energies, beta, out):  # type: ignore[no-untyped-def]
     """Write exp(-beta (energies - least)); return the least and whether the range is too wide."""
     least = np.inf
@@ -104,7 +104,7 @@ def _exponentials(energies, beta, out):  # type: ignore[no-untyped-def]
     return least, wide
 
 
-@kernel(_nrt=False)
+@kernel
 def _times(row, by):  # type: ignore[no-untyped-def]
     """Multiply and normalise ``row`` in place; return the normaliser, -1 where it is too thin."""
     poor = False
@@ -123,7 +123,7 @@ def _times(row, by):  # type: ignore[no-untyped-def]
     return -1.0 if poor else total
 
 
-@kernel(_nrt=False)
+@kernel
 def forward(  # type: ignore[no-untyped-def]
     plan, values, evidence, lo, hi, beta, mode, value, own, up, tables, ready, low
 ):
@@ -145,7 +145,10 @@ def forward(  # type: ignore[no-untyped-def]
                 mode[b, i - lo] = ENERGY
                 continue
             s0 = plan.state[v0]
-            a, z = plan.state[plan.bounds[i, VARIABLES]] - s0, plan.state[plan.bounds[i + 1, VARIABLES]] - s0
+            a, z = (
+                plan.state[plan.bounds[i, VARIABLES]] - s0,
+                plan.state[plan.bounds[i + 1, VARIABLES]] - s0,
+            )
             mine, above = own[b, a:z], up[b, a:z]
             s0 += a
             gather(plan, energies, clamp, i, mine)
@@ -193,7 +196,9 @@ def forward(  # type: ignore[no-untyped-def]
             if found == PRODUCT:
                 for r in range(plan.bounds[i, ROOTS], plan.bounds[i + 1, ROOTS]):
                     v = plan.roots[r]
-                    free -= np.log(_total(above[plan.state[v] - s0 : plan.state[v + 1] - s0])) / beta
+                    free -= (
+                        np.log(_total(above[plan.state[v] - s0 : plan.state[v + 1] - s0])) / beta
+                    )
                 value[b, i - lo] = free
             elif found == INFEASIBLE:
                 value[b, i - lo] = np.inf
@@ -244,7 +249,7 @@ def backward(  # type: ignore[no-untyped-def]
                 _add_outer(matrix, rows, columns, share * norm[k - plan.bounds[i, LINKS]], goal)
 
 
-@kernel(_nrt=False)
+@kernel
 def _descend(plan, i, own, up, tables, down, kept, norm, scratch):  # type: ignore[no-untyped-def]
     """Pass messages down one instance, so that ``up * down`` sums to 1; return whether all is well.
 
@@ -307,7 +312,7 @@ def _descend(plan, i, own, up, tables, down, kept, norm, scratch):  # type: igno
     return True
 
 
-@kernel(_nrt=False)
+@kernel
 def _times_thin(row, by):  # type: ignore[no-untyped-def]
     """Multiply and normalise ``row`` in place; return whether the normaliser is too thin."""
     for s in range(len(row)):

@@ -30,9 +30,10 @@ from factorgraph.engine.forest import (
 from factorgraph.jit import kernel
 
 PRODUCT, ENERGY, CLAMPED, INFEASIBLE = 0, 1, 2, 3
+GONE = 700.0  # exp(-700) counts as zero: what lies beyond is slow to compute and to add
 
 
-@kernel(_nrt=False)
+@kernel
 def gather(plan, table, clamp, i, out):  # type: ignore[no-untyped-def]
     """Sum the unary factors of instance ``i``; states that the evidence excludes get +inf."""
     lo = plan.state[plan.bounds[i, VARIABLES]]
@@ -54,7 +55,7 @@ def gather(plan, table, clamp, i, out):  # type: ignore[no-untyped-def]
                         own[s] = np.inf
 
 
-@kernel(_nrt=False)
+@kernel
 def clamped(plan, clamp, i):  # type: ignore[no-untyped-def]
     """Return whether the evidence fixes every variable of instance ``i``."""
     if len(clamp) == 0:
@@ -65,7 +66,7 @@ def clamped(plan, clamp, i):  # type: ignore[no-untyped-def]
     return True
 
 
-@kernel(_nrt=False)
+@kernel
 def constant(plan, table, i):  # type: ignore[no-untyped-def]
     """Return the sum of the constant factors of instance ``i``."""
     total = 0.0
@@ -74,7 +75,7 @@ def constant(plan, table, i):  # type: ignore[no-untyped-def]
     return total
 
 
-@kernel(_nrt=False)
+@kernel
 def soft(row, beta):  # type: ignore[no-untyped-def]
     """Return -log(sum(exp(-beta row))) / beta, or the minimum where beta is infinite."""
     least = np.inf
@@ -84,11 +85,13 @@ def soft(row, beta):  # type: ignore[no-untyped-def]
         return least
     total = 0.0
     for s in range(len(row)):
-        total += np.exp(-beta * (row[s] - least))
+        rise = beta * (row[s] - least)
+        if rise < GONE:
+            total += np.exp(-rise)
     return least - np.log(total) / beta
 
 
-@kernel(_nrt=False)
+@kernel
 def _frame(plan, k, origin, shape, at):  # type: ignore[no-untyped-def]
     """Set the cards of the scope of link ``k`` and where its variables' states start."""
     size = 1
@@ -100,7 +103,7 @@ def _frame(plan, k, origin, shape, at):  # type: ignore[no-untyped-def]
     return size
 
 
-@kernel(_nrt=False)
+@kernel
 def _expand(table, arity, shape, work, at, skip, out):  # type: ignore[no-untyped-def]
     """Write the table plus what the variables of its scope say, without variable ``skip``."""
     size = len(table)
@@ -118,7 +121,7 @@ def _expand(table, arity, shape, work, at, skip, out):  # type: ignore[no-untype
                         out[e] += said
 
 
-@kernel(_nrt=False)
+@kernel
 def _send(table, arity, shape, work, at, slot, beta, joint, out):  # type: ignore[no-untyped-def]
     """Write the message of a link to variable ``slot`` of its scope."""
     n = shape[slot]
@@ -159,13 +162,15 @@ def _send(table, arity, shape, work, at, slot, beta, joint, out):  # type: ignor
             for s in range(n):
                 if out[s] < np.inf:
                     for e in range(o + s * inner, o + (s + 1) * inner):
-                        out[n + s] += np.exp(-beta * (joint[e] - out[s]))
+                        rise = beta * (joint[e] - out[s])
+                        if rise < GONE:
+                            out[n + s] += np.exp(-rise)
         for s in range(n):
             if out[s] < np.inf:
                 out[s] -= np.log(out[n + s]) / beta
 
 
-@kernel(_nrt=False)
+@kernel
 def _decode(table, arity, shape, up, at, slot, joint, chosen):  # type: ignore[no-untyped-def]
     """Set the child variables of a link, given its parent: the first of the least entries."""
     least = np.inf
@@ -194,7 +199,7 @@ def _decode(table, arity, shape, up, at, slot, joint, chosen):  # type: ignore[n
         best //= shape[j]
 
 
-@kernel(_nrt=False)
+@kernel
 def _ascend(plan, table, i, beta, work, origin, joint, out, shape, at, told):  # type: ignore[no-untyped-def]
     """Add all messages of instance ``i`` to the parents in ``work``; keep them from ``told`` on."""
     m0 = plan.link[plan.bounds[i, LINKS], MESSAGE]
@@ -319,7 +324,7 @@ def sweep(  # type: ignore[no-untyped-def]
                     belief[b, skipped + s] = up[s] if feasible else nowhere
 
 
-@kernel(_nrt=False)
+@kernel
 def add_local(plan, i, share, marginal, into):  # type: ignore[no-untyped-def]
     """Add the weighted marginals of the unary and constant factors of instance ``i``."""
     s0 = plan.state[plan.bounds[i, VARIABLES]]
@@ -334,7 +339,7 @@ def add_local(plan, i, share, marginal, into):  # type: ignore[no-untyped-def]
         into[plan.constant[t]] += share
 
 
-@kernel(_nrt=False)
+@kernel
 def _descend(plan, table, i, beta, share, work, joint, out, shape, at, into, b):  # type: ignore[no-untyped-def]
     """Pass messages down instance ``i``; siblings are summed from both sides, never subtracted."""
     most = plan.most[STATES]
@@ -371,5 +376,7 @@ def _descend(plan, table, i, beta, share, work, joint, out, shape, at, into, b):
                 _expand(part, arity, shape, work, at, -1, joint)
                 free = soft(joint[:size], beta)
                 for e in range(size):
-                    into[b, base + e] += share * np.exp(-beta * (joint[e] - free))
+                    rise = beta * (joint[e] - free)
+                    if rise < GONE:
+                        into[b, base + e] += share * np.exp(-rise)
         k = stop

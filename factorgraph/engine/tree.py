@@ -38,9 +38,7 @@ class TreeEngine(Engine):
     """
 
     def __init__(self, structure: Structure | Forest) -> None:
-        self.forest = (
-            structure if isinstance(structure, Forest) else Forest.plan_of(structure)
-        )
+        self.forest = structure if isinstance(structure, Forest) else Forest.plan_of(structure)
         self.structure = self.forest.structure
 
     def minimum(
@@ -121,9 +119,9 @@ class TreeEngine(Engine):
             soft.in_energies(mode, value, _NONE, _NONE, _NONE)
         fixed = mode == CLAMPED
         if fixed.any():
-            value[fixed] = energy(
-                self.structure, request.values, _settled(request), request.span
-            )[fixed]
+            value[fixed] = energy(self.structure, request.values, _settled(request), request.span)[
+                fixed
+            ]
         return soft
 
 

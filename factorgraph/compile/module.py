@@ -1,0 +1,200 @@
+"""The emitted module: its text, and loading it.
+
+The text is printed from the typed model only. It is written to the private cache because Numba
+caches machine code by file; what runs is the text printed just now, never what lies in a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.abc import InspectLoader
+from types import CodeType, ModuleType
+from typing import Any
+
+from factorgraph import cache
+from factorgraph.compile import emit
+from factorgraph.compile.emit import Printer, Storage, comment
+from factorgraph.compile.loss import LossProgram, ProbeValue
+from factorgraph.compile.lower import lower
+from factorgraph.compile.program import Program, State
+from factorgraph.model.expression import Expr, ParamRead, show, walk
+from factorgraph.model.model import Model
+
+_HEAD = '''\
+import math
+
+import numpy as np
+
+from factorgraph.jit import kernel
+
+INF = math.inf
+
+
+@kernel(inline="always")
+def square(x):
+    return x * x
+
+
+@kernel
+def sigmoid(x):
+    if x >= 0.0:
+        return 1.0 / (1.0 + math.exp(-x))
+    e = math.exp(x)
+    return e / (1.0 + e)
+
+
+@kernel
+def softplus(x):
+    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+
+
+@kernel
+def touched(values):
+    for value in values:
+        if value != 0.0:
+            return True
+    return False
+'''
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A model compiled: programs, how weights are stored, and the emitted text.
+
+    Attributes
+    ----------
+    storage : for each param, its axes in the order in which they are stored: the axes that data
+        index first, those that states index last, so that a row of states is a run of memory.
+    arguments : for each factor, the names of the arrays that its functions take.
+    """
+
+    model: Model
+    programs: tuple[Program, ...]
+    storage: Storage
+    loss: LossProgram | None
+    text: str = field(repr=False)
+    arguments: dict[str, list[str]]
+
+
+def compile_model(model: Model, loss: LossProgram | None) -> Compiled:
+    """Return the compiled form of a model and, if there is one, of its loss."""
+    programs = tuple(lower(model, factor) for factor in model.factors.values())
+    storage = {name: _storage(name, model, programs) for name in model.params}
+    lines = [f"# Emitted from {comment(model.source.name)}. Made again when the model changes.", ""]
+    lines += _HEAD.splitlines()
+    arguments = {}
+    for program in programs:
+        text, names = emit.factor(program, storage)
+        lines += ["", "", *text]
+        arguments[program.name] = names
+    if loss is not None:
+        lines += ["", "", *_loss(loss)]
+    return Compiled(model, programs, storage, loss, "\n".join(lines) + "\n", arguments)
+
+
+def _storage(name: str, model: Model, programs: tuple[Program, ...]) -> tuple[int, ...]:
+    """Return the axes of a param, those that states index last."""
+    states: set[int] = set()
+    for program in programs:
+        for node in emit.everything(program.body):
+            if isinstance(node, ParamRead) and node.name == name:
+                for k, index in enumerate(node.indices):
+                    if any(isinstance(p, State) for p in walk(index)):
+                        states.add(k)
+    rank = len(model.params[name].axes)
+    return tuple(sorted(range(rank), key=lambda k: (k in states, k)))
+
+
+def _loss(loss: LossProgram) -> list[str]:
+    """Return the source of the loss over a range of instances."""
+
+    def leaf(e: Expr) -> str:
+        assert isinstance(e, ProbeValue)
+        return f"e{e.number}"
+
+    out = Printer()
+    out(f"# loss {comment(loss.name)} = {comment(show_loss(loss))}")
+    for k, probe in enumerate(loss.probes):
+        out(f"# e{k} = {probe}")
+    out("@kernel")
+    with out.block("def loss(probes, weight, value, slopes):"):
+        with out.block("for i in range(len(weight)):"):
+            for k in range(len(loss.probes)):
+                out(f"e{k} = probes[{k}, i]")
+            out(f"value[i] = weight[i] * {emit.arithmetic(loss.value, leaf)}")
+            for k, slope in enumerate(loss.slopes):
+                out(f"slopes[{k}, i] = weight[i] * {emit.arithmetic(slope, leaf)}")
+    return out.lines
+
+
+def show_loss(loss: LossProgram) -> str:
+    """Return the formula over probes e0, e1, … as text."""
+    from factorgraph.model.expression import INT, Variable
+
+    def named(e: Expr) -> Expr:
+        if isinstance(e, ProbeValue):
+            return Variable(e.span, INT, f"e{e.number}", e.number)
+        arguments = getattr(e, "arguments", None)
+        if arguments is None:
+            return e
+        from dataclasses import replace
+
+        return replace(e, arguments=tuple(named(a) for a in arguments))  # type: ignore[call-arg]
+
+    return show(named(loss.value))
+
+
+class _Loader(InspectLoader):
+    """Runs a text under the name of the file that holds it."""
+
+    def __init__(self, text: str, path: str) -> None:
+        self.text, self.path = text, path
+
+    def get_source(self, fullname: str) -> str:
+        return self.text
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.text, self.path)
+
+    def is_package(self, fullname: str) -> bool:
+        return False
+
+
+def load(text: str) -> ModuleType:
+    """Return the module of an emitted text, compiled lazily and cached by Numba.
+
+    The same text gives the same module object within a process.
+    """
+    digest = hashlib.sha256(text.encode()).hexdigest()[:24]
+    name = f"factorgraph_emitted_{digest}"
+    if name in sys.modules:
+        return sys.modules[name]
+    path = cache.subfolder("emitted") / f"{name}.py"
+    data = text.encode("ascii")
+    if not path.exists() or path.read_bytes() != data:
+        cache.write(path, data)
+    spec = importlib.util.spec_from_loader(name, _Loader(text, str(path)), origin=str(path))
+    assert spec is not None and spec.loader is not None
+    spec.has_location = True
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def energy_function(module: ModuleType, factor: str) -> Callable[..., Any]:
+    """Return the emitted function that fills a factor's tables."""
+    return getattr(module, f"energy_{factor}")  # type: ignore[no-any-return]
+
+
+def gradient_function(module: ModuleType, factor: str) -> Callable[..., Any] | None:
+    """Return the emitted function that adds a factor's gradient, None if it has no params."""
+    return getattr(module, f"gradient_{factor}", None)

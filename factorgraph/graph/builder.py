@@ -1,0 +1,253 @@
+"""A factor graph built in Python, without the language."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import prod
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from factorgraph.errors import UsageError
+from factorgraph.graph.structure import Energies, Graph, Group, Ints, Structure
+
+
+@dataclass(frozen=True)
+class Block:
+    """Variables of one name: ``shape`` of them from ``first`` on, of ``card`` states each."""
+
+    name: str
+    first: int
+    shape: tuple[int, ...]
+    card: int
+
+    @property
+    def size(self) -> int:
+        """How many variables the block has."""
+        return prod(self.shape)
+
+
+@dataclass(frozen=True)
+class NamedGraph(Graph):
+    """A graph whose variables have names.
+
+    Attributes
+    ----------
+    blocks : the variables by name, in order.
+    """
+
+    blocks: tuple[Block, ...]
+
+
+@dataclass
+class _Pending:
+    """The factors of one name and shape, while the graph is built."""
+
+    scopes: list[Ints] = field(default_factory=list)
+    index: list[Ints] = field(default_factory=list)
+    tables: list[Energies] = field(default_factory=list)
+    distinct: int = 0
+    shared: dict[int, tuple[object, Energies, int]] = field(default_factory=dict)
+
+
+class FactorGraph:
+    """A factor graph of one instance, built up variable by variable and factor by factor.
+
+    Examples
+    --------
+    >>> g = FactorGraph()
+    >>> a, b = g.variable("a", 2), g.variable("b", 2)
+    >>> g.factor([a, b], [[0.0, 1.0], [1.0, 0.0]], name="tie")
+    >>> graph = g.build()
+    """
+
+    def __init__(self) -> None:
+        self._blocks: dict[str, Block] = {}
+        self._cards: list[NDArray[np.int32]] = []
+        self._count = 0
+        self._pending: dict[tuple[str, tuple[int, ...]], _Pending] = {}
+
+    def variable(self, name: str, card: int) -> int:
+        """Add one variable of ``card`` states and return its number.
+
+        Raises
+        ------
+        UsageError : the name is taken, or there are no states.
+        """
+        return int(self.variables(name, (), card))
+
+    def variables(self, name: str, shape: int | Sequence[int], card: int) -> Ints:
+        """Add a block of variables of ``card`` states each.
+
+        Parameters
+        ----------
+        name : a name that no other block has.
+        shape : the block's shape; () for a single variable.
+        card : states of each.
+
+        Returns
+        -------
+        int32 of ``shape``, their numbers, for the scopes of factors.
+
+        Raises
+        ------
+        UsageError : the name is taken, the shape is negative or there are no states.
+        """
+        extent = (shape,) if isinstance(shape, int) else tuple(int(n) for n in shape)
+        if name in self._blocks:
+            raise UsageError(f"there is a variable `{name}` already")
+        if card < 1:
+            raise UsageError(f"variable `{name}` has {card} states", hint="at least 1 is needed")
+        if any(n < 0 for n in extent):
+            raise UsageError(f"variable `{name}` has the shape {extent}")
+        block = Block(name, self._count, extent, int(card))
+        if self._count + block.size >= 2**31:
+            raise UsageError(f"variable `{name}` makes more than 2^31 variables")
+        self._blocks[name] = block
+        self._cards.append(np.full(block.size, card, np.int32))
+        numbers = np.arange(self._count, self._count + block.size, dtype=np.int32)
+        self._count += block.size
+        return numbers.reshape(extent)
+
+    def factor(self, scope: Sequence[int], table: ArrayLike, *, name: str = "factor") -> None:
+        """Add one factor.
+
+        Parameters
+        ----------
+        scope : variable numbers, distinct; empty for a constant energy.
+        table : energies, one axis a variable; +inf excludes an entry. The same array given
+            again under the same name is stored once.
+        name : for messages; factors may share it.
+
+        Raises
+        ------
+        UsageError : scope or table do not fit, or an energy is NaN or -inf.
+        """
+        energies = _checked_table(table, name)
+        row = np.array(scope, np.int64).reshape(1, -1)
+        pending = self._place(row, energies.shape, name)
+        known = pending.shared.get(id(table))
+        if known is not None and np.array_equal(known[1], energies):
+            index = known[2]
+        else:
+            index = pending.distinct
+            pending.tables.append(energies.reshape(-1))
+            pending.distinct += 1
+            # The table itself is held too, so that no other object can get its identity.
+            pending.shared[id(table)] = (table, energies, index)
+        pending.scopes.append(row.astype(np.int32))
+        pending.index.append(np.array([index], np.int32))
+
+    def factors(
+        self,
+        scopes: ArrayLike,
+        tables: ArrayLike,
+        table_index: ArrayLike | None = None,
+        *,
+        name: str = "factor",
+    ) -> None:
+        """Add many factors of one shape.
+
+        Parameters
+        ----------
+        scopes : int [n, arity], variable numbers, distinct within a row.
+        tables : float64 [d, *cards], distinct tables.
+        table_index : int [n], which table each factor reads; None where d is 1 (all read it) or
+            n (each reads its own).
+        name : for messages.
+
+        Raises
+        ------
+        UsageError : shapes or numbers do not fit, or an energy is NaN or -inf.
+        """
+        rows = np.asarray(scopes)
+        if rows.ndim != 2 or rows.dtype.kind not in "iu":
+            raise UsageError(f"factor `{name}`: scopes are integers [n, arity]")
+        energies = _checked_table(tables, name)
+        n = len(rows)
+        distinct = len(energies) if energies.ndim else 0
+        if energies.ndim != rows.shape[1] + 1:
+            raise UsageError(
+                f"factor `{name}`: tables of shape {energies.shape} for {rows.shape[1]} variables"
+            )
+        if table_index is not None:
+            index = np.asarray(table_index)
+            if index.shape != (n,) or index.dtype.kind not in "iu":
+                raise UsageError(f"factor `{name}`: table_index is not of {n} integers")
+            if n and (index.min() < 0 or index.max() >= distinct):
+                raise UsageError(f"factor `{name}`: a factor reads a table that is not there")
+        elif distinct == 1:
+            index = np.zeros(n, np.int32)
+        elif distinct == n:
+            index = np.arange(n, dtype=np.int32)
+        else:
+            raise UsageError(f"factor `{name}`: {distinct} tables for {n} factors")
+        pending = self._place(rows.astype(np.int64), energies.shape[1:], name)
+        pending.scopes.append(rows.astype(np.int32))
+        pending.index.append((index + pending.distinct).astype(np.int32))
+        pending.tables.append(energies.reshape(-1))
+        pending.distinct += distinct
+
+    def build(self) -> NamedGraph:
+        """Return the graph: one instance, a batch of one.
+
+        Raises
+        ------
+        InferenceError : an index is out of range (a defect, as the parts were checked).
+        """
+        groups, values = [], [np.zeros(0)]
+        for (name, cards), pending in self._pending.items():
+            table = np.concatenate(pending.index)
+            groups.append(
+                Group(
+                    name,
+                    cards,
+                    np.ascontiguousarray(np.concatenate(pending.scopes)),
+                    table,
+                    pending.distinct,
+                    np.array([0, len(table)], np.int64),
+                )
+            )
+            values.extend(pending.tables)
+        card = np.concatenate([np.zeros(0, np.int32), *self._cards])
+        structure = Structure(card, np.array([0, self._count], np.int64), tuple(groups))
+        structure.check()
+        return NamedGraph(
+            structure, np.concatenate(values).reshape(1, -1), tuple(self._blocks.values())
+        )
+
+    def _place(self, rows: NDArray[np.int64], cards: tuple[int, ...], name: str) -> _Pending:
+        """Check scopes against the variables, and return where their factors are gathered."""
+        if rows.shape[1] != len(cards):
+            raise UsageError(
+                f"factor `{name}`: a table of {len(cards)} axes for {rows.shape[1]} variables"
+            )
+        if rows.size and (rows.min() < 0 or rows.max() >= self._count):
+            raise UsageError(f"factor `{name}`: a scope names a variable that is not there")
+        ordered = np.sort(rows, axis=1)
+        if (ordered[:, 1:] == ordered[:, :-1]).any():
+            raise UsageError(f"factor `{name}`: a scope names the same variable twice")
+        if len(self._cards) > 1:
+            self._cards = [np.concatenate(self._cards)]
+        wrong = (self._cards[0][rows] != np.array(cards)) if rows.size else np.zeros((0, 0), bool)
+        if wrong.any():
+            row, k = (int(at) for at in np.argwhere(wrong)[0])
+            raise UsageError(
+                f"factor `{name}`: axis {k} of the table has {cards[k]} entries, its variable "
+                f"{self._cards[0][rows[row, k]]} states"
+            )
+        return self._pending.setdefault((name, cards), _Pending())
+
+
+def _checked_table(table: ArrayLike, name: str) -> Energies:
+    """Return a copy of a table as float64; refuse NaN and -inf."""
+    try:
+        energies = np.array(table, np.float64, order="C")
+    except (TypeError, ValueError):
+        raise UsageError(f"factor `{name}`: the table is not an array of numbers") from None
+    if np.isnan(energies).any() or np.isneginf(energies).any():
+        raise UsageError(
+            f"factor `{name}`: an energy is NaN or -inf", hint="+inf excludes a configuration"
+        )
+    return energies

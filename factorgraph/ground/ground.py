@@ -1,0 +1,329 @@
+"""Where both columns meet: a compiled model and bound data become a flat graph.
+
+Grounding is array work over all rows of all instances; there is no loop over factors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from factorgraph import budget
+from factorgraph.compile.module import Compiled
+from factorgraph.compile.program import BaseDefinition, Program, SlotDefinition
+from factorgraph.data.bind import Instances
+from factorgraph.data.column import Column
+from factorgraph.errors import DataError
+from factorgraph.graph.structure import Group, Structure
+from factorgraph.ground.evaluate import Evaluator
+from factorgraph.ground.rows import Rows, expand
+from factorgraph.ground.share import share
+from factorgraph.model.expression import Expr, UnknownRead, show
+from factorgraph.model.model import Binder, FactorDeclaration, LetDeclaration
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """A program with the arrays that its emitted functions take, but for the weights.
+
+    Attributes
+    ----------
+    slots : int64 or float64 [rows of the slot's space].
+    bases : column values [E] and int64 [rows] for each base.
+    offsets : int64 [rows of the parent + 1] for each ragged space.
+    distinct : number of tables to compute.
+    """
+
+    program: Program
+    slots: list[Array]
+    bases: list[tuple[Array, Array]]
+    offsets: list[Array]
+    distinct: int
+
+
+@dataclass(frozen=True, eq=False)
+class Grounding:
+    """A graph's structure, what is observed, and how its tables are computed from weights.
+
+    Attributes
+    ----------
+    evidence : int32 [V], observed state of each variable, -1 where it is free.
+    base : for each array of unknowns, int64 [I]: its first variable in each instance.
+    """
+
+    instances: Instances = field(repr=False)
+    structure: Structure
+    evidence: NDArray[np.int32] = field(repr=False)
+    base: dict[str, NDArray[np.int64]] = field(repr=False)
+    bound: tuple[Bound, ...] = field(repr=False)
+
+
+def ground(compiled: Compiled, instances: Instances) -> Grounding:
+    """Return the graph of some instances.
+
+    Raises
+    ------
+    DataError : where an index leaves its array, naming factor, index and instance.
+    BudgetError : where the graph would not fit, naming the factor.
+    """
+    return _Grounder(compiled, instances).grounding()
+
+
+class _Grounder:
+    def __init__(self, compiled: Compiled, instances: Instances) -> None:
+        self.compiled = compiled
+        self.model = compiled.model
+        self.instances = instances
+        self.computed: dict[str, Column] = {}
+
+    def grounding(self) -> Grounding:
+        instances, model = self.instances, self.model
+        base: dict[str, NDArray[np.int64]] = {}
+        first = np.concatenate(([0], np.cumsum(instances.variables)))
+        total = int(first[-1])
+        budget.require(8 * total, "the variables of the graph")
+        card = np.empty(total, np.int32)
+        evidence = np.empty(total, np.int32)
+        below = first[:-1].copy()
+        for name, unknown in model.unknowns.items():
+            observed = instances.unknowns[name]
+            base[name] = below.copy()
+            sizes = np.diff(observed.start)
+            place = np.arange(len(observed.state)) + np.repeat(below - observed.start[:-1], sizes)
+            card[place] = model.count(unknown.values, instances.vocabularies)
+            evidence[place] = observed.state
+            below += sizes
+        self.base = base
+        for let in model.lets.values():
+            self.computed[let.name] = self.compute(let)
+        groups, bound = [], []
+        for program in self.compiled.programs:
+            group, arrays = self.program(program)
+            groups.append(group)
+            bound.append(arrays)
+        structure = Structure(card, first, tuple(groups))
+        budget.require(16 * structure.size, "the tables of the graph")
+        return Grounding(instances, structure, evidence, base, tuple(bound))
+
+    # -- rows
+
+    def every(self, rows: Rows, binders: tuple[Binder, ...], at: Evaluator) -> Iterator[Rows]:
+        """Yield the rows of nested binders, in order, in blocks."""
+        if not binders:
+            yield rows
+            return
+        binder = binders[0]
+        low, high = at(binder.low, rows), at(binder.high, rows)
+        for block, _ in expand(rows, binder.variable, low, high):
+            yield from self.every(block, binders[1:], at)
+
+    def blocks(self, factor: FactorDeclaration, at: Evaluator) -> Iterator[Rows]:
+        start = Rows(np.arange(self.instances.count, dtype=np.int64), {})
+        for rows in self.every(start, factor.binders, at):
+            if factor.guard is not None:
+                rows = rows.take(at.condition(factor.guard, rows))
+            if rows.count:
+                yield rows
+
+    def compute(self, let: LetDeclaration) -> Column:
+        """Return a `let` that reads only givens as a column."""
+        at = Evaluator(self.instances, f"let `{let.name}`", self.computed)
+        start = Rows(np.arange(self.instances.count, dtype=np.int64), {})
+        shape = np.empty((self.instances.count, len(let.binders)), np.int64)
+        for k, binder in enumerate(let.binders):
+            shape[:, k] = np.maximum(at(binder.high, start) - at(binder.low, start) + 1, 0)
+        offsets = np.concatenate(([0], np.cumsum(shape.prod(axis=1))))
+        budget.require(8 * int(offsets[-1]), f"`{let.name}`")
+        parts = [at(let.value, rows) for rows in self.every(start, let.binders, at)]
+        values = np.concatenate(parts) if parts else np.zeros(0)
+        dtype = np.float64 if let.value.kind.sort == "real" else np.int64
+        return Column(let.name, np.ascontiguousarray(values, dtype), offsets, shape)
+
+    # -- one factor
+
+    def program(self, program: Program) -> tuple[Group, Bound]:
+        factor = program.factor
+        what = f"factor `{factor.name}`"
+        at = Evaluator(self.instances, what, self.computed)
+        counts = np.zeros(self.instances.count, np.int64)
+        scopes: list[Array] = []
+        slots: dict[int, list[Array]] = {k: [] for k, s in enumerate(program.slots) if not s.space}
+        bases: dict[int, list[Array]] = {k: [] for k, b in enumerate(program.bases) if not b.space}
+        kept: list[Rows] = []
+        bytes_a_row = 8 + 4 * len(program.scope) + 8 * (len(slots) + len(bases))
+        total = 0
+        for rows in self.blocks(factor, at):
+            total += rows.count
+            budget.require(total * bytes_a_row, f"factor `{factor.name}` ({total:,} rows or more)")
+            counts += np.bincount(rows.instance, minlength=self.instances.count)
+            scope = np.empty((rows.count, len(program.scope)), np.int32)
+            for k, read in enumerate(program.scope):
+                scope[:, k] = self.variable(read, rows, at)
+            scopes.append(scope)
+            for number, parts in slots.items():
+                parts.append(self.slot(program.slots[number], rows, at))
+            for number, parts in bases.items():
+                parts.append(self.place(program.bases[number], rows, at))
+            if program.spaces:
+                kept.append(rows)
+        scope = _join(scopes, (0, len(program.scope)), np.int32)
+        scopes.clear()
+        arrays: list[Array] = [np.zeros(0)] * len(program.slots)
+        for number, parts in slots.items():
+            arrays[number] = _join(parts, (0,), _dtype(program.slots[number]))
+            parts.clear()
+        starts: list[Array] = [np.zeros(0, np.int64)] * len(program.bases)
+        for number, parts in bases.items():
+            starts[number] = _join(parts, (0,), np.int64)
+        offsets = self.spaces(program, kept, arrays, starts, at)
+        shared = share(arrays, total) if program.shareable else None
+        if shared is None:
+            budget.require(4 * total, what)
+            table, distinct = np.arange(total, dtype=np.int32), total
+        else:
+            table, example = shared
+            distinct = len(example)
+            arrays = [np.ascontiguousarray(a[example]) for a in arrays]
+        cards = tuple(self.model.count(s, self.instances.vocabularies) for s in program.sets)
+        rows_by_instance = np.concatenate(([0], np.cumsum(counts)))
+        group = Group(factor.name, cards, scope, table, distinct, rows_by_instance)
+        self.twice(group, program)
+        columns = [self.column(b.name).values for b in program.bases]
+        pairs = list(zip(columns, starts, strict=True))
+        return group, Bound(program, arrays, pairs, offsets, distinct)
+
+    def column(self, name: str) -> Column:
+        return self.computed[name] if name in self.computed else self.instances.givens[name]
+
+    def variable(self, read: UnknownRead, rows: Rows, at: Evaluator) -> Array:
+        """Return the variable that a read of an unknown names, at every row."""
+        observed = self.instances.unknowns[read.name]
+        column = Column(read.name, observed.state, observed.start, observed.shape)
+        place = at.place(read, [at(i, rows) for i in read.indices], column, rows)
+        shift = self.base[read.name] - observed.start[:-1]
+        return place + shift[rows.instance]
+
+    def twice(self, group: Group, program: Program) -> None:
+        """Refuse a row whose scope names one variable twice: its table would be no table."""
+        scope = group.scope
+        for j in range(scope.shape[1]):
+            for k in range(j):
+                bad = np.flatnonzero(scope[:, j] == scope[:, k])
+                if len(bad):
+                    i = int(np.searchsorted(group.rows, bad[0], side="right")) - 1
+                    raise DataError(
+                        f"factor `{group.name}`: `{show(program.scope[k])}` and "
+                        f"`{show(program.scope[j])}` are the same variable "
+                        f"({self.instances.where(i)})",
+                        code="E0313",
+                        span=program.scope[j].span,
+                        hint="add a guard that keeps them apart",
+                    )
+
+    def slot(self, definition: SlotDefinition, rows: Rows, at: Evaluator) -> Array:
+        dtype = _dtype(definition)
+        if definition.when is None:
+            values = at(definition.value, rows).astype(dtype)
+        else:
+            values = np.zeros(rows.count, dtype)
+            taken = at.condition(definition.when, rows)
+            values[taken] = at(definition.value, rows.take(taken))
+        if definition.limit is not None:
+            name, k, axis = definition.limit
+            size = self.model.count(axis, self.instances.vocabularies)
+            bad = (values < 0) | (values >= size)
+            if bad.any():
+                first = int(np.flatnonzero(bad)[0])
+                raise DataError(
+                    f"{at.what} reads `{name}` at position {values[first]} of axis {k + 1}, "
+                    f"outside 0..{size - 1} ({self.instances.where(rows.instance[first])})",
+                    code="E0311",
+                    span=definition.value.span,
+                )
+        return values
+
+    def place(self, definition: BaseDefinition, rows: Rows, at: Evaluator) -> Array:
+        """Return where reading in place starts, at every row, its whole reach checked."""
+        out = np.zeros(rows.count, np.int64)
+        taken = None
+        if definition.when is not None:
+            taken = at.condition(definition.when, rows)
+            rows = rows.take(taken)
+        reach = np.zeros((len(definition.indices), 2), np.int64)
+        for k, loops in enumerate(definition.reach):
+            for low, high in loops:
+                reach[k] += (self.fixed(low, at), self.fixed(high, at))
+        column = self.column(definition.name)
+        indices = [at(i, rows) for i in definition.indices]
+        place = at.place(definition.read, indices, column, rows, reach)
+        if taken is None:
+            return place
+        out[taken] = place
+        return out
+
+    def fixed(self, e: Expr, at: Evaluator) -> int:
+        """Return a number that is the same for every row."""
+        return int(at(e, Rows(np.zeros(1, np.int64), {}))[0])
+
+    def spaces(
+        self,
+        program: Program,
+        kept: list[Rows],
+        slots: list[Array],
+        bases: list[Array],
+        at: Evaluator,
+    ) -> list[Array]:
+        """Fill the slots of ragged loops; return the offsets of each loop's rows."""
+        if not program.spaces:
+            return []
+        indices = {
+            b.variable: _join([r.index[b.variable] for r in kept], (0,), np.int64)
+            for b in program.factor.binders
+        }
+        levels = [Rows(_join([r.instance for r in kept], (0,), np.int64), indices)]
+        offsets = []
+        for number, space in enumerate(program.spaces, start=1):
+            parent = levels[space.parent]
+            counts = np.zeros(parent.count, np.int64)
+            parts: list[Rows] = []
+            total = 0
+            for rows, origin in expand(
+                parent, space.index, at(space.low, parent), at(space.high, parent)
+            ):
+                if space.guard is not None:
+                    chosen = at.condition(space.guard, rows)
+                    rows, origin = rows.take(chosen), origin[chosen]
+                counts += np.bincount(origin, minlength=parent.count)
+                parts.append(rows)
+                total += rows.count
+                budget.require(total * 8 * (2 + len(parent.index)), f"a sum in {at.what}")
+            names = [*parent.index, space.index]
+            joined = Rows(
+                _join([r.instance for r in parts], (0,), np.int64),
+                {v: _join([r.index[v] for r in parts], (0,), np.int64) for v in names},
+            )
+            levels.append(joined)
+            offsets.append(np.concatenate(([0], np.cumsum(counts))))
+            for k, definition in enumerate(program.slots):
+                if definition.space == number:
+                    slots[k] = self.slot(definition, joined, at)
+            for k, base in enumerate(program.bases):
+                if base.space == number:
+                    bases[k] = self.place(base, joined, at)
+        return offsets
+
+
+def _dtype(slot: SlotDefinition) -> Any:
+    return np.float64 if slot.value.kind.sort == "real" else np.int64
+
+
+def _join(parts: list[Array], empty: tuple[int, ...], dtype: Any) -> Array:
+    if not parts:
+        return np.zeros(empty, dtype)
+    return np.ascontiguousarray(parts[0] if len(parts) == 1 else np.concatenate(parts), dtype)
