@@ -1,1 +1,86 @@
+"""fgc: a language for energy-based models.
 
+>>> import factorgraph as fg
+>>> model = fg.load("models/ocr/ocr.fg")          # doctest: +SKIP
+>>> run = model.fit("train.npz", seed=0)          # doctest: +SKIP
+>>> next(run.predict("test.npz"))                 # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from factorgraph.engine.solve import log_partition, marginals, minimise
+    from factorgraph.errors import (
+        BudgetError,
+        DataError,
+        FgError,
+        InferenceError,
+        ModelError,
+        NotBuiltError,
+        NumericalError,
+        RunError,
+        UsageError,
+    )
+    from factorgraph.graph.builder import FactorGraph
+    from factorgraph.pipeline import Model, Run, compile, load, load_run
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "BudgetError": "errors",
+    "DataError": "errors",
+    "FactorGraph": "graph.builder",
+    "FgError": "errors",
+    "InferenceError": "errors",
+    "Model": "pipeline",
+    "ModelError": "errors",
+    "NotBuiltError": "errors",
+    "NumericalError": "errors",
+    "Run": "pipeline",
+    "RunError": "errors",
+    "UsageError": "errors",
+    "compile": "pipeline",
+    "load": "pipeline",
+    "load_run": "pipeline",
+    "log_partition": "engine.solve",
+    "marginals": "engine.solve",
+    "minimise": "engine.solve",
+}
+
+__all__ = [
+    "BudgetError",
+    "DataError",
+    "FactorGraph",
+    "FgError",
+    "InferenceError",
+    "Model",
+    "ModelError",
+    "NotBuiltError",
+    "NumericalError",
+    "Run",
+    "RunError",
+    "UsageError",
+    "compile",
+    "load",
+    "load_run",
+    "log_partition",
+    "marginals",
+    "minimise",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    if name not in _WHERE:
+        raise AttributeError(f"module 'factorgraph' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"factorgraph.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -17,6 +17,8 @@ import warnings
 from functools import cache
 from pathlib import Path
 
+from factorgraph import files
+
 
 class CacheWarning(UserWarning):
     """The cache folder cannot be trusted or written; a temporary one is used."""
@@ -75,15 +77,8 @@ def subfolder(name: str) -> Path:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(data)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    """Write a file of the cache so that it is there whole or not at all."""
+    files.write(path, data, sync=False)
 
 
 def size() -> tuple[int, int]:

@@ -11,13 +11,13 @@ import hashlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, overload
 
 import numba
 
 from factorgraph import cache as folders
 
-F = TypeVar("F", bound=Callable[..., Any])
+Function = Callable[..., Any]
 
 
 @cache
@@ -30,7 +30,11 @@ def kernel_hash() -> str:
     return digest.hexdigest()[:16]
 
 
-def kernel(function: F | None = None, **options: Any) -> Any:
+@overload
+def kernel(function: Function) -> Function: ...
+@overload
+def kernel(**options: Any) -> Callable[[Function], Function]: ...
+def kernel(function: Function | None = None, **options: Any) -> Any:
     """Decorate a function of arrays and numbers: compiled on first use, cached, ``nogil``.
 
     Parameters
@@ -39,7 +43,7 @@ def kernel(function: F | None = None, **options: Any) -> Any:
         infinity can occur.
     """
 
-    def decorate(function: F) -> F:
+    def decorate(function: Function) -> Function:
         before = numba.config.CACHE_DIR
         numba.config.CACHE_DIR = str(folders.subfolder("machine") / kernel_hash())
         try:

@@ -273,14 +273,15 @@ class _Emitter:
             elif isinstance(node, InPlace):
                 inside = [v for _, v in node.steps]
                 loops = [v for v in inside if self.loop_index[v] in self.open_loops]
-                if len(loops) < len(inside) or index is not None and index not in inside:
+                if len(loops) < len(inside) or (index is not None and index not in inside):
                     continue
                 if index is None:
                     continue
                 base_space = self.p.bases[node.number].space
                 at = "row" if base_space == 0 else f"q{base_space}"
                 steps = "".join(
-                    f" + {self.loop_index[v]}" if fixed_value(s) == 1
+                    f" + {self.loop_index[v]}"
+                    if fixed_value(s) == 1
                     else f" + {self.whole(s)} * {self.loop_index[v]}"
                     for s, v in node.steps
                 )

@@ -29,8 +29,8 @@ from factorgraph.model.names import not_built
 from factorgraph.source import Span
 from factorgraph.syntax import tree as t
 
-REGIONS = ("answer", "any")
-LATER = ("wrong", "only", "pin", "sample", "draw", "best", "jitter", "grad", "laplace", "softmin")
+REGIONS = ("answer", "any", "wrong")
+LATER = ("only", "pin", "sample", "draw", "best", "jitter", "grad", "laplace", "softmin")
 DEPTH = 50
 
 
@@ -40,7 +40,7 @@ class Probe:
 
     Attributes
     ----------
-    region : ``answer`` (agrees with what is observed) or ``any``.
+    region : ``answer`` (agrees with what is observed), ``any``, or ``wrong`` (differs from it).
     beta : inverse temperature; inf is the minimum itself.
     """
 
@@ -224,9 +224,7 @@ class _Planner:
             elif key == "beta" and name == "free":
                 beta = self.temperature(argument.value, scope)
             else:
-                raise ModelError(
-                    f"`{name}` has no such argument", code="E0112", span=argument.span
-                )
+                raise ModelError(f"`{name}` has no such argument", code="E0112", span=argument.span)
         if not isinstance(region, _Region):
             raise ModelError(
                 f"`{name}` takes a region: {', '.join(REGIONS)}",
@@ -234,6 +232,8 @@ class _Planner:
                 span=node.arguments[0].span if node.arguments else span,
                 hint=None if region is None else f"`{show(region)}` is a number",
             )
+        if region.name == "wrong" and beta != inf:
+            raise not_built("the free energy of `wrong`", span, hint="use E(wrong) or free(any)")
         probe = Probe(region.name, beta)
         if probe not in self.probes:
             self.probes[probe] = ProbeValue(span, REAL, len(self.probes))
@@ -242,9 +242,7 @@ class _Planner:
     def temperature(self, node: t.Expression, scope: _Scope) -> float:
         value = fixed_value(self.number(node, scope))
         if value is None or not value > 0:
-            raise ModelError(
-                "beta is a positive number or inf", code="E0206", span=node.span
-            )
+            raise ModelError("beta is a positive number or inf", code="E0206", span=node.span)
         return float(value)
 
     def expand(

@@ -154,9 +154,7 @@ class _Lowering:
         """Return the innermost row space whose index the expression uses."""
         return max((self.owner.get(p, 0) for p in walk(e) if isinstance(p, Variable)), default=0)
 
-    def slot(
-        self, e: Expr, at: _Context, limit: tuple[str, int, IndexSet] | None = None
-    ) -> Slot:
+    def slot(self, e: Expr, at: _Context, limit: tuple[str, int, IndexSet] | None = None) -> Slot:
         space = self.space_of(e) if at.when is None else max(map(self.space_of, (e, at.when)))
         definition = SlotDefinition(space, e, at.when, limit)
         for number, known in enumerate(self.slots):
@@ -168,7 +166,7 @@ class _Lowering:
     def param(self, e: ParamRead, at: _Context) -> ParamRead:
         """Code a weight's indices; whatever cannot be checked here is checked with the data."""
         axes = self.model.params[e.name].axes
-        indices = []
+        indices: list[Expr] = []
         for k, (index, axis) in enumerate(zip(e.indices, axes, strict=True)):
             loops = any(isinstance(p, Variable) and p in at.loops for p in walk(index))
             if is_data(index) and not loops:

@@ -24,7 +24,7 @@ from factorgraph.compile.program import Program, State
 from factorgraph.model.expression import Expr, ParamRead, show, walk
 from factorgraph.model.model import Model
 
-_HEAD = '''\
+_HEAD = """\
 import math
 
 import numpy as np
@@ -58,7 +58,7 @@ def touched(values):
         if value != 0.0:
             return True
     return False
-'''
+"""
 
 
 @dataclass(frozen=True)

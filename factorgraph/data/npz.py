@@ -66,6 +66,34 @@ def read_npz(path: str | os.PathLike[str], fields: Collection[str] | None = None
     BudgetError : the arrays would be too large.
     """
     source = os.fspath(path)
+    with _opened(source) as archive:
+        entries = _entries(archive, source, fields)
+        columns = {
+            name: _column(archive, entry, entries.get(name + OFFSETS))
+            for name, entry in entries.items()
+            if not _is_offsets(name, entries, source)
+        }
+    return gather(columns, source)
+
+
+def read_arrays(path: str | os.PathLike[str]) -> dict[str, Values]:
+    """Read a numpy archive as plain arrays in their own shapes, with the same care.
+
+    Raises
+    ------
+    DataError : the file is missing, damaged or holds what is not read.
+    BudgetError : the arrays would be too large.
+    """
+    source = os.fspath(path)
+    with _opened(source) as archive:
+        return {
+            name: _flat(archive, entry).reshape(entry.shape)
+            for name, entry in _entries(archive, source, None).items()
+        }
+
+
+@contextmanager
+def _opened(source: str) -> Iterator[zipfile.ZipFile]:
     with _damage(source):
         status = os.stat(source)
         if not stat.S_ISREG(status.st_mode):
@@ -74,16 +102,18 @@ def read_npz(path: str | os.PathLike[str], fields: Collection[str] | None = None
         if not status.st_size:
             raise DataError(f"{source} is empty")
     with _damage(source), open(source, "rb") as stream, zipfile.ZipFile(stream) as archive:
-        infos = _infos(archive, source, status.st_size)
-        wanted = {name: info for name, info in infos.items() if _wants(name, fields)}
-        entries = {name: _header(archive, name, info, source) for name, info in wanted.items()}
-        budget.require(sum(cost(e.dtype, e.size) for e in entries.values()), source)
-        columns = {
-            name: _column(archive, entry, entries.get(name + OFFSETS))
-            for name, entry in entries.items()
-            if not _is_offsets(name, entries, source)
-        }
-    return gather(columns, source)
+        yield archive
+
+
+def _entries(
+    archive: zipfile.ZipFile, source: str, fields: Collection[str] | None
+) -> dict[str, _Entry]:
+    """Return what an archive holds, from the headers alone, within the budget."""
+    infos = _infos(archive, source, os.stat(source).st_size)
+    wanted = {name: info for name, info in infos.items() if _wants(name, fields)}
+    entries = {name: _header(archive, name, info, source) for name, info in wanted.items()}
+    budget.require(sum(cost(e.dtype, e.size) for e in entries.values()), source)
+    return entries
 
 
 @contextmanager

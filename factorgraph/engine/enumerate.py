@@ -24,6 +24,7 @@ from factorgraph.engine.probe import (
     checked_beta,
     finished,
 )
+from factorgraph.engine.sweep import INNER
 from factorgraph.errors import InferenceError
 from factorgraph.graph.structure import Energies, Ints, Offsets, Structure
 from factorgraph.jit import kernel
@@ -325,7 +326,7 @@ def _walk(  # type: ignore[no-untyped-def]
                     into[b, layout.constant[t]] += share * gathered[0]
 
 
-@kernel
+@kernel(**INNER)
 def _entry(layout, f, first, chosen):  # type: ignore[no-untyped-def]
     """Return where factor ``f`` reads the values."""
     entry = np.int64(0)
@@ -335,7 +336,7 @@ def _entry(layout, f, first, chosen):  # type: ignore[no-untyped-def]
     return layout.factor[f, 2] + entry
 
 
-@kernel
+@kernel(**INNER)
 def _return(layout, first, d, chosen, gathered, hard, belief, b, v0, share, into):  # type: ignore[no-untyped-def]
     """Hand what was gathered below the state of variable ``d`` to its belief and upward."""
     below = gathered[d + 1]

@@ -18,7 +18,6 @@ from factorgraph.errors import InferenceError
 from factorgraph.graph.structure import Ints, Offsets, Structure
 from factorgraph.jit import kernel
 
-
 # Columns of Plan.bounds and Plan.link.
 VARIABLES, LINKS, ROOTS, UNARIES, CONSTANTS = 0, 1, 2, 3, 4
 ARITY, START, SLOT, PARENT, CHILD, BASE, TABLE, COMPACT, MESSAGE = range(9)
@@ -173,7 +172,7 @@ def survey(structure: Structure) -> Forest | Loop:
         bounds=np.ascontiguousarray(bounds, np.int64),
         state=state,
         link=link,
-        scope=scope,
+        scope=np.ascontiguousarray(scope, np.int32),
         roots=roots,
         unary=unary,
         constant=np.ascontiguousarray(constant[:, 1]),

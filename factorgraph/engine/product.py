@@ -30,6 +30,7 @@ from factorgraph.engine.sweep import (
     CLAMPED,
     ENERGY,
     INFEASIBLE,
+    INNER,
     PRODUCT,
     add_local,
     clamped,
@@ -45,7 +46,7 @@ UNKNOWN, READY, REFUSED = 0, 1, 2
 _SUMS = {"reassoc", "contract"}
 
 
-@kernel(fastmath=_SUMS)
+@kernel(fastmath=_SUMS, **INNER)
 def _multiply(matrix, width, slot, x, out):  # type: ignore[no-untyped-def]
     """Write the product of the C-ordered ``matrix`` [., width] with ``x`` toward axis ``slot``."""
     if slot == 1:
@@ -66,7 +67,7 @@ def _multiply(matrix, width, slot, x, out):  # type: ignore[no-untyped-def]
             out[a] = total
 
 
-@kernel(fastmath=_SUMS)
+@kernel(fastmath=_SUMS, **INNER)
 def _add_outer(matrix, rows, columns, share, into):  # type: ignore[no-untyped-def]
     """Add ``share * rows[a] * matrix[a, b] * columns[b]`` to ``into[a, b]``."""
     width = len(columns)
@@ -79,7 +80,7 @@ def _add_outer(matrix, rows, columns, share, into):  # type: ignore[no-untyped-d
                 goal[b] += factor * (row[b] * columns[b])
 
 
-@kernel(fastmath=_SUMS)
+@kernel(fastmath=_SUMS, **INNER)
 def _total(row):  # type: ignore[no-untyped-def]
     total = 0.0
     for s in range(len(row)):
@@ -87,7 +88,7 @@ def _total(row):  # type: ignore[no-untyped-def]
     return total
 
 
-@kernel
+@kernel(**INNER)
 def _exponentials(energies, beta, out):  # type: ignore[no-untyped-def]
     """Write exp(-beta (energies - least)); return the least and whether the range is too wide."""
     least = np.inf
@@ -104,7 +105,7 @@ def _exponentials(energies, beta, out):  # type: ignore[no-untyped-def]
     return least, wide
 
 
-@kernel
+@kernel(**INNER)
 def _times(row, by):  # type: ignore[no-untyped-def]
     """Multiply and normalise ``row`` in place; return the normaliser, -1 where it is too thin."""
     poor = False
@@ -249,7 +250,7 @@ def backward(  # type: ignore[no-untyped-def]
                 _add_outer(matrix, rows, columns, share * norm[k - plan.bounds[i, LINKS]], goal)
 
 
-@kernel
+@kernel(**INNER)
 def _descend(plan, i, own, up, tables, down, kept, norm, scratch):  # type: ignore[no-untyped-def]
     """Pass messages down one instance, so that ``up * down`` sums to 1; return whether all is well.
 
@@ -312,7 +313,7 @@ def _descend(plan, i, own, up, tables, down, kept, norm, scratch):  # type: igno
     return True
 
 
-@kernel
+@kernel(**INNER)
 def _times_thin(row, by):  # type: ignore[no-untyped-def]
     """Multiply and normalise ``row`` in place; return whether the normaliser is too thin."""
     for s in range(len(row)):

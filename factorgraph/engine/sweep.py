@@ -6,6 +6,8 @@ each graph of the batch, one after the other, in scratch memory of the largest i
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from factorgraph.engine.forest import (
@@ -30,10 +32,14 @@ from factorgraph.engine.forest import (
 from factorgraph.jit import kernel
 
 PRODUCT, ENERGY, CLAMPED, INFEASIBLE = 0, 1, 2, 3
+INNER: dict[str, Any] = {
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}  # called by kernels only
 GONE = 700.0  # exp(-700) counts as zero: what lies beyond is slow to compute and to add
 
 
-@kernel
+@kernel(**INNER)
 def gather(plan, table, clamp, i, out):  # type: ignore[no-untyped-def]
     """Sum the unary factors of instance ``i``; states that the evidence excludes get +inf."""
     lo = plan.state[plan.bounds[i, VARIABLES]]
@@ -55,7 +61,7 @@ def gather(plan, table, clamp, i, out):  # type: ignore[no-untyped-def]
                         own[s] = np.inf
 
 
-@kernel
+@kernel(**INNER)
 def clamped(plan, clamp, i):  # type: ignore[no-untyped-def]
     """Return whether the evidence fixes every variable of instance ``i``."""
     if len(clamp) == 0:
@@ -66,7 +72,7 @@ def clamped(plan, clamp, i):  # type: ignore[no-untyped-def]
     return True
 
 
-@kernel
+@kernel(**INNER)
 def constant(plan, table, i):  # type: ignore[no-untyped-def]
     """Return the sum of the constant factors of instance ``i``."""
     total = 0.0
@@ -75,7 +81,7 @@ def constant(plan, table, i):  # type: ignore[no-untyped-def]
     return total
 
 
-@kernel
+@kernel(**INNER)
 def soft(row, beta):  # type: ignore[no-untyped-def]
     """Return -log(sum(exp(-beta row))) / beta, or the minimum where beta is infinite."""
     least = np.inf
@@ -91,7 +97,7 @@ def soft(row, beta):  # type: ignore[no-untyped-def]
     return least - np.log(total) / beta
 
 
-@kernel
+@kernel(**INNER)
 def _frame(plan, k, origin, shape, at):  # type: ignore[no-untyped-def]
     """Set the cards of the scope of link ``k`` and where its variables' states start."""
     size = 1
@@ -103,7 +109,7 @@ def _frame(plan, k, origin, shape, at):  # type: ignore[no-untyped-def]
     return size
 
 
-@kernel
+@kernel(**INNER)
 def _expand(table, arity, shape, work, at, skip, out):  # type: ignore[no-untyped-def]
     """Write the table plus what the variables of its scope say, without variable ``skip``."""
     size = len(table)
@@ -121,7 +127,7 @@ def _expand(table, arity, shape, work, at, skip, out):  # type: ignore[no-untype
                         out[e] += said
 
 
-@kernel
+@kernel(**INNER)
 def _send(table, arity, shape, work, at, slot, beta, joint, out):  # type: ignore[no-untyped-def]
     """Write the message of a link to variable ``slot`` of its scope."""
     n = shape[slot]
@@ -170,7 +176,7 @@ def _send(table, arity, shape, work, at, slot, beta, joint, out):  # type: ignor
                 out[s] -= np.log(out[n + s]) / beta
 
 
-@kernel
+@kernel(**INNER)
 def _decode(table, arity, shape, up, at, slot, joint, chosen):  # type: ignore[no-untyped-def]
     """Set the child variables of a link, given its parent: the first of the least entries."""
     least = np.inf
@@ -199,7 +205,7 @@ def _decode(table, arity, shape, up, at, slot, joint, chosen):  # type: ignore[n
         best //= shape[j]
 
 
-@kernel
+@kernel(**INNER)
 def _ascend(plan, table, i, beta, work, origin, joint, out, shape, at, told):  # type: ignore[no-untyped-def]
     """Add all messages of instance ``i`` to the parents in ``work``; keep them from ``told`` on."""
     m0 = plan.link[plan.bounds[i, LINKS], MESSAGE]
@@ -232,7 +238,7 @@ def minimise(plan, values, evidence, lo, hi, states):  # type: ignore[no-untyped
             if not clamped(plan, clamp, i):
                 gather(plan, table, clamp, i, up)
                 s0 = plan.state[plan.bounds[i, VARIABLES]]
-                _ascend(plan, table, i, np.inf, up, s0, joint, out, shape, at, -1)
+                _ascend(plan, table, i, np.inf, up, s0, joint, out, shape, at, np.int64(-1))
                 for r in range(plan.bounds[i, ROOTS], plan.bounds[i + 1, ROOTS]):
                     v = plan.roots[r]
                     answer[v - v0] = 0
@@ -324,7 +330,7 @@ def sweep(  # type: ignore[no-untyped-def]
                     belief[b, skipped + s] = up[s] if feasible else nowhere
 
 
-@kernel
+@kernel(**INNER)
 def add_local(plan, i, share, marginal, into):  # type: ignore[no-untyped-def]
     """Add the weighted marginals of the unary and constant factors of instance ``i``."""
     s0 = plan.state[plan.bounds[i, VARIABLES]]
@@ -339,7 +345,7 @@ def add_local(plan, i, share, marginal, into):  # type: ignore[no-untyped-def]
         into[plan.constant[t]] += share
 
 
-@kernel
+@kernel(**INNER)
 def _descend(plan, table, i, beta, share, work, joint, out, shape, at, into, b):  # type: ignore[no-untyped-def]
     """Pass messages down instance ``i``; siblings are summed from both sides, never subtracted."""
     most = plan.most[STATES]
@@ -373,7 +379,7 @@ def _descend(plan, table, i, beta, share, work, joint, out, shape, at, into, b):
                     for s in range(shape[j]):
                         work[most + at[j] + s] = out[s]
             if share != 0.0:
-                _expand(part, arity, shape, work, at, -1, joint)
+                _expand(part, arity, shape, work, at, arity, joint)
                 free = soft(joint[:size], beta)
                 for e in range(size):
                     rise = beta * (joint[e] - free)

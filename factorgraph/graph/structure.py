@@ -159,4 +159,4 @@ class Graph:
 
     @property
     def batch(self) -> int:
-        return self.values.shape[0]
+        return int(self.values.shape[0])

@@ -86,7 +86,7 @@ class Evaluator:
     def read(self, e: GivenRead | LetRead, column: Column, rows: Rows) -> Array:
         flat = self.place(e, [self(i, rows) for i in e.indices], column, rows)
         values = column.values[flat]
-        if values.dtype.kind == "U" or e.kind.sort == "real" and values.dtype == np.float64:
+        if values.dtype.kind == "U" or (e.kind.sort == "real" and values.dtype == np.float64):
             return values
         return values.astype(np.float64 if e.kind.sort == "real" else np.int64)
 

@@ -101,4 +101,4 @@ def reduce_all(operator: str, array: Array, body: Callable[[Expr], Expr]) -> Exp
 
 def same_extent(a: Expr, b: Expr) -> bool:
     """Return whether two extents are known to be equal."""
-    return a == b or isinstance(a, DomainSize) and isinstance(b, DomainSize) and a.name == b.name
+    return a == b or (isinstance(a, DomainSize) and isinstance(b, DomainSize) and a.name == b.name)

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 
 from factorgraph.errors import ModelError, UsageError, did_you_mean
 from factorgraph.model.arrays import integer
-from factorgraph.model.elaborate import Elaborator
+from factorgraph.model.elaborate import Bound, Elaborator
 from factorgraph.model.expression import (
     BIT,
     INT,
     REAL,
     TEXT,
-    Const,
     DomainSize,
     Expr,
     GivenRead,
@@ -357,10 +356,10 @@ class _Checker:
     def _factor(self, node: t.Factor) -> FactorDeclaration:
         e = self.e
         if node.binders is None:
-            binders, scope, guard = (), {}, None
+            bound = Bound((), {}, None)
         else:
             bound = e.bind(node.binders, {})
-            binders, scope, guard = bound.binders, dict(bound.scope), bound.guard
+        binders, scope, guard = bound.binders, bound.scope, bound.guard
         value = e.truth(node.value, scope) if node.hard else e.number(node.value, scope)
         unknowns = reads(value, UnknownRead)
         bound_here = {b.variable for b in binders}
@@ -400,4 +399,3 @@ def _literal(node: t.Expression) -> float | int | None:
     if isinstance(node, t.Unary) and node.operator == "-" and isinstance(node.operand, t.Number):
         return -node.operand.value
     return None
-

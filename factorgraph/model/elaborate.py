@@ -314,8 +314,7 @@ class Elaborator:
             return Apply(span, INT, "position", (index,))
         if index.kind.sort not in ("int", "bit"):
             raise ModelError(
-                f"this axis of {name} runs over `{axis.name}`, "
-                f"but `{show(index)}` is {index.kind}",
+                f"this axis of {name} runs over `{axis.name}`, but `{show(index)}` is {index.kind}",
                 code="E0105",
                 span=span,
             )
@@ -594,8 +593,9 @@ class Elaborator:
         if isinstance(source, t.Values):
             self._list(pattern, source, made, inner)
             return
-        if pattern.grouped or isinstance(source, t.Name) and (
-            source.name in self.givens or source.name in self.unknowns
+        if pattern.grouped or (
+            isinstance(source, t.Name)
+            and (source.name in self.givens or source.name in self.unknowns)
         ):
             raise not_built("running over a relation or a sequence", source.span)
         (identifier,) = pattern.names
@@ -679,9 +679,7 @@ class _Opened:
     def __enter__(self) -> None:
         if self.name in self.open:
             way = " → ".join([*self.open[self.open.index(self.name) :], self.name])
-            raise ModelError(
-                f"`{self.name}` needs itself ({way})", code="E0116", span=self.span
-            )
+            raise ModelError(f"`{self.name}` needs itself ({way})", code="E0116", span=self.span)
         self.open.append(self.name)
 
     def __exit__(self, *_: object) -> None:
@@ -717,9 +715,7 @@ def _nest(span: Span, operator: str, bound: Bound, body: Expr) -> Expr:
     guard = bound.guard
     for binder in reversed(bound.binders):
         kind = INT if body.kind == BIT else body.kind
-        body = Reduce(
-            span, kind, operator, binder.variable, binder.low, binder.high, guard, body
-        )
+        body = Reduce(span, kind, operator, binder.variable, binder.low, binder.high, guard, body)
         guard = None
     return body
 

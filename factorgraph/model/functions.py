@@ -50,7 +50,7 @@ def apply(span: Span, operator: str, *arguments: Expr) -> Expr:
         return Apply(span, BIT, operator, arguments)
     if operator in ("//", "%") and any(k == REAL for k in kinds):
         raise ModelError(f"`{operator}` needs whole numbers", code="E0106", span=span)
-    if operator == "/" or operator in UNARY and operator != "abs":
+    if operator == "/" or (operator in UNARY and operator != "abs"):
         kind = REAL
     elif operator == "^":
         exponent = fixed_value(arguments[1])
@@ -63,7 +63,11 @@ def apply(span: Span, operator: str, *arguments: Expr) -> Expr:
         kind = INT if kind == BIT else kind
     if operator == "^" and fixed_value(arguments[1]) == 2:
         root = arguments[0]
-        if isinstance(root, Apply) and root.operator == "sqrt" and isinstance(root.arguments[0], Reduce):
+        if (
+            isinstance(root, Apply)
+            and root.operator == "sqrt"
+            and isinstance(root.arguments[0], Reduce)
+        ):
             return root.arguments[0]  # norm(v)^2 is a sum of squares, smooth at 0
     folded = _fold(operator, [fixed_value(a) for a in arguments])
     if folded is not None:
@@ -107,7 +111,7 @@ def _fold(operator: str, values: list[float | int | None]) -> float | int | None
 
 def _comparable(span: Span, arguments: tuple[Expr, ...]) -> None:
     a, b = (x.kind for x in arguments)
-    if a.numeric and b.numeric or a == b:
+    if (a.numeric and b.numeric) or a == b:
         return
     raise ModelError(
         f"{a} cannot be compared with {b}",

@@ -78,7 +78,8 @@ def _explain(error: UnexpectedInput, source: Source) -> ModelError:
         elif token == "=" and "COMPARE" in expected:
             hint = "`==` tests, `=` defines"
         elif {"RSQB", "RPAR", "RBRACE"} & expected:
-            closing = [c for n, c in (("RSQB", "]"), ("RPAR", ")"), ("RBRACE", "}")) if n in expected]
+            brackets = (("RSQB", "]"), ("RPAR", ")"), ("RBRACE", "}"))
+            closing = [c for n, c in brackets if n in expected]
             hint = "is a `" + "` or `".join(closing) + "` missing before it?"
         return ModelError(f"`{token}` cannot stand here", code="E0002", span=span, hint=hint)
     if isinstance(error, UnexpectedEOF | UnexpectedToken):

@@ -1,0 +1,80 @@
+"""What inference found, in the words of the model: values by name, instance by instance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from factorgraph.engine.result import Result
+from factorgraph.ground.batch import Batch
+from factorgraph.model.model import Unknown
+
+Floats = NDArray[np.float64]
+
+
+def answers(batch: Batch, values: Floats) -> Iterator[dict[str, Any]]:
+    """Yield the answers of each instance of a batch.
+
+    Parameters
+    ----------
+    values : float64 [1, T], the tables.
+
+    Yields
+    ------
+    dict of ``answers`` (nested lists by name), ``energy``, ``bound``, ``gap``, ``status``.
+    Latent unknowns are left out. An infeasible instance has no answers.
+    """
+    result = Result.exact(batch.engine.minimum(values))
+    states = result.states[0]
+    model = batch.compiled.model
+    words = {
+        name: np.array(_values(batch, unknown), dtype=object)
+        for name, unknown in model.answers.items()
+    }
+    for i in range(batch.structure.instances):
+        found: dict[str, Any] = {}
+        feasible = result.status[0][i] != "infeasible"
+        if feasible:
+            for name in model.answers:
+                place, shape = _place(batch, name, i)
+                found[name] = words[name][states[place]].reshape(shape).tolist()
+        yield {
+            "answers": found if feasible else None,
+            "energy": float(result.energy[0, i]),
+            "bound": float(result.bound[0, i]),
+            "gap": float(result.gap[0, i]),
+            "status": result.status[0][i],
+        }
+
+
+def marginals(batch: Batch, values: Floats, beta: float) -> Iterator[dict[str, Floats]]:
+    """Yield the marginals of every unknown of each instance, answers and latents."""
+    belief = batch.engine.soft_minimum(values, beta).marginals()[0]
+    offset = batch.structure.state_offset
+    for i in range(batch.structure.instances):
+        out = {}
+        for name in batch.compiled.model.unknowns:
+            place, shape = _place(batch, name, i)
+            part = belief[offset[place.start] : offset[place.stop]]
+            out[name] = part.reshape(*shape, -1) if part.size else part.reshape(*shape, 0)
+        yield out
+
+
+def _place(batch: Batch, name: str, i: int) -> tuple[slice, tuple[int, ...]]:
+    """Return the variables of one array of unknowns in one instance, and its shape."""
+    observed = batch.instances.unknowns[name]
+    first = int(batch.grounding.base[name][i])
+    size = int(observed.start[i + 1] - observed.start[i])
+    return slice(first, first + size), tuple(int(n) for n in observed.shape[i])
+
+
+def _values(batch: Batch, unknown: Unknown) -> list[Any]:
+    """Return the values of a finite set in the order of its states."""
+    model, vocabularies = batch.compiled.model, batch.instances.vocabularies
+    if unknown.values.domain is not None:
+        return list(model.labels(unknown.values.domain, vocabularies))
+    count = model.count(unknown.values, vocabularies)
+    return list(range(unknown.values.low, unknown.values.low + count))

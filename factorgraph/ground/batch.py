@@ -1,0 +1,119 @@
+"""Some instances as one graph, ready to be asked again and again with changing weights."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from factorgraph.compile.module import Compiled, energy_function, gradient_function
+from factorgraph.engine.choose import choose
+from factorgraph.errors import InferenceError, NumericalError
+from factorgraph.ground.ground import Bound, Grounding
+from factorgraph.ground.weights import Weights
+
+Floats = NDArray[np.float64]
+
+
+class Batch:
+    """A grounding with its engine and the emitted functions.
+
+    Parameters
+    ----------
+    compiled : the model.
+    module : its emitted module, loaded.
+    grounding : some instances; its slots index weights as the weights handed in are stored.
+
+    Raises
+    ------
+    InferenceError : where no engine can answer for these graphs.
+    """
+
+    def __init__(self, compiled: Compiled, module: ModuleType, grounding: Grounding) -> None:
+        self.compiled = compiled
+        self.module = module
+        self.grounding = grounding
+        self.structure = grounding.structure
+        self.instances = grounding.instances
+        try:
+            choice = choose(grounding.structure)
+        except InferenceError as error:
+            raise self._placed(error) from None
+        self.engine = choice.engine
+        self.reason = choice.reason
+        counts = grounding.instances.vocabularies
+        self._counts = {f"n_{name}": len(words) for name, words in counts.items()}
+
+    def _placed(self, error: InferenceError) -> InferenceError:
+        first = self.instances.where(0)
+        return InferenceError(
+            error.message, code=error.code, span=error.span, hint=f"{error.hint}; data from {first}"
+        )
+
+    def _arguments(self, bound: Bound, weights: Weights) -> list[Any]:
+        program = bound.program
+        out: list[Any] = [weights[name] for name in program.params]
+        out += bound.slots
+        for values, place in bound.bases:
+            out += [values, place]
+        out += bound.offsets
+        names = self.compiled.arguments[program.name]
+        out += [self._counts[name] for name in names if name in self._counts]
+        return out
+
+    def energies(self, weights: Weights, out: Floats) -> None:
+        """Fill the tables of all factors.
+
+        Parameters
+        ----------
+        weights : stored arrays by name.
+        out : float64 [T], the flat vector of values, overwritten.
+
+        Raises
+        ------
+        NumericalError : where an energy is NaN or -inf, naming factor and instance.
+        """
+        for g, bound in enumerate(self.grounding.bound):
+            group = self.structure.groups[g]
+            tables = self.structure.table(out, g).reshape(group.distinct, group.states)
+            function = energy_function(self.module, bound.program.name)
+            function(0, group.distinct, *self._arguments(bound, weights), tables)
+        if not np.isfinite(out).all():
+            self._refuse(out)
+
+    def _refuse(self, values: Floats) -> None:
+        for g, group in enumerate(self.structure.groups):
+            tables = self.structure.table(values, g).reshape(group.distinct, group.states)
+            bad = (np.isnan(tables) | np.isneginf(tables)).any(axis=1)
+            if not bad.any():
+                continue
+            table = int(np.flatnonzero(bad)[0])
+            row = int(np.flatnonzero(group.table == table)[0])
+            i = int(np.searchsorted(group.rows, row, side="right")) - 1
+            what = "NaN" if np.isnan(tables[table]).any() else "-inf"
+            raise NumericalError(
+                f"factor `{group.name}` has energy {what} ({self.instances.where(i)})",
+                code="E0701",
+                span=self.compiled.model.factors[group.name].span,
+                hint="an energy is a number or +inf; is a logarithm, root or quotient to blame?",
+            )
+
+    def add_gradient(self, weights: Weights, cotangent: Floats, gradient: Weights) -> None:
+        """Add the vector-Jacobian product of all factors to the gradient of the weights.
+
+        Parameters
+        ----------
+        cotangent : float64 [T], d objective / d values.
+        gradient : stored arrays by name, changed in place.
+        """
+        for g, bound in enumerate(self.grounding.bound):
+            function = gradient_function(self.module, bound.program.name)
+            if function is None:
+                continue
+            group = self.structure.groups[g]
+            tables = self.structure.table(cotangent, g).reshape(group.distinct, group.states)
+            targets = [gradient[name] for name in bound.program.params]
+            arguments = self._arguments(bound, weights)
+            function(0, group.distinct, *arguments, tables, *targets)

@@ -1,0 +1,191 @@
+"""Weights as one flat vector: only those that the data touch, in the order that kernels like.
+
+Where every use of a param's axis is indexed by data, only the positions that occur in the data
+are kept; the rest stay where the regulariser's minimum is. Axes that states index come last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from factorgraph import budget
+from factorgraph.compile.emit import everything
+from factorgraph.compile.module import Compiled
+from factorgraph.compile.program import Slot
+from factorgraph.data.bind import Vocabularies
+from factorgraph.ground.ground import Grounding
+from factorgraph.model.expression import ParamRead
+from factorgraph.model.model import ParamDeclaration
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Weights = dict[str, Floats]
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where one param lies in the flat vector.
+
+    Attributes
+    ----------
+    shape : extents as declared.
+    axes : declared axes in stored order.
+    kept : for each declared axis, the positions that are kept, or None for all.
+    start, stop : its part of the flat vector.
+    """
+
+    declaration: ParamDeclaration
+    shape: tuple[int, ...]
+    axes: tuple[int, ...]
+    kept: tuple[Ints | None, ...]
+    start: int
+    stop: int
+
+    @property
+    def stored(self) -> tuple[int, ...]:
+        """Extents as stored; a param without axes is stored as one number."""
+        sizes = [n if k is None else len(k) for n, k in zip(self.shape, self.kept, strict=True)]
+        return tuple(sizes[a] for a in self.axes) or (1,)
+
+    def choose(self) -> tuple[Ints, ...]:
+        """Return the index of the kept weights in the declared array."""
+        picked = [
+            np.arange(n) if k is None else k for n, k in zip(self.shape, self.kept, strict=True)
+        ]
+        return np.ix_(*picked)
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """The flat vector of weights that training moves."""
+
+    places: dict[str, Place]
+    size: int
+
+    def views(self, flat: Floats) -> Weights:
+        """Return each param's part of a flat vector, stored order, no copies."""
+        return {name: flat[p.start : p.stop].reshape(p.stored) for name, p in self.places.items()}
+
+    def pack(self, weights: Weights) -> Floats:
+        """Return the flat vector of the kept weights."""
+        flat = np.empty(self.size)
+        for name, view in self.views(flat).items():
+            place = self.places[name]
+            if place.axes:
+                view[...] = weights[name][place.choose()].transpose(place.axes)
+            else:
+                view[0] = weights[name]
+        return flat
+
+    def unpack(self, flat: Floats, initial: Weights) -> Weights:
+        """Return all weights in their declared order; those not kept stay at rest."""
+        out: Weights = {}
+        for name, view in self.views(flat).items():
+            place = self.places[name]
+            if not place.axes:
+                out[name] = np.array(view[0])
+                continue
+            regularised = place.declaration.l1 + place.declaration.l2 > 0
+            out[name] = np.zeros(place.shape) if regularised else initial[name].copy()
+            out[name][place.choose()] = view.transpose(np.argsort(place.axes))
+        return out
+
+    def coefficients(self, which: str) -> Floats:
+        """Return the coefficient ``l1`` or ``l2`` of each kept weight."""
+        out = np.zeros(self.size)
+        for place in self.places.values():
+            out[place.start : place.stop] = getattr(place.declaration, which)
+        return out
+
+
+def shapes(compiled: Compiled, vocabularies: Vocabularies) -> dict[str, tuple[int, ...]]:
+    """Return the declared extents of every param."""
+    model = compiled.model
+    return {
+        name: tuple(model.count(axis, vocabularies) for axis in declaration.axes)
+        for name, declaration in model.params.items()
+    }
+
+
+def initial(compiled: Compiled, vocabularies: Vocabularies, seed: int) -> Weights:
+    """Return the initial weights; the same seed gives the same numbers."""
+    random = np.random.default_rng(seed)
+    out: Weights = {}
+    for name, shape in shapes(compiled, vocabularies).items():
+        size = int(np.prod(shape, dtype=np.float64))
+        budget.require(8 * size, f"param `{name}` of shape {list(shape)}")
+        kind, *numbers = compiled.model.params[name].initial
+        if kind == "normal":
+            out[name] = random.normal(float(numbers[0]), float(numbers[1]), shape)
+        else:
+            out[name] = np.full(shape, float(numbers[0]))
+    return out
+
+
+def whole(compiled: Compiled, vocabularies: Vocabularies) -> Layout:
+    """Return the layout that keeps every weight."""
+    return _layout(compiled, shapes(compiled, vocabularies), {})
+
+
+def compact(
+    compiled: Compiled, vocabularies: Vocabularies, groundings: Iterable[Grounding]
+) -> tuple[Layout, list[Grounding]]:
+    """Return the layout of the weights that data touch, and the groundings that index into it."""
+    by_data = _axes_by_data(compiled)
+    given = list(groundings)
+    touched: dict[tuple[str, int], list[Ints]] = {key: [] for key in by_data}
+    for grounding in given:
+        for bound in grounding.bound:
+            for definition, slot in zip(bound.program.slots, bound.slots, strict=True):
+                if definition.limit is not None and definition.limit[:2] in touched:
+                    touched[definition.limit[:2]].append(np.unique(slot))
+    kept = {
+        key: np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.int64)
+        for key, parts in touched.items()
+    }
+    layout = _layout(compiled, shapes(compiled, vocabularies), kept)
+    moved = []
+    for grounding in given:
+        bounds = []
+        for bound in grounding.bound:
+            slots = list(bound.slots)
+            for k, definition in enumerate(bound.program.slots):
+                if definition.limit is not None and definition.limit[:2] in kept:
+                    slots[k] = np.searchsorted(kept[definition.limit[:2]], slots[k])
+            bounds.append(replace(bound, slots=slots))
+        moved.append(replace(grounding, bound=tuple(bounds)))
+    return layout, moved
+
+
+def _axes_by_data(compiled: Compiled) -> set[tuple[str, int]]:
+    """Return the axes of params that only slots index."""
+    uses: dict[tuple[str, int], bool] = {}
+    for program in compiled.programs:
+        for node in everything(program.body):
+            if isinstance(node, ParamRead):
+                for k, index in enumerate(node.indices):
+                    slot = isinstance(index, Slot) and program.slots[index.number].limit is not None
+                    uses[node.name, k] = uses.get((node.name, k), True) and slot
+    return {key for key, only in uses.items() if only}
+
+
+def _layout(
+    compiled: Compiled,
+    extents: dict[str, tuple[int, ...]],
+    kept: dict[tuple[str, int], Ints],
+) -> Layout:
+    places = {}
+    start = 0
+    for name, declaration in compiled.model.params.items():
+        shape = extents[name]
+        axes = compiled.storage[name]
+        chosen = tuple(kept.get((name, k)) for k in range(len(shape)))
+        place = Place(declaration, shape, axes, chosen, start, start)
+        stop = start + int(np.prod(place.stored, dtype=np.int64))
+        places[name] = replace(place, stop=stop)
+        start = stop
+    return Layout(places, start)

@@ -1,0 +1,83 @@
+"""What the library tells while it works. It never prints; who calls it may listen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the event as plain values, with its name under ``event``."""
+        return {"event": type(self).__name__.lower(), **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Compiling(Event):
+    """Machine code is being made or loaded; seconds where it is not cached."""
+
+    what: str
+
+
+@dataclass(frozen=True)
+class Started(Event):
+    """Training begins."""
+
+    instances: int
+    variables: int
+    weights: int
+    kept: int
+    threads: int
+    shards: int
+    loss: str
+    inference: str
+    optimizer: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Iteration(Event):
+    """One step of the optimiser.
+
+    Attributes
+    ----------
+    objective : losses and regularisers, summed.
+    norm : Euclidean norm of the gradient.
+    gap : mean of E(wrong) - E(answer) over the sample, None where it has no answers.
+    accuracy : share of the sample's observed unknowns read right.
+    seconds : since training began.
+    left : estimate of the seconds that remain.
+    """
+
+    iteration: int
+    evaluations: int
+    objective: float
+    norm: float
+    gap: float | None
+    accuracy: float | None
+    seconds: float
+    left: float | None
+
+
+@dataclass(frozen=True)
+class Finished(Event):
+    """Training ended; ``status`` says how, and never says converged when it is not."""
+
+    status: str
+    converged: bool
+    iterations: int
+    evaluations: int
+    objective: float
+    norm: float
+    seconds: float
+
+
+Listener = Callable[[Event], None]
+
+
+def silent(event: Event) -> None:
+    """Hear nothing."""

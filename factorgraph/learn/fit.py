@@ -1,0 +1,204 @@
+"""The training loop: the objective, the optimiser, and what is told on the way."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import log
+from types import ModuleType
+
+import numpy as np
+
+from factorgraph.compile.module import Compiled
+from factorgraph.data.bind import Instances
+from factorgraph.ground.batch import Batch
+from factorgraph.ground.ground import ground
+from factorgraph.ground.weights import Weights, initial, whole
+from factorgraph.learn.events import Compiling, Finished, Iteration, Listener, Started, silent
+from factorgraph.learn.lbfgs import LBFGS, LBFGSState
+from factorgraph.learn.measure import measure
+from factorgraph.learn.objective import Objective
+from factorgraph.learn.shards import Crew
+
+Stop = Callable[[], bool]
+
+SAMPLE = 200
+"""Instances on which gap and accuracy are measured while training."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How training goes.
+
+    Attributes
+    ----------
+    tolerance : converged where the gradient's norm is at most this times max(1, norm of weights).
+    progress : stop where ten iterations lower the objective by less than this share of it.
+    threads : None for as many as there are processors; the result does not depend on it.
+    """
+
+    seed: int = 0
+    tolerance: float = 1e-4
+    progress: float = 1e-6
+    max_iterations: int = 1000
+    threads: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What training gives: weights in their declared order, and how it ended."""
+
+    weights: Weights
+    finished: Finished
+
+
+def fit(
+    compiled: Compiled,
+    module: ModuleType,
+    instances: Instances,
+    options: Options,
+    listen: Listener = silent,
+    sample: Instances | None = None,
+    stop: Stop = lambda: False,
+) -> Trained:
+    """Minimise a model's objective over training data by L-BFGS (OWL-QN where there is l1).
+
+    Parameters
+    ----------
+    sample : instances on which accuracy and gap are measured at each iteration.
+    stop : asked after each iteration; True ends training with the weights so far and the status
+        "interrupted".
+
+    Raises
+    ------
+    DataError : where a training answer has infinite energy.
+    NumericalError : where an energy is not finite.
+    """
+    begun = time.monotonic()
+    listen(Compiling(compiled.model.source.name))
+    start = initial(compiled, instances.vocabularies, options.seed)
+    with Crew(options.threads) as crew:
+        objective = Objective(compiled, module, instances, crew)
+        layout = objective.layout
+        l1 = layout.coefficients("l1")
+        watch = _Watch(compiled, module, sample, start, objective, crew)
+        listen(
+            Started(
+                objective.count,
+                int(instances.variables.sum()),
+                sum(w.size for w in start.values()),
+                layout.size,
+                crew.threads,
+                len(objective.batches),
+                objective.loss.name,
+                objective.reason,
+                "OWL-QN" if l1.any() else "L-BFGS",
+                options.seed,
+            )
+        )
+        optimiser = LBFGS(
+            layout.size,
+            l1=l1 if l1.any() else None,
+            tolerance=options.tolerance,
+            max_iterations=options.max_iterations,
+        )
+        pace = _Pace(options, begun)
+
+        def tell(state: LBFGSState) -> bool:
+            gap, accuracy = watch(state.x)
+            seconds, left = pace(state)
+            listen(
+                Iteration(
+                    state.iteration,
+                    state.evaluations,
+                    state.value,
+                    state.norm,
+                    gap,
+                    accuracy,
+                    seconds,
+                    left,
+                )
+            )
+            return pace.stalled or stop()
+
+        state = optimiser.minimise(objective, layout.pack(start), tell)
+        interrupted = not state.converged and not pace.stalled and stop()
+        status = state.status
+        if interrupted:
+            status = f"interrupted: {state.iteration} iterations, gradient norm {state.norm:.1e}"
+        elif pace.stalled and not state.converged:
+            status = (
+                f"stopped: ten iterations lowered the objective by less than a share of "
+                f"{options.progress:g}, gradient norm {state.norm:.1e}"
+            )
+        finished = Finished(
+            status,
+            state.converged,
+            state.iteration,
+            state.evaluations,
+            state.value,
+            state.norm,
+            time.monotonic() - begun,
+        )
+        listen(finished)
+        return Trained(layout.unpack(state.x, start), finished)
+
+
+class _Watch:
+    """Gap and accuracy on a sample."""
+
+    def __init__(
+        self,
+        compiled: Compiled,
+        module: ModuleType,
+        sample: Instances | None,
+        start: Weights,
+        objective: Objective,
+        crew: Crew,
+    ) -> None:
+        self.batches: list[Batch] = []
+        self.start, self.objective, self.crew = start, objective, crew
+        if sample is not None:
+            self.layout = whole(compiled, sample.vocabularies)
+            self.batches = [Batch(compiled, module, ground(compiled, sample))]
+
+    def __call__(self, flat: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[
+        float | None, float | None
+    ]:  # fmt: skip
+        if not self.batches:
+            return None, None
+        declared = self.objective.layout.unpack(flat, self.start)
+        scores = measure(self.batches, self.layout.views(self.layout.pack(declared)), self.crew)
+        return scores.mean_gap, scores.overall
+
+
+class _Pace:
+    """How long it has taken, how long it may still take, and whether anything still moves."""
+
+    def __init__(self, options: Options, begun: float) -> None:
+        self.options, self.begun = options, begun
+        self.recent: deque[tuple[int, float, float, float]] = deque(maxlen=11)
+        self.stalled = False
+
+    def __call__(self, state: LBFGSState) -> tuple[float, float | None]:
+        now = time.monotonic()
+        target = self.options.tolerance * max(1.0, float(np.linalg.norm(state.x)))
+        self.recent.append((state.iteration, state.value, max(state.norm, 1e-300), now))
+        iteration, value, norm, then = self.recent[0]
+        steps = state.iteration - iteration
+        if steps < 10:
+            return now - self.begun, None
+        decrease = (value - state.value) / max(1.0, abs(state.value))
+        self.stalled = decrease < self.options.progress
+        most = self.options.max_iterations - state.iteration
+        by_value = most
+        if 0 < self.options.progress < decrease:
+            # the decrease of ten iterations tends to halve in as many
+            by_value = int(10 * log(decrease / self.options.progress, 2)) + 1
+        by_norm = most
+        if state.norm < norm and state.norm > target:
+            by_norm = int(steps * log(state.norm / target) / log(norm / state.norm)) + 1
+        pace = (now - then) / steps
+        return now - self.begun, pace * min(most, by_norm, by_value)

@@ -1,0 +1,144 @@
+"""The objective: the sum of the instances' losses and the regularisers, with its gradient."""
+
+from __future__ import annotations
+
+from math import isinf
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from factorgraph import budget
+from factorgraph.compile.loss import LossProgram, Probe
+from factorgraph.compile.module import Compiled
+from factorgraph.data.bind import Instances
+from factorgraph.engine.probe import Minimum, SoftMinimum
+from factorgraph.errors import DataError, NumericalError
+from factorgraph.ground.batch import Batch
+from factorgraph.ground.ground import ground
+from factorgraph.ground.weights import Layout, Weights, compact
+from factorgraph.learn.shards import Crew, deal
+
+Floats = NDArray[np.float64]
+
+
+class Objective:
+    """Sum of weight times loss over instances, plus ``l2 / 2 * sum w^2``; l1 is left out.
+
+    Calling it with a flat vector of weights returns the value and the gradient, which is
+    overwritten by the next call.
+
+    Parameters
+    ----------
+    compiled : a model compiled with a loss.
+    instances : bound training data.
+    crew : the threads that work on the shards.
+
+    Raises
+    ------
+    DataError : where a training answer has infinite energy, naming instance and factor.
+
+    Reference
+    ---------
+    LeCun, Chopra, Hadsell, Ranzato and Huang, "A Tutorial on Energy-Based Learning" (2006), (9).
+    """
+
+    def __init__(
+        self, compiled: Compiled, module: ModuleType, instances: Instances, crew: Crew
+    ) -> None:
+        assert compiled.loss is not None
+        self.compiled = compiled
+        self.module = module
+        self.loss: LossProgram = compiled.loss
+        self.crew = crew
+        weights = sum(
+            int(np.prod([compiled.model.count(a, instances.vocabularies) for a in p.axes]))
+            for p in compiled.model.params.values()
+        )
+        parts = [instances.part(*span) for span in deal(instances, weights)]
+        groundings = list(crew.map(lambda part: ground(compiled, part), parts))
+        self.layout: Layout
+        self.layout, groundings = compact(compiled, instances.vocabularies, groundings)
+        states = sum(g.structure.size for g in groundings)
+        budget.require(8 * (4 * states + 20 * self.layout.size), "training")
+        self.batches = [Batch(compiled, module, g) for g in groundings]
+        self.l2 = self.layout.coefficients("l2")
+        self.count = instances.count
+        self._gradient = np.empty(self.layout.size)
+
+    @property
+    def reason(self) -> str:
+        """Which inference answers for the instances, and why."""
+        return self.batches[0].reason if self.batches else "no instances"
+
+    def __call__(self, flat: Floats) -> tuple[float, Floats]:
+        """Return the value and the gradient at a flat vector of weights.
+
+        Raises
+        ------
+        NumericalError : where an energy or a loss is not finite, naming factor and instance.
+        """
+        weights = self.layout.views(flat)
+        gradient = self._gradient
+        np.multiply(self.l2, flat, out=gradient)
+        value = 0.5 * float(np.vecdot(gradient, flat))
+
+        def work(batch: Batch) -> tuple[float, Floats]:
+            return self._shard(batch, weights)
+
+        for part, slope in self.crew.map(work, self.batches):
+            value += part
+            gradient += slope
+        return value, gradient
+
+    def _shard(self, batch: Batch, weights: Weights) -> tuple[float, Floats]:
+        values = np.empty((1, batch.structure.size))
+        batch.energies(weights, values[0])
+        probes = [self.probe(batch, p, values) for p in self.loss.probes]
+        found = np.stack([p.value[0] for p in probes])
+        count = batch.structure.instances
+        loss, slopes = np.empty(count), np.empty((len(probes), count))
+        self.module.loss(found, batch.instances.weight, loss, slopes)
+        if not np.isfinite(loss).all():
+            self._refuse(batch, values, loss)
+        cotangent = np.zeros_like(values)
+        for probe, slope in zip(probes, slopes, strict=True):
+            probe.add_cotangents(slope[None], cotangent)
+        gradient = np.zeros(self.layout.size)
+        batch.add_gradient(weights, cotangent[0], self.layout.views(gradient))
+        return float(loss.sum()), gradient
+
+    def probe(self, batch: Batch, probe: Probe, values: Floats) -> Minimum | SoftMinimum:
+        """Run one probe on some instances."""
+        observed = batch.grounding.evidence
+        if probe.region == "wrong":
+            return batch.engine.second_best(values, observed)
+        evidence = observed if probe.region == "answer" else None
+        if isinf(probe.beta):
+            return batch.engine.minimum(values, evidence)
+        return batch.engine.soft_minimum(values, probe.beta, evidence)
+
+    def _refuse(self, batch: Batch, values: Floats, loss: Floats) -> None:
+        i = int(np.flatnonzero(~np.isfinite(loss))[0])
+        where = batch.instances.where(i)
+        answer = batch.engine.minimum(values, batch.grounding.evidence)
+        if np.isinf(answer.value[0, i]):
+            factor = impossible(batch, values[0], answer.states[0], i)
+            raise DataError(
+                f"{where}: the answer has infinite energy"
+                + (f", factor `{factor}` forbids it" if factor else ""),
+                code="E0320",
+                hint="mend the data or the factor",
+            )
+        raise NumericalError(f"{where}: the loss is {loss[i]}", code="E0702")
+
+
+def impossible(batch: Batch, values: Floats, states: NDArray[np.int32], i: int) -> str | None:
+    """Return the first factor of instance ``i`` whose energy is +inf at the given states."""
+    for g, group in enumerate(batch.structure.groups):
+        rows = slice(int(group.rows[i]), int(group.rows[i + 1]))
+        tables = batch.structure.table(values, g)
+        index = (group.table[rows], *states[group.scope[rows]].T)
+        if np.isinf(tables[index]).any():
+            return group.name
+    return None
