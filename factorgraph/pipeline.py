@@ -15,10 +15,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from factorgraph.compile.flatten import flatten, without
-from factorgraph.compile.loss import LossProgram, plan
-from factorgraph.compile.module import Compiled, compile_model
-from factorgraph.compile.module import load as load_module
+from factorgraph.compiler.flatten import flatten, without
+from factorgraph.compiler.loss import LossProgram, plan
+from factorgraph.compiler.module import Compiled, compile_model
+from factorgraph.compiler.module import load as load_module
 from factorgraph.errors import ModelError, RunError, UsageError
 from factorgraph.model.check import check
 from factorgraph.model.model import Model as Checked

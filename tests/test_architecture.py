@@ -44,7 +44,7 @@ def test_imports_run_one_way() -> None:
     assert "0 broken" in done.stdout
 
 
-@pytest.mark.parametrize("room", ["", ".syntax", ".model", ".data", ".compile"])
+@pytest.mark.parametrize("room", ["", ".syntax", ".model", ".data", ".compiler"])
 def test_language_loads_no_heavy_library(room: str) -> None:
     """Every module of the room, in a process of its own."""
     program = f"""

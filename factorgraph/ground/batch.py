@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from factorgraph.compile.module import Compiled, energy_function, gradient_function
+from factorgraph.compiler.module import Compiled, energy_function, gradient_function
 from factorgraph.engine.choose import choose
 from factorgraph.errors import InferenceError, NumericalError
 from factorgraph.ground.ground import Bound, Grounding

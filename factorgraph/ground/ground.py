@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from factorgraph import budget
-from factorgraph.compile.module import Compiled
-from factorgraph.compile.program import BaseDefinition, Program, SlotDefinition
+from factorgraph.compiler.module import Compiled
+from factorgraph.compiler.program import BaseDefinition, Program, SlotDefinition
 from factorgraph.data.bind import Instances
 from factorgraph.data.column import Column
 from factorgraph.errors import DataError

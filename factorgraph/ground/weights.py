@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from factorgraph import budget
-from factorgraph.compile.emit import everything
-from factorgraph.compile.module import Compiled
-from factorgraph.compile.program import Slot
+from factorgraph.compiler.emit import everything
+from factorgraph.compiler.module import Compiled
+from factorgraph.compiler.program import Slot
 from factorgraph.data.bind import Vocabularies
 from factorgraph.ground.ground import Grounding
 from factorgraph.model.expression import ParamRead

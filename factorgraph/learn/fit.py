@@ -11,7 +11,7 @@ from types import ModuleType
 
 import numpy as np
 
-from factorgraph.compile.module import Compiled
+from factorgraph.compiler.module import Compiled
 from factorgraph.data.bind import Instances
 from factorgraph.ground.batch import Batch
 from factorgraph.ground.ground import ground

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from factorgraph import budget
-from factorgraph.compile.loss import LossProgram, Probe
-from factorgraph.compile.module import Compiled
+from factorgraph.compiler.loss import LossProgram, Probe
+from factorgraph.compiler.module import Compiled
 from factorgraph.data.bind import Instances
 from factorgraph.engine.probe import Minimum, SoftMinimum
 from factorgraph.errors import DataError, NumericalError

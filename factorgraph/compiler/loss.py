@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 
-from factorgraph.compile.differentiate import derivative
+from factorgraph.compiler.differentiate import derivative
 from factorgraph.errors import ModelError, did_you_mean
 from factorgraph.model.expression import (
     INT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import reduce
 
-from factorgraph.compile.program import (
+from factorgraph.compiler.program import (
     BaseDefinition,
     InPlace,
     Program,

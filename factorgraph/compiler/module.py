@@ -16,11 +16,11 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from factorgraph import cache
-from factorgraph.compile import emit
-from factorgraph.compile.emit import Printer, Storage, comment
-from factorgraph.compile.loss import LossProgram, ProbeValue
-from factorgraph.compile.lower import lower
-from factorgraph.compile.program import Program, State
+from factorgraph.compiler import emit
+from factorgraph.compiler.emit import Printer, Storage, comment
+from factorgraph.compiler.loss import LossProgram, ProbeValue
+from factorgraph.compiler.lower import lower
+from factorgraph.compiler.program import Program, State
 from factorgraph.model.expression import Expr, ParamRead, show, walk
 from factorgraph.model.model import Model
 

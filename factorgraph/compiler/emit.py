@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import isinf
 
-from factorgraph.compile.differentiate import derivative
-from factorgraph.compile.program import InPlace, Program, Reduction, Slot, State
+from factorgraph.compiler.differentiate import derivative
+from factorgraph.compiler.program import InPlace, Program, Reduction, Slot, State
 from factorgraph.model.expression import (
     Apply,
     Const,
@@ -319,25 +319,53 @@ class _Emitter:
             start = {"sum": "0.0", "min": "INF", "max": "-INF"}[r.operator]
             self.out(f"t{r.number}[:] = {start}" if own else f"t{r.number} = {start}")
             plain, rest = factors_of(r.body) if r.operator == "sum" else ([], [r.body])
-            with self.loop(r):
-                guard = self.weigh(plain)
-                with self.out.block(*guard):
-                    inner = product(rest, r.body)
-                    self.forward(inner)
-                    target = f"t{r.number}[{self.flat(own)}]" if own else f"t{r.number}"
-                    with self.out.block(*self.state_loops(own)):
-                        value = self.number(inner)
-                        if r.operator == "sum":
-                            self.out(f"{target} += {value}{' * w' if plain else ''}")
-                        else:
-                            self.out(f"{target} = {r.operator}({target}, {value})")
+            inner = product(rest, r.body)
+            with self.terms(r, plain, inner):
+                self.forward(inner)
+                target = f"t{r.number}[{self.flat(own)}]" if own else f"t{r.number}"
+                with self.out.block(*self.state_loops(own)):
+                    value = self.number(inner)
+                    if r.operator == "sum":
+                        self.out(f"{target} += {value}{f' * w{r.number}' if plain else ''}")
+                    else:
+                        self.out(f"{target} = {r.operator}({target}, {value})")
 
-    def weigh(self, plain: list[Expr]) -> list[str]:
-        """Name the product of plain factors; what it is 0 for is skipped."""
+    def gathers(self, r: Reduction) -> bool:
+        """Return whether a sum's non-zero terms are found first, without a branch each."""
+        plain, rest = factors_of(r.body) if r.operator == "sum" else ([], [])
+        return (
+            r.space is None
+            and bool(plain)
+            and not any(
+                isinstance(n, Slot | InPlace | Reduction) for e in rest for n in everything(e)
+            )
+        )
+
+    @contextmanager
+    def terms(self, r: Reduction, plain: list[Expr], rest: Expr) -> Iterator[None]:
+        """The loop over the terms of a reduction that do not vanish."""
+        if not self.gathers(r):
+            with self.loop(r), self.out.block(*self.weigh(plain, r)):
+                yield
+            return
+        n, index = r.number, self.loop_index[r.index]
+        self.out(f"k{n} = 0")
+        with self.loop(r):
+            self.weigh(plain, r)
+            self.out(f"at{n}[k{n}] = {index}")
+            self.out(f"by{n}[k{n}] = w{n}")
+            self.out(f"k{n} += w{n} != 0.0")
+        with self.out.block(f"for j{n} in range(k{n}):"):
+            self.out(f"{index} = at{n}[j{n}]")
+            self.out(f"w{n} = by{n}[j{n}]")
+            yield
+
+    def weigh(self, plain: list[Expr], r: Reduction) -> list[str]:
+        """Name the product of a loop's plain factors; what it is 0 for is skipped."""
         if not plain:
             return []
-        self.out(f"w = {' * '.join(self.number(x) for x in plain)}")
-        return ["if w != 0.0:"]
+        self.out(f"w{r.number} = {' * '.join(self.number(x) for x in plain)}")
+        return [f"if w{r.number} != 0.0:"]
 
     def backward(self, body: Expr, adjoint: str, weight: str = "") -> None:
         """Add adjoint * d(body)/d(param) to the gradients, at every state of ``body``."""
@@ -375,10 +403,9 @@ class _Emitter:
             plain, rest = factors_of(r.body)
             mine = axes(r.body)
             text = f"a{r.number}[{self.flat(mine)}]" if mine else f"a{r.number}"
-            with self.loop(r), self.out.block(*self.weigh(plain)):
-                if plain:
-                    self.out(f"w{r.number} = w")
-                self.backward(product(rest, r.body), text, f" * w{r.number}" if plain else "")
+            inner_body = product(rest, r.body)
+            with self.terms(r, plain, inner_body):
+                self.backward(inner_body, text, f" * w{r.number}" if plain else "")
 
     def scratch(self, prefix: str) -> None:
         """Arrays over the states of each reduction."""
@@ -387,6 +414,10 @@ class _Emitter:
             if own:
                 size = " * ".join(self.card(axis) for axis in own)
                 self.out(f"{prefix}{r.number} = np.empty({size})")
+            if prefix == "t" and self.gathers(r):
+                low, high = self.number(r.low), self.number(r.high)
+                self.out(f"at{r.number} = np.empty({high} - {low} + 1, np.int64)")
+                self.out(f"by{r.number} = np.empty({high} - {low} + 1)")
 
     # the two functions
 

@@ -1,0 +1,39 @@
+"""``fgc eval``: how well does a run answer?"""
+
+from __future__ import annotations
+
+from factorgraph.cli import options as o
+
+
+def eval_(
+    model: o.ModelPath,
+    data: o.DataPath,
+    weights: o.RunPath,
+    without: o.Without = None,
+    only: o.Only = None,
+    budget_memory: o.Budget = None,
+    json: o.Json = False,
+) -> None:
+    """Compare a run's answers with labelled data."""
+    from factorgraph.pipeline import fits, load_run
+
+    o.limit(budget_memory)
+    run = load_run(weights)
+    fits(run, o.model(model, without=without))
+    records = o.records(data, run.model, only)
+    scores = run.evaluate(records)
+    if json:
+        o.say_json(scores.as_dict())
+        return
+    o.say(f"instances          {scores.instances}")
+    for name, value in scores.accuracy.items():
+        counts = f"({scores.right[name]} of {scores.observed[name]})"
+        o.say(f"accuracy of {name:<6} {_percent(value)} {counts}")
+    whole = f"({scores.whole} of {scores.labelled})"
+    o.say(f"whole instances    {_percent(scores.instance_accuracy)} {whole}")
+    if scores.mean_gap is not None:
+        o.say(f"mean energy gap    {scores.mean_gap:.4g}")
+
+
+def _percent(value: float | None) -> str:
+    return "  none" if value is None else f"{value:6.3f}"

@@ -1,0 +1,130 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from factorgraph.errors import UsageError
+
+if TYPE_CHECKING:
+    from factorgraph.data.column import Records
+    from factorgraph.pipeline import Model
+
+ModelPath = Annotated[str, typer.Argument(metavar="MODEL", help="A .fg file; - reads stdin.")]
+DataPath = Annotated[
+    str, typer.Argument(metavar="DATA", help="Data: .npz or .jsonl; - reads jsonl from stdin.")
+]
+RunPath = Annotated[
+    str, typer.Option("--weights", "-w", metavar="RUN", help="The run folder of a training.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Loss = Annotated[
+    str | None, typer.Option("--loss", metavar="FORMULA", help="Instead of the model's own loss.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=NUMBER", help="Change a constant or a valued size."),
+]
+Without = Annotated[
+    list[str] | None,
+    typer.Option("--without", metavar="FACTOR", help="Leave a factor out. Repeatable."),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only", metavar="FIELD=VALUES", help="Use some instances: fold=1..9, fold!=0, id=3,5."
+    ),
+]
+Budget = Annotated[
+    str | None, typer.Option("--budget-memory", metavar="BYTES", help="Refuse to take more: 2G.")
+]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, help="Threads; results do not depend on them.")
+]
+
+
+def settings(texts: list[str] | None) -> dict[str, float]:
+    """Return the numbers of ``--set NAME=NUMBER``."""
+    out: dict[str, float] = {}
+    for text in texts or []:
+        name, equals, number = text.partition("=")
+        try:
+            value = float(number)
+            if not equals or value != value or value in (float("inf"), float("-inf")):
+                raise ValueError
+        except ValueError:
+            raise UsageError(f"--set {text}: say NAME=NUMBER") from None
+        whole = value == int(value) and number.strip().lstrip("+-").isdigit()
+        out[name.strip()] = int(value) if whole else value
+    return out
+
+
+def model(
+    path: str,
+    *,
+    loss: str | None = None,
+    settings_: list[str] | None = None,
+    without: list[str] | None = None,
+) -> Model:
+    """Load the model that a command is about."""
+    from factorgraph import pipeline
+
+    options: dict[str, Any] = {
+        "settings": settings(settings_),
+        "loss": loss,
+        "without": without or (),
+    }
+    if path == "-":
+        try:
+            return pipeline.compile(sys.stdin.buffer.read().decode("utf-8-sig"), "-", **options)
+        except UnicodeDecodeError as error:
+            raise UsageError(f"stdin is not UTF-8 text (byte {error.start})") from None
+    return pipeline.load(path, **options)
+
+
+def records(path: str, model: Model, only: list[str] | None) -> Records:
+    """Read the data that a command is about."""
+    from factorgraph.data.bind import wanted
+    from factorgraph.data.read import read
+    from factorgraph.data.select import select
+
+    fields = wanted(model.checked)
+    for condition in only or []:
+        fields.add(condition.partition("=")[0].strip().removesuffix("!").strip())
+    found = read(path, fields)
+    for condition in only or []:
+        found = select(found, condition)
+    return found
+
+
+def limit(budget: str | None) -> None:
+    """Apply ``--budget-memory``."""
+    if budget is not None:
+        from factorgraph import budget as memory
+
+        memory.set_limit(memory.parse_bytes(budget))
+
+
+def say(text: str) -> None:
+    """Print a line to stdout."""
+    sys.stdout.write(text + "\n")
+
+
+def say_json(value: Any) -> None:
+    """Print a value as one JSON line; what JSON cannot say (infinities) becomes null."""
+    import json
+
+    sys.stdout.write(json.dumps(_plain(value), allow_nan=False) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value
