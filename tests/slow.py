@@ -494,7 +494,8 @@ CASES = [
         "tree",
         """
         size   n
-        given  parent[n] : int, x[n] : real
+        given  parent[n] : int
+        given  x[n] : real
         answer y[n] : bit
         param  W[bit, bit], b
         factor edge[t in n if parent[t] >= 0] = W[y[t], y[parent[t]]] * x[t]
@@ -511,7 +512,8 @@ CASES = [
         domain Amino
         domain Fold = {C, E, H}
         size   n, w = 3
-        given  aa[n] : Amino, mask[n] : bit
+        given  aa[n] : Amino
+        given  mask[n] : bit
         answer y[n] : Fold
         param  U[Fold, w, Amino] ~ l2(1), A[Fold, Fold] ~ l2(1)
         factor see[t in n] = -sum(U[y[t], r, aa[t+r-1]] for r in w if 0 <= t+r-1 and t+r-1 < n)
@@ -567,7 +569,10 @@ CASES = [
         """
         domain Level = -1..1
         size   n
-        given  g[n] : 1..4, s[n] : Level, d : int, r : real
+        given  g[n] : 1..4
+        given  s[n] : Level
+        given  d : int
+        given  r : real
         answer y[n] : Level
         param  a = 0.5, b[4], C[Level, 3] = normal(0, 1), D[Level, 2, Level]
         factor one[t in n] = a * y[t] * g[t] + b[g[t] - 1] * y[t]^2 + r * C[y[t], 1]
@@ -599,7 +604,10 @@ CASES = [
         "numbers",
         """
         size   n
-        given  a[n] : int, b[n] : real, c[n] : bit, e[n] : 2..9
+        given  a[n] : int
+        given  b[n] : real
+        given  c[n] : bit
+        given  e[n] : 2..9
         answer y[n] : 1..9
         param  w ~ l2(2)
         factor mix[t in n] = w * y[t] * b[t] + (a[t] // 3) * 0.1 * y[t] + (a[t] % 4) / 2 - c[t] * y[t] ^ 2 / 7
@@ -617,7 +625,8 @@ CASES = [
         "lets and funs",
         """
         size   n
-        given  x[n] : real, k[n] : int
+        given  x[n] : real
+        given  k[n] : int
         let    half   = 0.5
         let    total  = sum(x[i] for i in n)
         let    centre = total / (n + 1) - half
@@ -654,7 +663,8 @@ CASES = [
         size   n, m = 2
         given  x[n, m] : real
         answer y : 0..2
-        latent z[n] : Part, s : bit
+        latent z[n] : Part
+        latent s : bit
         param  A[3, Part], B[Part, m] ~ l2(0.4), D[Part, Part]
         factor view[t in n] = -dot(B[z[t]], x[t])
         factor part[t in n if t == 0] = A[y, z[t]]
@@ -667,7 +677,8 @@ CASES = [
         "branches",
         """
         size   n
-        given  x[n] : real, k[n] : int
+        given  x[n] : real
+        given  k[n] : int
         answer y[n] : bit
         param  W[3], b
         factor back[t in n] = (if t > 0 then x[t-1] * b else -1) * y[t]
@@ -683,7 +694,8 @@ CASES = [
         "logic",
         """
         size   n
-        given  c[n] : 0..3, m[n] : bit
+        given  c[n] : 0..3
+        given  m[n] : bit
         answer y[n] : 0..3
         param  W[4]
         factor like[t in n] = W[y[t]]
@@ -700,7 +712,7 @@ CASES = [
         domain Tag = {A, B}
         size   n, k
         given  x[n] : real
-        answer y[n] : Tag, z[k] : Tag
+        answer y[n], z[k] : Tag
         answer s : bit
         answer g[k, 2] : 0..2
         param  P[Tag, bit], Q[3, Tag], R[3]
@@ -727,7 +739,8 @@ CASES = [
         "mathematics",
         """
         size   n, k = 3
-        given  x[n, k] : real, m[n, k] : bit
+        given  x[n, k] : real
+        given  m[n, k] : bit
         answer y[n] : 0..2
         param  w[k], V[k, k]
         factor all[t in n] = tanh(w[y[t]]) + cosh(0.3 * w[0]) * sigmoid(w[1] - y[t]) + softplus(2 * w[y[t]])
@@ -762,7 +775,8 @@ CASES = [
         """
         domain Digit = 0..3
         size   d
-        given  x[d] : real, z[d, 2] : bit
+        given  x[d] : real
+        given  z[d, 2] : bit
         answer c : Digit
         param  W[Digit, 2] ~ l2(0.1), b[Digit]
         factor score = -sum(W[c, j] * z[i, j] * x[i] for i in d for j in 2) + b[c]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,16 +40,15 @@ def infer(
     records = o.records(data, run.model, only)
     beliefs: Any = run.marginals(records, beta) if marginals else None
     lines = []
-    stream = sys.stdout if output == "-" else None
     for answer in run.predict(records):
         if beliefs is not None:
             answer["marginals"] = {name: b.tolist() for name, b in next(beliefs).items()}
-        line = js.dumps(o._plain(answer), allow_nan=False) + "\n"
-        if stream is not None:
-            stream.write(line)
+        line = js.dumps(o.plain(answer), allow_nan=False)
+        if output == "-":
+            o.say(line)
         else:
-            lines.append(line)
-    if stream is None:
+            lines.append(line + "\n")
+    if output != "-":
         from factorgraph.files import write
 
         try:

@@ -18,6 +18,7 @@ from factorgraph.cli.compile import compile_
 from factorgraph.cli.eval import eval_
 from factorgraph.cli.infer import infer
 from factorgraph.cli.info import info
+from factorgraph.cli.options import ReaderGone
 from factorgraph.cli.train import train
 from factorgraph.errors import FgError
 
@@ -74,7 +75,7 @@ def _run() -> int:
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("interrupted\n")
         return 130
-    except BrokenPipeError:
+    except (ReaderGone, BrokenPipeError):
         # the reader has gone: nothing left to say, not even at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -108,23 +108,30 @@ def limit(budget: str | None) -> None:
         memory.set_limit(memory.parse_bytes(budget))
 
 
+class ReaderGone(Exception):
+    """Whoever reads our stdout has closed it: there is nobody left to tell."""
+
+
 def say(text: str) -> None:
     """Print a line to stdout."""
-    sys.stdout.write(text + "\n")
+    try:
+        sys.stdout.write(text + "\n")
+    except BrokenPipeError:
+        raise ReaderGone from None
 
 
 def say_json(value: Any) -> None:
     """Print a value as one JSON line; what JSON cannot say (infinities) becomes null."""
     import json
 
-    sys.stdout.write(json.dumps(_plain(value), allow_nan=False) + "\n")
+    say(json.dumps(plain(value), allow_nan=False))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return None
     if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     return value

@@ -131,6 +131,8 @@ class _Lowering:
                 return self.code(e.arguments[0], at)
             case Apply(operator="if") if is_data(e.arguments[0]):
                 return self.branches(e, at)
+            case Apply(operator="and" | "or" | "=>") if is_data(e.arguments[0]):
+                return self.undecided(e, at)
             case Apply():
                 return replace(e, arguments=tuple(self.code(a, at) for a in e.arguments))
             case Reduce():
@@ -140,15 +142,26 @@ class _Lowering:
     def branches(self, e: Apply, at: _Context) -> Expr:
         """Code an `if` whose condition reads data: each branch's data only where it is taken."""
         condition, yes, no = e.arguments
-        coded = self.code(condition, at)
-        if any(isinstance(p, Variable) and p in at.loops for p in walk(condition)):
-            return replace(e, arguments=(coded, self.code(yes, at), self.code(no, at)))
         opposite = Apply(condition.span, BIT, "not", (condition,))
-        taken = [
-            replace(at, when=c if at.when is None else Apply(c.span, BIT, "and", (at.when, c)))
-            for c in (condition, opposite)
-        ]
-        return replace(e, arguments=(coded, self.code(yes, taken[0]), self.code(no, taken[1])))
+        coded = self.code(condition, at)
+        taken, other = self.where(condition, at), self.where(opposite, at)
+        return replace(e, arguments=(coded, self.code(yes, taken), self.code(no, other)))
+
+    def undecided(self, e: Apply, at: _Context) -> Expr:
+        """Code `and`, `or`, `=>`: the right side's data only where the left does not decide."""
+        left, right = e.arguments
+        coded = self.code(left, at)
+        if e.operator == "or":
+            left = Apply(left.span, BIT, "not", (left,))
+        return replace(e, arguments=(coded, self.code(right, self.where(left, at))))
+
+    def where(self, condition: Expr, at: _Context) -> _Context:
+        """Return the context of what is evaluated only where a condition on data holds."""
+        if any(isinstance(p, Variable) and p in at.loops for p in walk(condition)):
+            raise _Ragged
+        if at.when is not None:
+            condition = Apply(condition.span, BIT, "and", (at.when, condition))
+        return replace(at, when=condition)
 
     def space_of(self, e: Expr) -> int:
         """Return the innermost row space whose index the expression uses."""
@@ -256,6 +269,8 @@ class _Lowering:
         """Read a column where it lies, if each index is a loop index plus something of the row."""
         if not is_data(e):
             raise not_built(f"`{e.name}` indexed by an unknown", e.span)
+        if at.when is not None:
+            raise _Ragged  # a loop without rows reads nothing where the branch is not taken
         extents = self._extents(e)
         indices, reach, steps = [], [], []
         for k, index in enumerate(e.indices):
@@ -270,9 +285,8 @@ class _Lowering:
             for v in loops:
                 coded = stride if is_fixed(stride) else self.slot(stride, at)
                 steps.append((coded, v))
-        whole = [*indices, *([] if at.when is None else [at.when])]
-        space = max([0, *(self.space_of(i) for i in whole)])
-        definition = BaseDefinition(space, e, e.name, tuple(indices), tuple(reach), at.when)
+        space = max([0, *(self.space_of(i) for i in indices)])
+        definition = BaseDefinition(space, e, e.name, tuple(indices), tuple(reach))
         if definition not in self.bases:
             self.bases.append(definition)
         return InPlace(e.span, e.kind, self.bases.index(definition), tuple(steps))

@@ -35,6 +35,9 @@ class InPlace(Expr):
     number: int
     steps: tuple[tuple[Expr, Variable], ...]
 
+    def parts(self) -> tuple[Expr, ...]:
+        return tuple(stride for stride, _ in self.steps)
+
 
 @dataclass(frozen=True)
 class Reduction(Expr):
@@ -97,7 +100,6 @@ class BaseDefinition:
     name: str
     indices: tuple[Expr, ...]
     reach: tuple[tuple[tuple[Expr, Expr], ...], ...]
-    when: Expr | None = None
 
 
 @dataclass(frozen=True)

@@ -250,22 +250,13 @@ class _Grounder:
 
     def place(self, definition: BaseDefinition, rows: Rows, at: Evaluator) -> Array:
         """Return where reading in place starts, at every row, its whole reach checked."""
-        out = np.zeros(rows.count, np.int64)
-        taken = None
-        if definition.when is not None:
-            taken = at.condition(definition.when, rows)
-            rows = rows.take(taken)
         reach = np.zeros((len(definition.indices), 2), np.int64)
         for k, loops in enumerate(definition.reach):
             for low, high in loops:
                 reach[k] += (self.fixed(low, at), self.fixed(high, at))
         column = self.column(definition.name)
         indices = [at(i, rows) for i in definition.indices]
-        place = at.place(definition.read, indices, column, rows, reach)
-        if taken is None:
-            return place
-        out[taken] = place
-        return out
+        return at.place(definition.read, indices, column, rows, reach)
 
     def fixed(self, e: Expr, at: Evaluator) -> int:
         """Return a number that is the same for every row."""

@@ -74,10 +74,9 @@ def loss_curve(events_or_log: Iterable[Event] | Where, path: Where) -> None:
         _logarithmic(axes, values)
         axes.set_ylabel(name)
         axes.grid(alpha=0.3)
-        axes.annotate(
-            f"{values[-1]:.5g}", (iteration[-1], values[-1]), (-4, 7),
-            textcoords="offset points", ha="right", color=BLUE,
-        )  # fmt: skip
+        axes.text(
+            0.99, 0.95, f"last: {values[-1]:.5g}", transform=axes.transAxes, ha="right", va="top"
+        )
     upper.set_title(f"training: {len(steps)} iterations")
     lower.set_xlabel("iteration")
     lower.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -180,7 +179,7 @@ def words(
     across = 2 if len(stacks) > 1 else 1
     down = -(-len(stacks) // across)
     longest = max(len(s) for s in stacks)
-    figure = _figure(max(3.0, across * (0.32 * longest + 0.75)), 0.98 * down + 0.55)
+    figure = _figure(max(4.6, across * (0.27 * longest + 0.6)), 0.98 * down + 0.45)
     grid = figure.subplots(down, across, squeeze=False)
     for axes in grid.flat[len(stacks) :]:
         axes.set_axis_off()
@@ -279,7 +278,7 @@ def _gaps(axes: Axes, gap: NDArray[np.float64], edges: NDArray[np.float64], when
         (lost, ORANGE, "///", "below zero"),
     ):
         axes.bar(
-            centres, np.histogram(part, edges)[0], width, color=colour, hatch=hatch,
+            centres, np.histogram(part.clip(edges[0], edges[-1]), edges)[0], width, color=colour, hatch=hatch,
             edgecolor="white", linewidth=0.5,
             label=f"{name}: {len(part) / count:.1%} ({len(part)})",
         )  # fmt: skip
@@ -326,7 +325,8 @@ def _word(
             -gap, height + (row + 0.5) * line, name, ha="right", va="center", fontsize=7,
             color="#404040",
         )  # fmt: skip
-    axes.set_xlim(-1.6 * width, longest * (width + gap))
+    axes.set_anchor("W")
+    axes.set_xlim(-2.2 * width, longest * (width + gap))
     axes.set_ylim(height + 2.3 * line, -0.5)
     axes.set_axis_off()
 

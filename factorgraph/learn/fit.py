@@ -198,7 +198,7 @@ class _Pace:
             # the decrease of ten iterations tends to halve in as many
             by_value = int(10 * log(decrease / self.options.progress, 2)) + 1
         by_norm = most
-        if state.norm < norm and state.norm > target:
+        if 0 < target < state.norm < norm:
             by_norm = int(steps * log(state.norm / target) / log(norm / state.norm)) + 1
         pace = (now - then) / steps
         return now - self.begun, pace * min(most, by_norm, by_value)

@@ -1,0 +1,281 @@
+"""The command line, as a user meets it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from factorgraph.cli import main as cli
+
+ROOT = Path(__file__).parent.parent
+OCR = str(ROOT / "models" / "ocr" / "ocr.fg")
+LETTERS = str(ROOT / "models" / "ocr" / "letters.npz")
+FGC = [sys.executable, "-c", "from factorgraph.cli.main import main; main()"]
+
+Answer = tuple[int, str, str]
+Call = Callable[..., Answer]
+
+
+@pytest.fixture
+def fgc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Call the command in this process; return exit code, stdout, stderr."""
+
+    def call(*arguments: str, stdin: bytes = b"") -> Answer:
+        monkeypatch.setattr(sys, "argv", ["fgc", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        code = cli._run()
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return code, out, err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty words in a file of their own."""
+    path = tmp_path_factory.mktemp("data") / "few.npz"
+    with np.load(LETTERS) as data:
+        stop = int(data["x.offsets"][40])
+        offsets = data["x.offsets"][:41]
+        np.savez(
+            path,
+            **{
+                "x": data["x"][:stop],
+                "x.offsets": offsets,
+                "y": data["y"][:stop],
+                "y.offsets": offsets,
+                "fold": np.arange(40) % 4,
+            },
+        )
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(small: Path) -> Path:
+    path = small.parent / "run"
+    done = subprocess.run(
+        [*FGC, "train", OCR, str(small), "-o", str(path), "--max-iterations", "30", "--seed", "5"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "iteration" in done.stderr.lower() or "it " in done.stderr  # plain progress lines
+    return path
+
+
+def test_help_names_the_commands(fgc: Call) -> None:
+    code, out, _ = fgc("--help")
+    assert code == 0
+    for name in ("check", "compile", "train", "eval", "infer", "info", "cache"):
+        assert name in out
+    assert fgc("--version")[1].startswith("fgc 0.")
+    assert fgc()[0] == 2
+
+
+def test_check_says_fine(fgc: Call) -> None:
+    code, out, err = fgc("check", OCR)
+    assert code == 0 and "fine" in out and not err
+    code, out, _ = fgc("check", OCR, "--json", "--loss", "hinge(m = 2)")
+    assert json.loads(out)["probes"] == ["E(answer)", "E(wrong)"]
+
+
+def test_models_come_from_stdin(fgc: Call) -> None:
+    code, out, _ = fgc("check", "-", stdin=Path(OCR).read_bytes())
+    assert code == 0 and out.startswith("-: fine")
+
+
+MISTAKES = [
+    (["check", "missing.fg"], "cannot be read"),
+    (["check", OCR, "--loss", "nlll"], "did you mean `nll`?"),
+    (["check", OCR, "--loss", "nll perceptron"], "E0002"),
+    (["check", OCR, "--without", "mov"], "did you mean `move`?"),
+    (["check", OCR, "--set", "q=1"], "no such constant"),
+    (["check", OCR, "--set", "p"], "NAME=NUMBER"),
+    (["check", OCR, "--bogus"], "--bogus"),
+    (["check", LETTERS], "not UTF-8"),
+    (["train", OCR, "missing.npz", "-o", "x"], "missing.npz"),
+    (["train", OCR, OCR, "-o", "x"], ".npz"),
+    (["train", OCR, LETTERS, "-o", "x", "--only", "fold=77"], "fold"),
+    (["train", OCR, LETTERS, "-o", "x", "--budget-memory", "1k"], "budget"),
+    (["train", OCR, LETTERS, "-o", "x", "--budget-memory", "lots"], "500M"),
+    (["eval", OCR, LETTERS, "-w", "nowhere"], "no run folder"),
+    (["infer", OCR, LETTERS], "--weights"),
+    (["compile", OCR, "--emit", "rust"], "rust"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), MISTAKES)
+def test_mistakes_are_told_and_exit_2(
+    fgc: Call,
+    arguments: list[str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    from factorgraph import budget
+
+    try:
+        code, out, err = fgc(*arguments)
+    finally:
+        budget.set_limit(None)
+    assert code == 2 and words in err and not out
+
+
+def test_a_wrong_text_shows_its_line_and_caret(fgc: Call, tmp_path: Path) -> None:
+    path = tmp_path / "bad.fg"
+    path.write_text(Path(OCR).read_text().replace("-A[y[t-1], y[t]]", "-A[y[t-1], yy[t]]"))
+    code, _, err = fgc("check", str(path))
+    assert code == 2
+    lines = err.splitlines()
+    assert lines[0].startswith(f"{path}:10:39: error E0102: `yy` is not declared")
+    assert lines[1].index("yy[t]") == lines[2].index("^")
+    assert "did you mean `y`?" in lines[3]
+    code, out, _ = fgc("check", str(path), "--json")
+    said = json.loads(out)
+    assert (code, said["code"], said["line"], said["column"]) == (2, "E0102", 10, 39)
+
+
+@pytest.mark.parametrize("stage", ["tree", "model", "plan", "python"])
+def test_every_stage_is_printed(fgc: Call, stage: str, tmp_path: Path) -> None:
+    code, out, _ = fgc("compile", OCR, "--emit", stage)
+    assert code == 0 and ("emit" in out)
+    target = tmp_path / "out.txt"
+    assert fgc("compile", OCR, "--emit", stage, "-o", str(target))[0] == 0
+    assert target.read_text() == out
+    code, out, _ = fgc("compile", OCR, "--emit", stage, "--json")
+    assert json.loads(out)["stage"] == stage
+
+
+def test_info_counts_tables(fgc: Call, small: Path) -> None:
+    code, out, _ = fgc("info", OCR, str(small), "--json")
+    graph = json.loads(out)["graph"]
+    assert code == 0 and graph["instances"] == 40
+    assert graph["factors"]["move"]["tables"] == 1
+    assert graph["factors"]["emit"]["rows"] == graph["variables"]
+    assert "exact: forest" in fgc("info", OCR, str(small))[1]
+
+
+def test_eval_prints_the_promised_object(fgc: Call, small: Path, run: Path) -> None:
+    code, out, _ = fgc("eval", OCR, str(small), "-w", str(run), "--json")
+    said = json.loads(out)
+    assert code == 0 and said["instances"] == 40
+    assert 0.9 < said["accuracy"]["y"] <= 1 and 0 <= said["instance_accuracy"] <= 1
+    code, out, _ = fgc("eval", OCR, str(small), "-w", str(run), "--only", "fold!=0")
+    assert code == 0 and "instances          30" in out
+
+
+def test_infer_prints_one_object_a_line(fgc: Call, small: Path, run: Path, tmp_path: Path) -> None:
+    code, out, _ = fgc("infer", OCR, str(small), "-w", str(run), "--marginals")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert code == 0 and len(lines) == 40
+    for line in lines:
+        assert set(line) == {"answers", "energy", "bound", "gap", "status", "marginals"}
+        assert line["status"] == "optimal" and line["gap"] == 0
+        assert len(line["answers"]["y"]) == len(line["marginals"]["y"])
+    target = tmp_path / "answers.jsonl"
+    assert fgc("infer", OCR, str(small), "-w", str(run), "-o", str(target))[0] == 0
+    assert [json.loads(x)["answers"] for x in target.read_text().splitlines()] == [
+        line["answers"] for line in lines
+    ]
+
+
+def test_data_come_from_stdin(fgc: Call, run: Path) -> None:
+    word = {"x": np.zeros((2, 128), int).tolist()}
+    text = (json.dumps(word) + "\n").encode()
+    code, out, _ = fgc("infer", OCR, "-", "-w", str(run), stdin=text)
+    assert code == 0 and len(json.loads(out)["answers"]["y"]) == 2
+
+
+def test_a_changed_model_is_refused(fgc: Call, small: Path, run: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "ocr.fg"
+    changed.write_text(Path(OCR).read_text().replace("= -A[", "= -2 * A["))
+    code, _, err = fgc("eval", str(changed), str(small), "-w", str(run))
+    assert code == 2 and "factor `move`" in err
+    code, _, err = fgc("eval", OCR, str(small), "-w", str(run), "--without", "move")
+    assert code == 2 and "`move`" in err
+
+
+def test_a_run_is_not_replaced_unasked(fgc: Call, small: Path, run: Path) -> None:
+    before = (run / "weights.npz").read_bytes()
+    code, _, err = fgc("train", OCR, str(small), "-o", str(run))
+    assert code == 2 and "--overwrite" in err and (run / "weights.npz").read_bytes() == before
+
+
+def test_the_run_folder_holds_its_promise(run: Path) -> None:
+    assert {p.name for p in run.iterdir()} == {"model.fg", "run.json", "weights.npz", "log.jsonl"}
+    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [e["event"] for e in log][:2] == ["compiling", "started"]
+    assert log[-1]["event"] == "finished" and log[1]["seed"] == 5
+
+
+def test_text_of_the_user_is_never_markup_nor_control(fgc: Call, tmp_path: Path) -> None:
+    path = tmp_path / "x.fg"
+    path.write_text('domain D = {"[/b]\x9b31m", "[red]"}\nanswer y : D\nfactor f = yy["[/b]"]')
+    _, _, err = fgc("check", str(path))
+    assert "[/b]" in err and "\x9b" not in err
+    path.write_text("factor f = \x1b[31m")
+    _, _, err = fgc("check", str(path))
+    assert "\x1b" not in err and "\\x1b" in err
+
+
+def test_a_closed_pipe_is_no_error(small: Path, run: Path) -> None:
+    command = " ".join(
+        f"'{part}'" for part in [*FGC, "infer", OCR, str(small), "-w", str(run), "--marginals"]
+    )
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{command} | head -c 10"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0 and "Traceback" not in done.stderr and "rror" not in done.stderr
+
+
+def test_ctrl_c_keeps_the_weights_so_far(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    process = subprocess.Popen(
+        [*FGC, "train", OCR, LETTERS, "-o", str(path), "--quiet", "--progress", "0"],
+        stderr=subprocess.PIPE,
+    )
+    log = path / "log.jsonl"
+    deadline = time.monotonic() + 120
+    while not (log.exists() and '"iteration"' in log.read_text()):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and b"Traceback" not in err
+    header = json.loads((path / "run.json").read_text())
+    assert header["training"]["status"].startswith("interrupted")
+
+
+def test_an_unwritable_target_is_told(fgc: Call, small: Path, tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        target = "/proc/run"  # not even root writes there
+    else:
+        tmp_path.chmod(0o500)
+        target = str(tmp_path / "run")
+    code, _, err = fgc("train", OCR, str(small), "-o", target)
+    assert code == 2 and "cannot be written" in err
+
+
+def test_our_own_defects_exit_1(fgc: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("oh\x1b[31m")
+
+    monkeypatch.setattr("factorgraph.cli.options.model", broken)
+    code, _, err = fgc("check", OCR)
+    assert code == 1 and "internal error: ZeroDivisionError" in err and "\x1b" not in err
