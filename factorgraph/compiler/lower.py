@@ -32,6 +32,7 @@ from factorgraph.model.expression import (
     UnknownRead,
     Variable,
     fixed_value,
+    free_variables,
     is_data,
     is_fixed,
     show,
@@ -114,7 +115,7 @@ class _Lowering:
             return e
         if isinstance(e, DomainSize):
             return e
-        if is_data(e) and not any(isinstance(p, Variable) and p in at.loops for p in walk(e)):
+        if is_data(e) and not free_variables(e) & at.loops.keys():
             return self.slot(e, at)
         match e:
             case UnknownRead():
@@ -157,7 +158,7 @@ class _Lowering:
 
     def where(self, condition: Expr, at: _Context) -> _Context:
         """Return the context of what is evaluated only where a condition on data holds."""
-        if any(isinstance(p, Variable) and p in at.loops for p in walk(condition)):
+        if free_variables(condition) & at.loops.keys():
             raise _Ragged
         if at.when is not None:
             condition = Apply(condition.span, BIT, "and", (at.when, condition))
@@ -165,7 +166,7 @@ class _Lowering:
 
     def space_of(self, e: Expr) -> int:
         """Return the innermost row space whose index the expression uses."""
-        return max((self.owner.get(p, 0) for p in walk(e) if isinstance(p, Variable)), default=0)
+        return max((self.owner.get(v, 0) for v in free_variables(e)), default=0)
 
     def slot(self, e: Expr, at: _Context, limit: tuple[str, int, IndexSet] | None = None) -> Slot:
         space = self.space_of(e) if at.when is None else max(map(self.space_of, (e, at.when)))
@@ -181,8 +182,7 @@ class _Lowering:
         axes = self.model.params[e.name].axes
         indices: list[Expr] = []
         for k, (index, axis) in enumerate(zip(e.indices, axes, strict=True)):
-            loops = any(isinstance(p, Variable) and p in at.loops for p in walk(index))
-            if is_data(index) and not loops:
+            if is_data(index) and not free_variables(index) & at.loops.keys():
                 value = fixed_value(index)
                 if isinstance(index, Const) and value is not None:
                     self._inside(e, axis, (int(value), int(value)), index)
@@ -301,7 +301,7 @@ class _Lowering:
         )
 
     def reduction(self, e: Reduce, at: _Context) -> Reduction:
-        """A plain loop where the ends are fixed and data can be read in place, else a ragged one."""
+        """A plain loop if its ends are fixed and data can be read in place, else a ragged one."""
         self.loops_made += 1
         number = self.loops_made
         if e.guard is None and is_fixed(e.low) and is_fixed(e.high):
@@ -336,13 +336,13 @@ def _split(index: Expr, at: _Context) -> tuple[Expr, list[Variable]]:
         return _split(index.arguments[0], at)
     if isinstance(index, Apply) and index.operator in ("+", "-"):
         left, right = index.arguments[0], index.arguments[-1]
-        if index.operator == "-" and any(p in at.loops for p in walk(right)):
+        if index.operator == "-" and free_variables(right) & at.loops.keys():
             raise _Ragged
         row, loops = _split(left, at)
         if index.operator == "-":
             return replace(index, arguments=(row, right)), loops
         other, more = _split(right, at)
         return plus(row, other), loops + more
-    if any(isinstance(p, Variable) and p in at.loops for p in walk(index)):
+    if free_variables(index) & at.loops.keys():
         raise _Ragged
     return index, []

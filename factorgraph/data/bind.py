@@ -197,7 +197,7 @@ class _Binder:
         column = self.records.columns.get(given.name)
         if column is None:
             raise DataError(
-                f"{self.records.source}: there is no field `{given.name}`, which the model is given",
+                f"{self.records.source}: there is no field `{given.name}`, a given of the model",
                 code="E0301",
                 hint=did_you_mean(given.name, self.records.columns)
                 or f"the fields are: {', '.join(self.records.columns) or 'none'}",
@@ -218,7 +218,7 @@ class _Binder:
         """Read sizes off a field's shape."""
         if column.rank != len(slot.axes):
             raise DataError(
-                f"{self.records.source}: field `{slot.name}` has {column.rank} axes in an instance, "
+                f"{self.records.source}: field `{slot.name}` has {column.rank} axes an instance, "
                 f"but is declared with {len(slot.axes)}: "
                 f"{slot.name}{_axes(slot.axes)}",
                 code="E0303",

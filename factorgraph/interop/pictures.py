@@ -246,7 +246,7 @@ def _logarithmic(axes: Axes, values: Sequence[float]) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     low, high = min(values), max(values)
-    if not (0 < low < math.inf and high < math.inf and high > 4 * low):
+    if not (1e-100 < low < high / 4 and high < 1e100):
         return
     axes.set_yscale("log")
     wide = high > 300 * low
@@ -277,16 +277,16 @@ def _gaps(axes: Axes, gap: NDArray[np.float64], edges: NDArray[np.float64], when
         (won, BLUE, "", "above zero"),
         (lost, ORANGE, "///", "below zero"),
     ):
+        heights, _ = np.histogram(part.clip(edges[0], edges[-1]), edges)
         axes.bar(
-            centres, np.histogram(part.clip(edges[0], edges[-1]), edges)[0], width, color=colour, hatch=hatch,
-            edgecolor="white", linewidth=0.5,
+            centres, heights, width, color=colour, hatch=hatch, edgecolor="white", linewidth=0.5,
             label=f"{name}: {len(part) / count:.1%} ({len(part)})",
         )  # fmt: skip
     axes.bar(
         [0.0], [ties], width / 2, color=GREY, label=f"exactly zero: {ties / count:.1%} ({ties})"
     )
     if len(gap) > len(finite):
-        axes.plot([], [], " ", label=f"not finite, not drawn: {len(gap) - len(finite)}")
+        when += f"\n({len(gap) - len(finite)} not finite, not drawn)"
     axes.axvline(0, color="black", linewidth=0.8, linestyle=":")
     axes.set_ylabel("instances")
     axes.grid(axis="y", alpha=0.3)

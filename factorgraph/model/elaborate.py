@@ -663,11 +663,7 @@ class Elaborator:
                 if value.kind == REAL:
                     raise not_built("lists of real numbers", parts[k].span)
                 values.append(value)
-            chosen: Expr = values[-1]
-            for j in range(len(values) - 2, -1, -1):
-                here = Apply(span, BIT, "==", (variable, integer(span, j)))
-                chosen = Apply(span, INT, "if", (here, values[j], chosen))
-            inner[identifier.name] = chosen
+            inner[identifier.name] = _pick(span, variable, values, 0)
 
 
 class _Opened:
@@ -690,6 +686,17 @@ def _walk(value: Expr) -> list[Expr]:
     from factorgraph.model.expression import walk
 
     return list(walk(value))
+
+
+def _pick(span: Span, index: Expr, values: list[Expr], first: int) -> Expr:
+    """Return ``values[index - first]`` as a balanced choice, so that a long list nests little."""
+    if len(values) == 1:
+        return values[0]
+    half = len(values) // 2
+    below = Apply(span, BIT, "<", (index, integer(span, first + half)))
+    low, high = values[:half], values[half:]
+    yes, no = _pick(span, index, low, first), _pick(span, index, high, first + half)
+    return Apply(span, INT, "if", (below, yes, no))
 
 
 def _extent(low: Expr, high: Expr) -> Expr:

@@ -160,6 +160,21 @@ def depends(expression: Expr, *kinds: type[Expr]) -> bool:
     return any(isinstance(node, kinds) for node in walk(expression))
 
 
+def free_variables(expression: Expr) -> set[Variable]:
+    """Return the index variables that are bound outside of the expression."""
+    if isinstance(expression, Variable):
+        return {expression}
+    found: set[Variable] = set()
+    if isinstance(expression, Reduce):
+        inside = [expression.body, *([] if expression.guard is None else [expression.guard])]
+        found.update(*map(free_variables, inside))
+        found.discard(expression.index)
+        return found | free_variables(expression.low) | free_variables(expression.high)
+    for part in expression.parts():
+        found |= free_variables(part)
+    return found
+
+
 def is_data(expression: Expr) -> bool:
     """Return whether the expression reads neither unknowns nor params."""
     return not depends(expression, UnknownRead, ParamRead)

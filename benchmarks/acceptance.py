@@ -1,0 +1,217 @@
+"""Every promise with its figure: a JSON line each, all of them in acceptance.json.
+
+Ends non-zero when one is missed or missing. ``"ok": null`` stands only where what is compared
+with is not there (an optional package).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from figures import FGC, LETTERS, OCR, ROOT
+from run import figures
+
+PYTHON = sys.executable
+
+
+@dataclass(frozen=True)
+class Line:
+    """One criterion."""
+
+    criterion: str
+    value: Any
+    goal: str
+    ok: bool | None
+    command: str
+
+
+def _run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, **options)
+
+
+def _tests(*paths: str) -> tuple[str, bool]:
+    """Run some tests; return pytest's closing line and whether all that ran passed."""
+    done = _run([PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths])
+    closing = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else "nothing ran"
+    return closing, done.returncode == 0 and " passed" in closing
+
+
+def demo() -> Iterator[Line]:
+    """The main job on cold caches, as a stranger would run it."""
+    command = "make demo"
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "FGC_CACHE_DIR": f"{folder}/cache"}
+        begun = time.perf_counter()
+        out = Path(folder) / "run"
+        done = _run([PYTHON, "models/ocr/demo.py", "--out", str(out)], env=environment)
+        took = time.perf_counter() - begun
+        yield Line("demo ends well", done.returncode, "0", done.returncode == 0, command)
+        yield Line(
+            "demo seconds, cold caches, after the install", took, "<= 90", took <= 90, command
+        )
+        there = {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()}
+        wanted = {"weights.npz", "model.fg", "run.json", "log.jsonl"}
+        pictures = sorted(p for p in there if p.endswith(".png"))
+        yield Line(
+            "demo leaves weights, text, header, log and four pictures",
+            sorted(there),
+            "all there",
+            wanted <= there and len(pictures) >= 4,
+            command,
+        )
+
+
+def letters() -> Iterator[Line]:
+    """Accuracies against the references of an independent implementation."""
+    command = "python benchmarks/letters.py"
+    found = {f["case"]: f for f in figures("letters")}
+    for case, key, goal, within in (
+        ("chain", "letters", 0.881, 0.003),
+        ("chain", "words", 0.588, 0.008),
+        ("independent", "letters", 0.786, 0.003),
+        ("independent", "words", 0.302, 0.008),
+        ("chain_small", "letters", 0.797, 0.003),
+    ):
+        value = found[case][key]
+        what = f"{case}, {found[case]['train']} -> {found[case]['test']}: {key} read right"
+        yield Line(what, value, f">= {goal} - {within}", value >= goal - within, command)
+
+
+def speed() -> Iterator[Line]:
+    """Start-up, compilation, gradient, grounding."""
+    command = "python benchmarks/startup.py"
+    (start,) = figures("startup")
+    for key, most in (
+        ("help", 0.25),
+        ("train_help", 0.3),
+        ("check", 0.4),
+        ("first_compilation_all_cold", 10.0),
+        ("first_compilation_of_another_model", 10.0),
+        ("later_load", 1.5),
+    ):
+        yield Line(f"seconds: {key}", start[key], f"<= {most}", start[key] <= most, command)
+    command = "python benchmarks/gradient.py"
+    (gradient,) = figures("gradient")
+    for threads in (1, 2):
+        value = gradient[f"seconds_{threads}_threads"]
+        what = f"seconds a gradient of the letters' nll, {threads} thread(s)"
+        yield Line(what, value, "< 0.15 (plain loops)", value < 0.15, command)
+    same = gradient["bit_identical"]
+    yield Line("gradient the same to the bit for 1 and 2 threads", same, "true", same, command)
+    command = "python benchmarks/grounding.py"
+    (grounding,) = figures("grounding")
+    value = grounding["seconds"]
+    yield Line("seconds to ground 10 million grid factors", value, "<= 1.5", value <= 1.5, command)
+    value = grounding["megabytes_beyond_the_graph"]
+    yield Line("megabytes beyond the graph, the same", value, "<= 200", value <= 200, command)
+
+
+def exactness() -> Iterator[Line]:
+    """Truth from outside."""
+    command = "python benchmarks/exactness.py"
+    (exact,) = figures("exactness")
+    for key, most in (
+        ("minimum_against_enumeration", 1e-9),
+        ("soft_minimum_against_enumeration", 1e-9),
+        ("marginals_against_enumeration", 1e-9),
+        ("gradient_nll", 1e-5),
+        ("gradient_perceptron", 1e-5),
+        ("lbfgs_against_scipy", 1e-8),
+    ):
+        value = exact[key]
+        ok = None if value is None else value <= most
+        yield Line(key.replace("_", " "), value, f"<= {most}", ok, command)
+
+
+def language() -> Iterator[Line]:
+    """The grammar over all model texts."""
+    from factorgraph.errors import FgError
+    from factorgraph.syntax.parser import parse
+
+    texts = sorted((ROOT / "tests" / "language").glob("*.fg"))
+    parsed = 0
+    for path in texts:
+        try:
+            parse(path.read_text(), path.name)
+            parsed += 1
+        except FgError:
+            pass
+    command = "python -m pytest tests/test_check.py"
+    yield Line("model texts parsed", f"{parsed} of {len(texts)}", "39 of 39",
+               parsed == len(texts) == 39, command)  # fmt: skip
+    for what, path in (
+        ("strict grammar, refusals, emitted code, caches", "tests/test_check.py"),
+        ("energies against a slow evaluator of the language", "tests/test_energy.py"),
+        ("losses and gradients against enumeration and differences", "tests/test_gradient.py"),
+        ("engines against enumeration", "tests/test_tree.py"),
+        ("hostile data files", "tests/test_data_hostile.py"),
+        ("Python interface and run folders", "tests/test_pipeline.py"),
+        ("command line", "tests/test_cli.py"),
+        ("wheel and editable installs", "tests/test_packaging.py"),
+        ("import direction and light imports", "tests/test_architecture.py"),
+    ):
+        closing, ok = _tests(path)
+        yield Line(what, closing, "all pass", ok, f"python -m pytest {path}")
+
+
+def mistakes() -> Iterator[Line]:
+    """Five wrong inputs: exit code 2, file, line, caret; never a traceback."""
+    text = OCR.read_text()
+    with tempfile.TemporaryDirectory() as folder:
+        for what, old, new in (
+            ("a misspelt name", "y[t-1], y[t]]", "y[t-1], yy[t]]"),
+            ("an unclosed bracket", "x[t]) - b[y[t]]", "x[t] - b[y[t]]"),
+            ("a guard that reads an answer", "[t in 1..n-1]", "[t in 1..n-1 if y[t] == 2]"),
+            ("a param that depends on the instance", "A[Letter, Letter]", "A[Letter, n]"),
+            ("something not built yet", "loss   nll", "loss   pseudo"),
+        ):
+            path = Path(folder) / "wrong.fg"
+            assert old in text
+            path.write_text(text.replace(old, new, 1))
+            done = _run([FGC, "check", str(path)])
+            first = done.stderr.splitlines()[0] if done.stderr else ""
+            placed = bool(re.match(r".*wrong\.fg:\d+:\d+: error E\d{4}: ", first))
+            clean = "^" in done.stderr and "Traceback" not in done.stderr
+            ok = done.returncode == 2 and placed and clean
+            shown = first.replace(folder, "")
+            yield Line(f"{what} is told with its place", shown, "exit 2, place, caret", ok,
+                       "fgc check wrong.fg")  # fmt: skip
+        done = _run([FGC, "train", str(OCR), str(LETTERS), "-o", f"{folder}/run", "--only", "f=1"])
+        ok = done.returncode == 2 and "Traceback" not in done.stderr
+        yield Line("a wrong option is told", done.stderr.strip(), "exit 2", ok, "fgc train …")
+
+
+GROUPS = (language, exactness, mistakes, speed, letters, demo)
+
+
+def main() -> int:
+    lines: list[Line] = []
+    for group in GROUPS:
+        try:
+            for line in group():
+                lines.append(line)
+                print(json.dumps(asdict(line)), flush=True)
+        except (SystemExit, Exception) as error:
+            broken = Line(group.__name__, repr(error), "runs", False, "make acceptance")
+            lines.append(broken)
+            print(json.dumps(asdict(broken)), flush=True)
+    path = ROOT / "benchmarks" / "acceptance.json"
+    path.write_text("[\n" + ",\n".join(json.dumps(asdict(x)) for x in lines) + "\n]\n")
+    missed = [x.criterion for x in lines if x.ok is False]
+    if missed:
+        print(f"missed: {'; '.join(missed)}", file=sys.stderr)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
