@@ -157,6 +157,22 @@ class Slow:
                 case t.Factor():
                     self.factors[s.name.name] = s
 
+    def penalty(self, weights: dict[str, Any]) -> float:
+        """Return the regularisers but for l1: c / 2 times the sum of squares for each l2(c)."""
+        total = 0.0
+        for name, weight in self.params.items():
+            todo = [weight.regulariser] if weight.regulariser else []
+            while todo:
+                match todo.pop():
+                    case t.Binary(left=left, right=right):
+                        todo += [left, right]
+                    case t.Call(name=t.Identifier(name="l2"), arguments=(t.Argument(value=c),)):
+                        flat = [weights[name]]
+                        while flat and isinstance(flat[0], list):
+                            flat = [x for row in flat for x in row]
+                        total += c.value / 2 * math.fsum(x * x for x in flat)
+        return total
+
     def unknowns(self, *roles: str) -> list[str]:
         return [n for n, (s, _) in self.slots.items() if s.role in (roles or ("answer", "latent"))]
 

@@ -374,7 +374,8 @@ class _Emitter:
         inner = [r for r in children(body) if reads_params(r)]
         lines: list[str] = []
         needed = False
-        for leaf in [*leaves, *inner]:
+        targets: list[ParamRead | Reduction] = [*leaves, *inner]
+        for leaf in targets:
             slope = derivative(body, leaf)
             needed = needed or bool(children(slope))
             if isinstance(leaf, ParamRead):

@@ -113,7 +113,8 @@ def fill(model: Model, records: Records) -> Vocabularies:
             continue
         found: set[str] = set()
         seen = False
-        for slot in (*model.givens.values(), *model.unknowns.values()):
+        slots: list[Given | Unknown] = [*model.givens.values(), *model.unknowns.values()]
+        for slot in slots:
             column = records.columns.get(slot.name)
             if slot.values is not None and slot.values.domain == name and column is not None:
                 seen = True

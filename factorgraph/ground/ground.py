@@ -206,8 +206,9 @@ class _Grounder:
         observed = self.instances.unknowns[read.name]
         column = Column(read.name, observed.state, observed.start, observed.shape)
         place = at.place(read, [at(i, rows) for i in read.indices], column, rows)
-        shift = self.base[read.name] - observed.start[:-1]
-        return place + shift[rows.instance]
+        shift: Array = self.base[read.name] - observed.start[:-1]
+        place += shift[rows.instance]
+        return place
 
     def twice(self, group: Group, program: Program) -> None:
         """Refuse a row whose scope names one variable twice: its table would be no table."""
