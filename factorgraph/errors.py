@@ -121,7 +121,7 @@ def nearest(word: str, candidates: Iterable[str], limit: int = 3) -> str | None:
             previous, row[0] = row[0], i
             for j, b in enumerate(candidate, 1):
                 previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (a != b))
-        if row[-1] <= min(limit, max(1, len(word) // 2)) and (best is None or row[-1] < best[0]):
+        if row[-1] <= min(limit, len(word) // 2) and (best is None or row[-1] < best[0]):
             best = (row[-1], candidate)
     return best[1] if best else None
 

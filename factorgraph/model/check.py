@@ -144,16 +144,28 @@ class _Checker:
                 else:
                     e.lets[name] = declaration
             case t.Fun():
+                self._formals(declaration)
                 e.funs[name] = declaration
             case t.Map():
                 e.others[name] = "map"
             case t.Factor():
                 e.others[name] = "hard factor" if declaration.hard else "factor"
             case t.LossDefinition():
+                self._formals(declaration)
                 e.others[name] = "loss"
 
+    def _formals(self, declaration: t.Fun | t.LossDefinition) -> None:
+        names: set[str] = set()
+        for formal in declaration.formals:
+            name = formal.name.name
+            if name in names:
+                raise ModelError(
+                    f"argument `{name}` stands twice", code="E0101", span=formal.name.span
+                )
+            names.add(name)
+
     def _size(self, number: float, span: Span, what: str) -> int:
-        if number != int(number) or not 1 <= number <= LARGEST:
+        if not 1 <= number <= LARGEST or number != int(number):
             raise ModelError(
                 f"{what} must be a whole number of at least 1, not {number}",
                 code="E0117",
@@ -186,12 +198,12 @@ class _Checker:
         return Domain(name, span, values=tuple(labels))
 
     def _range(self, low: float, high: float, span: Span) -> None:
+        if max(abs(low), abs(high)) > LARGEST:
+            raise ModelError(f"the range {low}..{high} is too large", code="E0117", span=span)
         if low != int(low) or high != int(high):
             raise ModelError("the ends of a range are whole numbers", code="E0106", span=span)
         if high < low:
             raise ModelError(f"the range {low}..{high} is empty", code="E0117", span=span)
-        if max(abs(low), abs(high)) > LARGEST:
-            raise ModelError("a range this large", code="E0117", span=span)
 
     def _axis(self, node: t.Expression) -> IndexSet:
         """Return what an axis runs over."""

@@ -71,6 +71,10 @@ def apply(span: Span, operator: str, *arguments: Expr) -> Expr:
             return root.arguments[0]  # norm(v)^2 is a sum of squares, smooth at 0
     folded = _fold(operator, [fixed_value(a) for a in arguments])
     if folded is not None:
+        if isinstance(folded, int) and abs(folded) > LARGEST:
+            raise ModelError(
+                "this whole number is too large", code="E0007", span=span, hint="say 1e20"
+            )
         return Const(span, kind, folded)
     return Apply(span, kind, operator, arguments)
 
@@ -83,9 +87,10 @@ def _fold(operator: str, values: list[float | int | None]) -> float | int | None
         if operator == "neg":
             return -numbers[0]
         if operator == "^":
-            if abs(numbers[0]) > 1e9 or abs(numbers[1]) > 64:
-                return None
-            power: float | int = numbers[0] ** numbers[1]
+            base, exponent = numbers
+            if isinstance(base, int) and abs(base) > 1 and exponent > 64:
+                base = float(base)
+            power: float | int = base**exponent
             return power if isinstance(power, float | int) else None
         a, b = numbers
         result: float | int
@@ -104,7 +109,7 @@ def _fold(operator: str, values: list[float | int | None]) -> float | int | None
                 result = a % b
             case _:
                 return None
-        return result if abs(result) < 2**62 else None
+        return result if abs(result) < inf else None
     except (ArithmeticError, ValueError):
         return None
 

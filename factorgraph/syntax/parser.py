@@ -16,6 +16,9 @@ from factorgraph.syntax.table import parser
 DEPTH = 100
 """How deep expressions may nest: far above any model, far below Python's own limit."""
 
+LARGEST = 2**62
+"""The largest whole number that a text may hold."""
+
 LENGTH = 2_000_000
 """Characters in one model text."""
 
@@ -77,6 +80,8 @@ def _explain(error: UnexpectedInput, source: Source) -> ModelError:
             hint = hint or "a statement begins with " + ", ".join(RESERVED[:14])
         elif token == "=" and "COMPARE" in expected:
             hint = "`==` tests, `=` defines"
+        elif token == "=" and "COLON" in expected:
+            hint = "`:` states: hard NAME : condition"
         elif {"RSQB", "RPAR", "RBRACE"} & expected:
             brackets = (("RSQB", "]"), ("RPAR", ")"), ("RBRACE", "}"))
             closing = [c for n, c in brackets if n in expected]
@@ -154,8 +159,12 @@ class _Builder:
     def number(self, span: Span, token: Token) -> t.Number:
         text = str(token)
         if len(text) > 300:
-            raise ModelError("a number of more than 300 digits", code="E0007", span=span)
+            raise ModelError("a number of more than 300 characters", code="E0007", span=span)
         if token.type == "INT":
+            if int(text) > LARGEST:
+                raise ModelError(
+                    "this whole number is too large", code="E0007", span=span, hint="say 1e20"
+                )
             return t.Number(span, int(text))
         value = float(text)
         if value == float("inf"):
@@ -183,7 +192,7 @@ class _Builder:
         return t.Tuple(span, tuple(self.item(v) for v in c))
 
     def _minus(self, span: Span, c: list[Any]) -> t.Number:
-        return t.Number(span, -int(c[0]) if len(c[0]) <= 300 else 0)
+        return t.Number(span, -self.number(span, c[0]).value)
 
     def _size(self, span: Span, c: list[Any]) -> t.Size:
         return t.Size(span, self.all(c))
