@@ -18,7 +18,7 @@ demo: .venv/plots.stamp ## train a reader of handwritten words and show what it 
 # A file's tests share a worker, so that what they set up together is made once. FGC_CACHE_DIR:
 # compiled code stays out of the home, which may be read-only.
 test: .venv/dev.stamp ## run the tests
-	@FGC_CACHE_DIR=.venv/fgc-cache .venv/bin/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_FLAGS)
+	@FGC_CACHE_DIR="$$PWD/.venv/fgc-cache" .venv/bin/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST_FLAGS)
 
 check: .venv/dev.stamp ## lint, format, types, direction of imports
 	.venv/bin/python -m ruff check .

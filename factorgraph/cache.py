@@ -28,7 +28,7 @@ def wanted() -> Path:
     """Return where the cache should be: ``FGC_CACHE_DIR``, else the user's cache folder."""
     chosen = os.environ.get("FGC_CACHE_DIR")
     if chosen:
-        return Path(chosen).expanduser()
+        return Path(chosen).expanduser().absolute()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "fgc"
 

@@ -212,9 +212,7 @@ class World:
         if isinstance(values, t.Range):
             low, high = self.value(values.low, {}), self.value(values.high, {})
             return Axis(high - low + 1, low)
-        words = tuple(
-            str(getattr(i, "name", getattr(i, "value", None))) for i in values.items
-        )
+        words = tuple(str(getattr(i, "name", getattr(i, "value", None))) for i in values.items)
         return Axis(len(words), labels=words)
 
     def axis(self, node: t.Expression) -> Axis:

@@ -54,9 +54,7 @@ class Trial:
         self.slow = slow.Slow(case.text, labels)
         self.data: list[dict[str, Any]] = slow.instances(case, rng)
         axes = {p: self.slow.instance(self.data[-1], {}).axes(p) for p in self.slow.params}
-        weights = {
-            p: case.scale * rng.normal(size=[a.count for a in of]) for p, of in axes.items()
-        }
+        weights = {p: case.scale * rng.normal(size=[a.count for a in of]) for p, of in axes.items()}
         self.weights = {p: w.tolist() for p, w in weights.items()}
         self.run = Run(model(name), {p: np.array(w) for p, w in weights.items()}, labels)
         self.givens = [
@@ -351,8 +349,15 @@ class Writer:
             return str(self.pick("t", "n", "k[t]", "m[t]", "y[t]", "b", "2", "-3", *names))
         d = depth - 1
         return str(
-            self.pick("({} + {})", "({} * {})", "({} // (1 + abs({})))", "({} % (2 + abs({})))",
-                      "min({}, {})", "max({}, {})", "({} - {})")  # fmt: skip
+            self.pick(
+                "({} + {})",
+                "({} * {})",
+                "({} // (1 + abs({})))",
+                "({} % (2 + abs({})))",
+                "min({}, {})",
+                "max({}, {})",
+                "({} - {})",
+            )  # fmt: skip
         ).format(self.whole(d), self.whole(d))
 
     def bit(self, depth: int) -> str:

@@ -223,7 +223,9 @@ def chain_data(rng: Any, count: int) -> list[dict[str, Any]]:
     out = []
     for _ in range(count):
         n = int(rng.integers(1, 9))
-        out.append({"x": rng.normal(size=(n, 2)).tolist(), "y": slow.words(rng, ["A", "B", "C"], n)})
+        out.append(
+            {"x": rng.normal(size=(n, 2)).tolist(), "y": slow.words(rng, ["A", "B", "C"], n)}
+        )
     return out
 
 

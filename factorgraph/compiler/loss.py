@@ -14,12 +14,14 @@ from math import inf
 from factorgraph.compiler.differentiate import derivative
 from factorgraph.errors import ModelError, did_you_mean
 from factorgraph.model.expression import (
+    BIT,
     INT,
     REAL,
     Apply,
     Const,
     Expr,
     fixed_value,
+    is_larger,
     show,
 )
 from factorgraph.model.functions import UNARY, apply
@@ -30,8 +32,12 @@ from factorgraph.source import Span
 from factorgraph.syntax import tree as t
 
 REGIONS = ("answer", "any", "wrong")
-LATER = ("only", "pin", "sample", "draw", "best", "jitter", "grad", "laplace", "softmin")
+LATER = (
+    "only pin sample draw best jitter grad laplace softmin norm gibbs meanfield bp"
+).split()  # fmt: skip
 DEPTH = 50
+PARTS = 10_000
+"""How many parts a loss may have once it is written out."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,7 @@ class _Planner:
         self.probes: dict[Probe, ProbeValue] = {}
         self.used: dict[str, None] = {}
         self.open: list[str] = []
+        self.parts = 0
 
     def number(self, node: t.Expression, scope: _Scope) -> Expr:
         value = self.value(node, scope)
@@ -134,6 +141,9 @@ class _Planner:
 
     def value(self, node: t.Expression, scope: _Scope) -> _Value:
         span = node.span
+        self.parts += 1
+        if self.parts > PARTS:
+            raise ModelError("this loss grows too large", code="E0004", span=span)
         match node:
             case t.Number(value=value):
                 return Const(span, INT if isinstance(value, int) else REAL, value)
@@ -148,6 +158,11 @@ class _Planner:
                 return apply(span, node.operator, left, right)
             case t.Choose():
                 condition = self.number(node.condition, scope)
+                if condition.kind != BIT:
+                    raise ModelError(
+                        "a condition is needed", code="E0106", span=node.condition.span,
+                        hint="compare it, e.g. `E(wrong) > 1`",
+                    )  # fmt: skip
                 yes, no = self.number(node.yes, scope), self.number(node.no, scope)
                 return Apply(span, REAL, "if", (condition, yes, no))
             case t.Call():
@@ -199,7 +214,11 @@ class _Planner:
         if definition is not None:
             return self.expand(definition, node.arguments, span, scope)
         positional = [a for a in node.arguments if a.name is None]
-        if name in ("min", "max") and len(positional) == len(node.arguments) >= 2:
+        if name in ("min", "max"):
+            if not 2 <= len(positional) == len(node.arguments) <= DEPTH:
+                raise ModelError(
+                    f"`{name}` takes two to {DEPTH} numbers", code="E0112", span=span
+                )
             result = self.number(positional[0].value, scope)
             for more in positional[1:]:
                 result = apply(span, name, result, self.number(more.value, scope))
@@ -254,8 +273,10 @@ class _Planner:
     ) -> _Value:
         """Write out a loss that has a name."""
         name = definition.name.name
-        if name in self.open or len(self.open) > DEPTH:
+        if name in self.open:
             raise ModelError(f"loss `{name}` needs itself", code="E0116", span=span)
+        if len(self.open) > DEPTH:
+            raise ModelError(f"losses nest deeper than {DEPTH}", code="E0004", span=span)
         formals = [f.name.name for f in definition.formals]
         inner: dict[str, _Value] = {}
         for k, argument in enumerate(arguments):
@@ -280,4 +301,6 @@ class _Planner:
                 inner[formal.name.name] = self.value(formal.default, {})
         result = self.value(definition.value, inner)
         self.open.pop()
+        if isinstance(result, Expr) and is_larger(result, PARTS):
+            raise ModelError("this loss grows too large", code="E0004", span=span)
         return result

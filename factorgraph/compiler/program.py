@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from factorgraph.model.expression import Expr, ParamRead, UnknownRead, Variable
+from factorgraph.model.expression import Expr, ParamRead, UnknownRead, Variable, is_whole
 from factorgraph.model.model import FactorDeclaration, IndexSet
 
 
@@ -82,6 +82,11 @@ class SlotDefinition:
     when: Expr | None = None
     limit: tuple[str, int, IndexSet] | None = None
 
+    @property
+    def whole(self) -> bool:
+        """Whether the slot holds whole numbers."""
+        return self.limit is not None or is_whole(self.value)
+
 
 @dataclass(frozen=True)
 class BaseDefinition:
@@ -136,7 +141,7 @@ class Program:
         return (
             not self.bases
             and not self.spaces
-            and all(s.value.kind.sort != "real" for s in self.slots)
+            and all(s.whole for s in self.slots)
         )
 
 

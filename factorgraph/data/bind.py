@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from factorgraph import budget
 from factorgraph.data.column import Column, Records
 from factorgraph.errors import DataError, did_you_mean
 from factorgraph.model.expression import Apply, Const, DomainSize, Expr, SizeOf, show
@@ -242,16 +243,22 @@ class _Binder:
     def scalar_size(self, name: str) -> None:
         """A size that occurs in no shape is a field of its own."""
         column = self.records.columns.get(name)
-        if column is None or column.rank or column.missing is not None:
+        if column is None or column.rank:
             raise DataError(
                 f"{self.records.source}: nothing tells the size `{name}`",
                 code="E0305",
                 hint=f"add a field `{name}` with one whole number an instance",
             )
         values = column.values
-        if values.dtype.kind not in "iu" or (len(values) and values.min() < 0):
+        bad = np.zeros(len(values), np.bool_) if column.missing is None else column.missing.copy()
+        if values.dtype.kind in "iu":
+            bad |= values < 0
+        elif values.dtype.kind == "f":
+            bad |= values != np.floor(values)
+        if bad.any() or values.dtype.kind not in "iu":
             raise DataError(
-                f"{self.records.source}: size `{name}` must be a whole number of at least 0",
+                f"{self.records.where(int(bad.argmax()))}: size `{name}` must be a whole number "
+                "of at least 0",
                 code="E0305",
             )
         self.sizes[name] = values.astype(np.int64)
@@ -316,7 +323,8 @@ class _Binder:
                 values = values.astype(np.float64)
             return Column(column.name, values, column.start, column.shape, column.missing)
         if values.dtype.kind == "f":
-            self.refuse(column, values != np.floor(values), "is no whole number")
+            whole = (np.abs(values) <= 2**53) & (values == np.floor(values))
+            self.refuse(column, ~whole, "is no whole number")
         values = values.astype(np.int64)
         if slot.values is not None:
             low = slot.values.low
@@ -384,6 +392,8 @@ class _Binder:
                 raise DataError(
                     f"{self.records.where(i)}: `{unknown.name}` has a negative extent", code="E0306"
                 )
+            count = float(shape.astype(np.float64).prod(axis=1).sum())
+            budget.require(16 * int(count), f"`{unknown.name}`, {count:.3g} unknowns")
             start = np.concatenate(([0], np.cumsum(shape.prod(axis=1))))
             return Observed(np.full(start[-1], -1, np.int32), start, shape)
         self.fits(unknown, column)

@@ -10,6 +10,7 @@ from factorgraph.graph.structure import Energies, Ints, Structure
 from factorgraph.jit import kernel
 
 Span = tuple[int, int]
+_NONE = np.zeros((0, 0))
 
 
 def energy(
@@ -37,7 +38,7 @@ def energy(
     lo, hi = checked_span(structure, span)
     out = np.zeros((len(values), hi - lo))
     for g, group in enumerate(structure.groups):
-        _add_energy(
+        _visit(
             group.scope,
             group.table,
             group.rows,
@@ -49,6 +50,8 @@ def energy(
             lo,
             hi,
             out,
+            _NONE,
+            _NONE,
         )
     return out
 
@@ -84,58 +87,49 @@ def add_indicator(
     if len(chosen) not in (1, len(weight)):
         raise UsageError(f"states are for a batch of {len(chosen)}, weights for {len(weight)}")
     for g, group in enumerate(structure.groups):
-        _add_indicator(
+        _visit(
             group.scope,
             group.table,
             group.rows,
             np.array(group.cards, np.int64),
             structure.offset[g],
+            into,
             chosen,
             first,
             lo,
             hi,
+            _NONE,
             weight,
             into,
         )
 
 
 @kernel
-def _add_energy(  # type: ignore[no-untyped-def]
-    scope, table, rows, cards, offset, values, states, first, lo, hi, out
+def _visit(  # type: ignore[no-untyped-def]
+    scope, table, rows, cards, offset, values, states, first, lo, hi, out, weight, into
 ):
+    """Add what factors read to ``out`` [B, I], or, where that is empty, weights to ``into``."""
     size = 1
     for k in range(len(cards)):
         size *= cards[k]
     for b in range(len(values)):
         at = b if len(states) > 1 else 0
         for i in range(lo, hi):
-            total = out[b, i - lo]
-            for f in range(rows[i], rows[i + 1]):
-                entry = np.int64(0)
-                for k in range(len(cards)):
-                    entry = entry * cards[k] + states[at, scope[f, k] - first]
-                total += values[b, offset + table[f] * size + entry]
-            out[b, i - lo] = total
-
-
-@kernel
-def _add_indicator(  # type: ignore[no-untyped-def]
-    scope, table, rows, cards, offset, states, first, lo, hi, weight, into
-):
-    size = 1
-    for k in range(len(cards)):
-        size *= cards[k]
-    for b in range(len(into)):
-        at = b if len(states) > 1 else 0
-        for i in range(lo, hi):
-            share = weight[b, i - lo]
-            if share == 0.0:
+            share = weight[b, i - lo] if len(into) else 0.0
+            total = 0.0 if len(into) else out[b, i - lo]
+            if len(into) and share == 0.0:
                 continue
             for f in range(rows[i], rows[i + 1]):
-                entry = np.int64(0)
+                entry = 0
                 for k in range(len(cards)):
                     entry = entry * cards[k] + states[at, scope[f, k] - first]
-                into[b, offset + table[f] * size + entry] += share
+                entry += offset + table[f] * size
+                if len(into):
+                    into[b, entry] += share
+                else:
+                    total += values[b, entry]
+            if len(out):
+                out[b, i - lo] = total
 
 
 def checked_span(structure: Structure, span: Span | None) -> Span:
@@ -173,21 +167,9 @@ def checked_states(
     if array.dtype != np.int32:
         array = np.clip(array, -2, np.iinfo(np.int32).max)
     out = np.require(array, np.int32, ["C", "W"])
-    if _strays(out, np.require(structure.card, np.int32, ["C", "W"]), 0 if complete else -1):
+    if ((out < (0 if complete else -1)) | (out >= structure.card)).any():
         raise UsageError("a state is out of the range of its variable")
     return out
-
-
-@kernel
-def _strays(states, card, least):  # type: ignore[no-untyped-def]
-    """Return whether any state is below ``least`` or not below its variable's card."""
-    for b in range(len(states)):
-        bad = False
-        for v in range(len(card)):
-            bad |= (states[b, v] < least) | (states[b, v] >= card[v])
-        if bad:
-            return True
-    return False
 
 
 def checked_weight(

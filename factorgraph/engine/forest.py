@@ -21,6 +21,7 @@ from factorgraph.jit import kernel
 # Columns of Plan.bounds and Plan.link.
 VARIABLES, LINKS, ROOTS, UNARIES, CONSTANTS = 0, 1, 2, 3, 4
 ARITY, START, SLOT, PARENT, CHILD, BASE, TABLE, COMPACT, MESSAGE = range(9)
+PARENT_AT, PARENT_CARD, CHILD_AT, CHILD_CARD = 9, 10, 11, 12
 # Entries of Plan.most.
 STATES, MESSAGES, MOST_LINKS, MOST_VARIABLES, CARD, MOST_ARITY, ENTRIES = range(7)
 
@@ -37,11 +38,12 @@ class Plan(NamedTuple):
     bounds : int64 [I + 1, 5], where each instance's variables, links, roots, unary and constant
         factors start.
     state : int64 [V + 1], states by variable.
-    link : int64 [F + 1, 9], of each link: the variables of its scope, where that starts in
+    link : int64 [F + 1, 13], of each link: the variables of its scope, where that starts in
         ``scope``, the place of the parent in it, the parent, the child (-1 if there are
         several), where its table starts in the values, the number of the table and its start
         among those of two variables (-1 for larger ones), the start of its message to the
-        parent. The last row holds ends.
+        parent; where the states of the parent start and how many there are, and those of the
+        child if there is one. The last row holds ends.
     scope : int32, the scopes of all links.
     roots : int32, a variable for each connected component.
     unary : int64 [U, 2], variable and table start of each unary factor.
@@ -81,12 +83,16 @@ class Forest:
     plan : flat arrays for kernels.
     tables : distinct tables of two variables.
     entries : entries of all of these together.
+    pairwise : no factor has three or more variables.
+    branches : a variable has several children.
     """
 
     structure: Structure
     plan: Plan
     tables: int
     entries: int
+    pairwise: bool
+    branches: bool
 
     @classmethod
     def plan_of(cls, structure: Structure) -> Forest:
@@ -118,7 +124,7 @@ def survey(structure: Structure) -> Forest | Loop:
     counts = [len(structure.groups[g].table) for g in links]
     slots = sum(structure.groups[g].scope.size for g in links)
     budget.require(
-        120 * sum(counts) + 24 * slots + 48 * structure.variables,
+        160 * sum(counts) + 24 * slots + 48 * structure.variables,
         f"the elimination schedule of {sum(counts)} factors",
     )
     groups = [structure.groups[g] for g in links]
@@ -146,7 +152,7 @@ def survey(structure: Structure) -> Forest | Loop:
         tables += group.distinct if pair else 0
         entries += group.size if pair else 0
     state = np.array(structure.state_offset, np.int64)
-    link = np.zeros((len(order) + 1, 9), np.int64)
+    link = np.zeros((len(order) + 1, 13), np.int64)
     body = link[:-1]
     body[:, ARITY] = arity[order]
     body[:, START] = start[:-1][order]
@@ -160,7 +166,12 @@ def survey(structure: Structure) -> Forest | Loop:
         parent = scope[body[:, START] + slot].astype(np.int64)
         body[:, PARENT] = parent
         body[pair, CHILD] = scope[body[pair, START] + 1 - slot[pair]]
-        link[1:, MESSAGE] = np.cumsum(state[parent + 1] - state[parent])
+        body[:, PARENT_AT] = state[parent]
+        body[:, PARENT_CARD] = state[parent + 1] - state[parent]
+        link[1:, MESSAGE] = np.cumsum(body[:, PARENT_CARD])
+        child = body[pair, CHILD]
+        body[pair, CHILD_AT] = state[child]
+        body[pair, CHILD_CARD] = state[child + 1] - state[child]
     unary, unary_rows = _by_instance(structure, 1)
     constant, constant_rows = _by_instance(structure, 0)
     owner = np.repeat(np.arange(structure.instances), np.diff(rows))
@@ -190,7 +201,9 @@ def survey(structure: Structure) -> Forest | Loop:
             np.int64,
         ),
     )
-    return Forest(structure, plan, tables, entries)
+    parents = body[:, PARENT]
+    branches = bool((parents[1:] == parents[:-1]).any())
+    return Forest(structure, plan, tables, entries, bool(pair.all()), branches)
 
 
 def _most(counts: NDArray[np.int64] | Ints) -> int:
@@ -226,34 +239,44 @@ def _by_instance(structure: Structure, arity: int) -> tuple[Offsets, Offsets]:
     return joined, rows
 
 
-@kernel
-def _walk(first, start, scope):  # type: ignore[no-untyped-def]
+def _walk(
+    first: Offsets, start: NDArray[np.int64], scope: NDArray[np.int64] | Ints
+) -> tuple[NDArray[np.int64], Ints, Offsets, Ints, Offsets, int]:
     """Walk each instance breadth first from its last variable; stop at a factor closing a loop."""
-    n_variables = first[-1]
-    n_links = len(start) - 1
-    touches = np.zeros(n_variables + 1, np.int64)
-    for e in range(len(scope)):
-        touches[scope[e] + 1] += 1
-    for v in range(n_variables):
-        touches[v + 1] += touches[v]
-    fill = touches[:-1].copy()
-    link_of = np.empty(len(scope), np.int64)
-    for f in range(n_links):
-        for e in range(start[f], start[f + 1]):
-            link_of[fill[scope[e]]] = f
-            fill[scope[e]] += 1
-    seen = np.zeros(n_variables, np.bool_)
-    done = np.zeros(n_links, np.bool_)
-    queue = np.empty(n_variables, np.int32)
-    order = np.empty(n_links, np.int64)
-    slot = np.empty(n_links, np.int32)
-    rows = np.zeros(len(first), np.int64)
-    roots = np.empty(n_variables, np.int32)
-    root_rows = np.zeros(len(first), np.int64)
+    variables, links = int(first[-1]), len(start) - 1
+    touches = np.concatenate(([0], np.cumsum(np.bincount(scope, minlength=variables))))
+    owner = np.repeat(np.arange(links, dtype=np.int32), np.diff(start))
+    order, slot = np.empty(links, np.int64), np.empty(links, np.int32)
+    rows, root_rows = np.zeros(len(first), np.int64), np.zeros(len(first), np.int64)
+    roots = np.empty(variables, np.int32)
+    loop = _breadth_first(
+        np.require(first, np.int64, ["C", "W"]),
+        start.astype(np.int64),
+        np.require(scope, np.int32, ["C", "W"]),
+        touches.astype(np.int64),
+        owner[np.argsort(scope, kind="stable")],
+        np.zeros(variables, np.bool_),
+        np.zeros(links, np.bool_),
+        np.empty(variables, np.int32),
+        order,
+        slot,
+        rows,
+        roots,
+        root_rows,
+    )
+    return order, slot, rows, roots[: root_rows[-1]].copy(), root_rows, loop
+
+
+@kernel
+def _breadth_first(  # type: ignore[no-untyped-def]
+    first, start, scope, touches, links, seen, done, queue, order, slot, rows, roots, root_rows
+):
+    """Fill the last five; return the factor that closes a loop, -1 where there is none."""
     n_done = 0
     n_roots = 0
     for i in range(len(first) - 1):
-        for root in range(first[i + 1] - 1, first[i] - 1, -1):
+        for back in range(first[i + 1] - first[i]):
+            root = first[i + 1] - 1 - back
             if seen[root]:
                 continue
             seen[root] = True
@@ -265,7 +288,7 @@ def _walk(first, start, scope):  # type: ignore[no-untyped-def]
                 v = queue[head]
                 head += 1
                 for t in range(touches[v], touches[v + 1]):
-                    f = link_of[t]
+                    f = links[t]
                     if done[f]:
                         continue
                     done[f] = True
@@ -275,7 +298,7 @@ def _walk(first, start, scope):  # type: ignore[no-untyped-def]
                         if u == v:
                             slot[n_done] = e - start[f]
                         elif seen[u]:
-                            return order, slot, rows, roots[:n_roots].copy(), root_rows, f
+                            return f
                         else:
                             seen[u] = True
                             queue[tail] = u
@@ -283,4 +306,4 @@ def _walk(first, start, scope):  # type: ignore[no-untyped-def]
                     n_done += 1
         rows[i + 1] = n_done
         root_rows[i + 1] = n_roots
-    return order, slot, rows, roots[:n_roots].copy(), root_rows, -1
+    return -1

@@ -8,320 +8,310 @@ two entries then stay above the smallest normal number, so a zero is always an e
 from __future__ import annotations
 
 import numpy as np
+from numpy import uintp
 
 from factorgraph.engine.forest import (
-    BASE,
-    CARD,
-    CHILD,
+    CHILD_AT,
+    CHILD_CARD,
     COMPACT,
+    CONSTANTS,
     LINKS,
     MESSAGE,
-    MESSAGES,
-    MOST_LINKS,
     PARENT,
+    PARENT_AT,
+    PARENT_CARD,
     ROOTS,
     SLOT,
-    START,
-    STATES,
     TABLE,
+    UNARIES,
     VARIABLES,
 )
-from factorgraph.engine.sweep import (
-    CLAMPED,
-    ENERGY,
-    INFEASIBLE,
-    INNER,
-    PRODUCT,
-    add_local,
-    clamped,
-    constant,
-    gather,
-)
+from factorgraph.engine.sweep import ENERGY, INFEASIBLE, INNER, PRODUCT
 from factorgraph.jit import kernel
 
 TINY = 1e-150
 THIN = 1e-140
 WIDE = 345.0  # exp(-345) is just above TINY
-UNKNOWN, READY, REFUSED = 0, 1, 2
 _SUMS = {"reassoc", "contract"}
 
 
 @kernel(fastmath=_SUMS, **INNER)
-def _multiply(matrix, width, slot, x, out):  # type: ignore[no-untyped-def]
-    """Write the product of the C-ordered ``matrix`` [., width] with ``x`` toward axis ``slot``."""
-    if slot == 1:
-        goal = out[:width]
-        goal[:] = 0.0
-        for a in range(len(x)):
-            row = matrix[a * width : a * width + width]
-            factor = x[a]
-            if factor != 0.0:
-                for b in range(width):
-                    goal[b] += factor * row[b]
-    else:
-        for a in range(len(out)):
-            row = matrix[a * width : a * width + width]
-            total = 0.0
-            for b in range(width):
-                total += row[b] * x[b]
-            out[a] = total
+def _multiply(table, base, x, out):  # type: ignore[no-untyped-def]
+    """Write the product of ``x`` with the table [x, out] at ``base``.
+
+    Four rows are read at a time; where their number is no multiple of four, the last one repeats.
+    Unsigned places spare the test for negative ones.
+    """
+    m, n = len(x), len(out)
+    for s in range(n):
+        out[s] = 0.0
+    for block in range((m + 3) // 4):
+        a = 4 * block
+        b, c, d = min(a + 1, m - 1), min(a + 2, m - 1), min(a + 3, m - 1)
+        xa = x[a]
+        xb = x[b] if b > a else 0.0
+        xc = x[c] if c > b else 0.0
+        xd = x[d] if d > c else 0.0
+        a, b, c, d = base + a * n, base + b * n, base + c * n, base + d * n
+        for s in range(n):
+            e, f = table[uintp(a + s)] * xa, table[uintp(b + s)] * xb
+            out[s] += (e + f) + (table[uintp(c + s)] * xc + table[uintp(d + s)] * xd)
 
 
 @kernel(fastmath=_SUMS, **INNER)
-def _add_outer(matrix, rows, columns, share, into):  # type: ignore[no-untyped-def]
-    """Add ``share * rows[a] * matrix[a, b] * columns[b]`` to ``into[a, b]``."""
-    width = len(columns)
-    for a in range(len(rows)):
-        factor = share * rows[a]
-        if factor != 0.0:
-            row = matrix[a * width : a * width + width]
-            goal = into[a * width : a * width + width]
-            for b in range(width):
-                goal[b] += factor * (row[b] * columns[b])
-
-
-@kernel(fastmath=_SUMS, **INNER)
-def _total(row):  # type: ignore[no-untyped-def]
+def _meet(row, by, out):  # type: ignore[no-untyped-def]
+    """Write the product of two rows, normalised; return the normaliser."""
     total = 0.0
-    for s in range(len(row)):
-        total += row[s]
+    for s in range(len(out)):
+        out[s] = row[s] * by[s]
+        total += out[s]
+    norm = 1.0 / total
+    for s in range(len(out)):
+        out[s] *= norm
     return total
 
 
-@kernel(**INNER)
-def _exponentials(energies, beta, out):  # type: ignore[no-untyped-def]
-    """Write exp(-beta (energies - least)); return the least and whether the range is too wide."""
-    least = np.inf
-    for s in range(len(energies)):
-        least = energies[s] if energies[s] < least else least
-    wide = False
-    if least == np.inf:
-        out[:] = 0.0
-        return least, wide
-    for s in range(len(energies)):
-        rise = beta * (energies[s] - least)
-        wide |= (rise > WIDE) & (energies[s] < np.inf)
-        out[s] = np.exp(-rise)
-    return least, wide
-
-
-@kernel(**INNER)
+@kernel(fastmath=_SUMS, **INNER)
 def _times(row, by):  # type: ignore[no-untyped-def]
     """Multiply and normalise ``row`` in place; return the normaliser, -1 where it is too thin."""
-    poor = False
+    poor = 0
+    total = 0.0
     for s in range(len(row)):
-        poor |= (by[s] < TINY) & (by[s] > 0.0)
+        poor += (by[s] < TINY) & (by[s] > 0.0)
         row[s] *= by[s]
-    total = _total(row)
-    if total == 0.0 and not poor:
+        total += row[s]
+    if total == 0.0 and poor == 0:
         return 0.0
     if poor or total < THIN:
         return -1.0
     scale = 1.0 / total
     for s in range(len(row)):
         row[s] *= scale
-        poor |= (row[s] < TINY) & (row[s] > 0.0)
+        poor += (row[s] < TINY) & (row[s] > 0.0)
     return -1.0 if poor else total
 
 
 @kernel
-def forward(  # type: ignore[no-untyped-def]
-    plan, values, evidence, lo, hi, beta, mode, value, own, up, tables, ready, low
-):
-    """Pass messages up; sets ``mode`` and, where it stays PRODUCT or is INFEASIBLE, ``value``.
+def scale(bounds, state, constant, values, beta, lo, hi, mode, value, own):  # type: ignore[no-untyped-def]
+    """Turn energies in ``own`` [B, S] to -beta (energy - least of the variable).
 
-    own, up [B, S] get the scaled exponentials of the unaries and of everything at or below each
-    variable; tables [B, P] those of the distinct tables, with ``ready`` and ``low`` [B, D].
+    Where ``mode`` is PRODUCT, ``value`` gets what was taken away, and mode may become INFEASIBLE
+    or, where the range of a variable is too wide, ENERGY.
     """
-    out = np.empty(plan.most[CARD])
-    v0 = plan.bounds[lo, VARIABLES]
+    s0 = state[bounds[lo, VARIABLES]]
     for b in range(len(values)):
-        energies = values[b]
-        clamp = evidence[b if len(evidence) > 1 else 0]
         for i in range(lo, hi):
-            if clamped(plan, clamp, i):
-                mode[b, i - lo] = CLAMPED
-                continue
-            if not plan.pairwise[i]:
-                mode[b, i - lo] = ENERGY
-                continue
-            s0 = plan.state[v0]
-            a, z = (
-                plan.state[plan.bounds[i, VARIABLES]] - s0,
-                plan.state[plan.bounds[i + 1, VARIABLES]] - s0,
-            )
-            mine, above = own[b, a:z], up[b, a:z]
-            s0 += a
-            gather(plan, energies, clamp, i, mine)
-            free = constant(plan, energies, i)
-            found = INFEASIBLE if free == np.inf else PRODUCT
-            for v in range(plan.bounds[i, VARIABLES], plan.bounds[i + 1, VARIABLES]):
-                row = mine[plan.state[v] - s0 : plan.state[v + 1] - s0]
-                least, wide = _exponentials(row, beta, row)
+            free = 0.0
+            for t in range(bounds[i, CONSTANTS], bounds[i + 1, CONSTANTS]):
+                free += values[b, constant[t]]
+            wide = 0
+            for v in range(bounds[i, VARIABLES], bounds[i + 1, VARIABLES]):
+                row = own[b, state[v] - s0 : state[v + 1] - s0]
+                least = np.inf
+                for s in range(len(row)):
+                    least = min(least, row[s])
                 free += least
+                if least == np.inf:
+                    least = 0.0
+                for s in range(len(row)):
+                    rise = beta * (row[s] - least)
+                    wide += (rise > WIDE) & (row[s] < np.inf)
+                    row[s] = -rise
+            if mode[b, i - lo] == PRODUCT:
+                value[b, i - lo] = free
                 if wide:
+                    mode[b, i - lo] = ENERGY
+                elif free == np.inf:
+                    mode[b, i - lo] = INFEASIBLE
+
+
+@kernel(fastmath=_SUMS)
+def forward(  # type: ignore[no-untyped-def]
+    bounds, state, link, roots, tables, low, beta, lo, hi, mode, value, up, told, out
+):
+    """Pass messages up where mode is PRODUCT; it stays so, or becomes INFEASIBLE or ENERGY.
+
+    up [B, S] has the scaled exponentials of the unaries, and gets those of everything at or
+    below each variable; tables [B, 2 P] are those of the distinct tables, and again with axes
+    exchanged; low [B, D] is what was taken away from them, NaN where a range is too wide.
+    value comes from ``scale``.
+    told [B, M] gets the messages if it has a length.
+    """
+    m0, half = link[bounds[lo, LINKS], MESSAGE], tables.shape[1] // 2
+    s0 = state[bounds[lo, VARIABLES]]
+    for b in range(len(mode)):
+        row = up[b]
+        for i in range(lo, hi):
+            if mode[b, i - lo] != PRODUCT:
+                continue
+            free = value[b, i - lo]
+            found = PRODUCT
+            for back in range(bounds[i + 1, LINKS] - bounds[i, LINKS]):
+                k = bounds[i + 1, LINKS] - 1 - back
+                parent, n = link[k, PARENT_AT] - s0, link[k, PARENT_CARD]
+                child, m = link[k, CHILD_AT] - s0, link[k, CHILD_CARD]
+                slot, at, least = link[k, SLOT], link[k, COMPACT], low[b, link[k, TABLE]]
+                if np.isnan(least):
                     found = ENERGY
-                elif least == np.inf and found == PRODUCT:
-                    found = INFEASIBLE
-            for s in range(z - a):
-                above[s] = mine[s]
-            for k in range(plan.bounds[i + 1, LINKS] - 1, plan.bounds[i, LINKS] - 1, -1):
-                if found != PRODUCT:
                     break
-                u = plan.scope[plan.link[k, START]]
-                v = plan.scope[plan.link[k, START] + 1]
-                width = plan.state[v + 1] - plan.state[v]
-                size = (plan.state[u + 1] - plan.state[u]) * width
-                t = plan.link[k, TABLE]
-                at = plan.link[k, COMPACT]
-                matrix = tables[b, at : at + size]
-                if ready[b, t] == UNKNOWN:
-                    source = energies[plan.link[k, BASE] : plan.link[k, BASE] + size]
-                    low[b, t], wide = _exponentials(source, beta, matrix)
-                    ready[b, t] = REFUSED if wide else READY
-                if ready[b, t] == REFUSED:
-                    found = ENERGY
-                    break
-                if plan.link[k, SLOT] == 0:
-                    u, v = v, u
-                child = above[plan.state[u] - s0 : plan.state[u + 1] - s0]
-                parent = above[plan.state[v] - s0 : plan.state[v + 1] - s0]
-                message = out[: len(parent)]
-                _multiply(matrix, width, plan.link[k, SLOT], child, message)
-                total = _times(parent, message)
+                message = out[:n]
+                if slot == 0:
+                    at += half
+                _multiply(tables[b], at, row[child : child + m], message)
+                if len(told):
+                    for s in range(n):
+                        told[b, link[k, MESSAGE] - m0 + s] = message[s]
+                total = _times(row[parent : parent + n], message)
                 if total <= 0.0:
                     found = INFEASIBLE if total == 0.0 else ENERGY
                     break
-                free += low[b, t] - np.log(total) / beta
+                free += least - np.log(total) / beta
             mode[b, i - lo] = found
-            if found == PRODUCT:
-                for r in range(plan.bounds[i, ROOTS], plan.bounds[i + 1, ROOTS]):
-                    v = plan.roots[r]
-                    free -= (
-                        np.log(_total(above[plan.state[v] - s0 : plan.state[v + 1] - s0])) / beta
-                    )
-                value[b, i - lo] = free
-            elif found == INFEASIBLE:
-                value[b, i - lo] = np.inf
+            for r in range(bounds[i, ROOTS], bounds[i + 1, ROOTS]):
+                total = 0.0
+                for s in range(state[roots[r]] - s0, state[roots[r] + 1] - s0):
+                    total += row[s]
+                free -= np.log(total) / beta
+            value[b, i - lo] = np.inf if found == INFEASIBLE else free
 
 
-@kernel
+@kernel(fastmath=_SUMS)
 def backward(  # type: ignore[no-untyped-def]
-    plan, lo, hi, mode, own, up, tables, marginal, weight, into
+    bounds,
+    state,
+    link,
+    roots,
+    unary,
+    constant,
+    tables,
+    lo,
+    hi,
+    mode,
+    own,
+    up,
+    ex,
+    scratch,
+    kept,
+    marginal,
+    weight,
+    into,
+    counts,
 ):
     """Pass messages down where mode is PRODUCT; sets it to ENERGY where they come out too thin.
 
-    marginal [B, S] and into [B, T] are filled and added to where they have a length.
+    ex [B, M] is what ``exclude`` wrote, or has no length where no variable has several children.
+    marginal [B, S] is filled where it has a length. So is ``into`` [B, T], with the weighted
+    marginals of unary and constant factors; counts [B, P] gets what the exponentials of the
+    tables are to be multiplied with to give those of the pairs.
     """
-    down = np.empty(plan.most[STATES])
-    kept = np.empty(plan.most[MESSAGES])
-    norm = np.empty(plan.most[MOST_LINKS])
-    scratch = np.empty(2 * plan.most[CARD])
-    states0 = plan.state[plan.bounds[lo, VARIABLES]]
+    s0, m0 = state[bounds[lo, VARIABLES]], link[bounds[lo, LINKS], MESSAGE]
+    half = tables.shape[1] // 2
     for b in range(len(mode)):
         for i in range(lo, hi):
             share = weight[b, i - lo] if len(into) else 0.0
             if mode[b, i - lo] != PRODUCT or (len(marginal) == 0 and share == 0.0):
                 continue
-            a = plan.state[plan.bounds[i, VARIABLES]] - states0
-            z = plan.state[plan.bounds[i + 1, VARIABLES]] - states0
-            mine, above = own[b, a:z], up[b, a:z]
-            if not _descend(plan, i, mine, above, tables[b], down, kept, norm, scratch):
+            s1, z = state[bounds[i, VARIABLES]], state[bounds[i + 1, VARIABLES]] - s0
+            mine, above = own[b, s1 - s0 : z], up[b, s1 - s0 : z]
+            m1 = link[bounds[i, LINKS], MESSAGE]
+            down = scratch[: len(mine)]
+            for r in range(bounds[i, ROOTS], bounds[i + 1, ROOTS]):
+                total = 0.0
+                for s in range(state[roots[r]] - s1, state[roots[r] + 1] - s1):
+                    total += above[s]
+                for s in range(state[roots[r]] - s1, state[roots[r] + 1] - s1):
+                    down[s] = 1.0 / total
+            well = True
+            for c in range(bounds[i, LINKS], bounds[i + 1, LINKS]):
+                at, n = link[c, PARENT_AT] - s1, link[c, PARENT_CARD]
+                child, m, slot = link[c, CHILD_AT] - s1, link[c, CHILD_CARD], link[c, SLOT]
+                begin = link[c, MESSAGE] - m1
+                heard, source = kept[begin : begin + n], mine[at : at + n]
+                if len(ex):
+                    begin = link[c, MESSAGE] - m0
+                    source = ex[b, begin : begin + n]
+                if _meet(source, down[at : at + n], heard) < THIN:
+                    well = False
+                    break
+                said = down[child : child + m]
+                at = link[c, COMPACT]
+                if slot == 1:
+                    at += half
+                _multiply(tables[b], at, heard, said)
+                total = 0.0
+                for s in range(m):
+                    total += said[s] * above[child + s]
+                if total < THIN:
+                    well = False
+                    break
+                total = 1.0 / total
+                for s in range(m):
+                    said[s] *= total
+                for s in range(n):
+                    heard[s] *= total
+            if not well:
                 mode[b, i - lo] = ENERGY
                 continue
-            for s in range(z - a):
+            for s in range(len(down)):
                 down[s] *= above[s]
             if len(marginal):
-                for s in range(z - a):
-                    marginal[b, a + s] = down[s]
+                for s in range(len(down)):
+                    marginal[b, s1 - s0 + s] = down[s]
             if share == 0.0:
                 continue
-            add_local(plan, i, share, down, into[b])
-            m0 = plan.link[plan.bounds[i, LINKS], MESSAGE]
-            for k in range(plan.bounds[i, LINKS], plan.bounds[i + 1, LINKS]):
-                u = plan.link[k, CHILD]
-                s0 = states0 + a
-                child = above[plan.state[u] - s0 : plan.state[u + 1] - s0]
-                parent = kept[plan.link[k, MESSAGE] - m0 : plan.link[k + 1, MESSAGE] - m0]
-                rows, columns = (child, parent) if plan.link[k, SLOT] == 1 else (parent, child)
-                size = len(child) * len(parent)
-                matrix = tables[b, plan.link[k, COMPACT] : plan.link[k, COMPACT] + size]
-                goal = into[b, plan.link[k, BASE] : plan.link[k, BASE] + size]
-                _add_outer(matrix, rows, columns, share * norm[k - plan.bounds[i, LINKS]], goal)
+            for t in range(bounds[i, CONSTANTS], bounds[i + 1, CONSTANTS]):
+                into[b, constant[t]] += share
+            for t in range(bounds[i, UNARIES], bounds[i + 1, UNARIES]):
+                v, base = unary[t, 0], unary[t, 1]
+                source = down[state[v] - s1 : state[v + 1] - s1]
+                goal = into[b, base : base + len(source)]
+                for s in range(len(goal)):
+                    goal[s] += share * source[s]
+            for c in range(bounds[i, LINKS], bounds[i + 1, LINKS]):
+                n, m, slot = link[c, PARENT_CARD], link[c, CHILD_CARD], link[c, SLOT]
+                child, parent = link[c, CHILD_AT] - s1, link[c, MESSAGE] - m1
+                rows, columns = above[child : child + m], kept[parent : parent + n]
+                if slot == 0:
+                    rows, columns = columns, rows
+                at, width = link[c, COMPACT], len(columns)
+                for a in range(len(rows)):
+                    goal = counts[b, at + a * width : at + a * width + width]
+                    factor = share * rows[a]
+                    for s in range(width):
+                        goal[s] += factor * columns[s]
 
 
-@kernel(**INNER)
-def _descend(plan, i, own, up, tables, down, kept, norm, scratch):  # type: ignore[no-untyped-def]
-    """Pass messages down one instance, so that ``up * down`` sums to 1; return whether all is well.
+@kernel(fastmath=_SUMS)
+def exclude(bounds, link, lo, hi, s0, mode, own, told, ex, other):  # type: ignore[no-untyped-def]
+    """Write what each link hears but for the way down of its parent, into ``ex`` [B, M].
 
-    kept gets what each link hears from its parent, norm what its joint is to be multiplied with.
+    That is ``own`` times what the siblings told, multiplied from both sides and never divided.
+    Where that comes out too thin, mode becomes ENERGY.
     """
-    s0 = plan.state[plan.bounds[i, VARIABLES]]
-    m0 = plan.link[plan.bounds[i, LINKS], MESSAGE]
-    for r in range(plan.bounds[i, ROOTS], plan.bounds[i + 1, ROOTS]):
-        v = plan.roots[r]
-        total = _total(up[plan.state[v] - s0 : plan.state[v + 1] - s0])
-        for s in range(plan.state[v] - s0, plan.state[v + 1] - s0):
-            down[s] = 1.0 / total
-    k = plan.bounds[i, LINKS]
-    while k < plan.bounds[i + 1, LINKS]:
-        v = plan.link[k, PARENT]
-        n = plan.state[v + 1] - plan.state[v]
-        stop = k + 1
-        while stop < plan.bounds[i + 1, LINKS] and plan.link[stop, PARENT] == v:
-            stop += 1
-        at = plan.state[v] - s0
-        message, other = scratch[:n], scratch[n : 2 * n]
-        for way in range(2 if stop > k + 1 else 1):
-            for s in range(n):
-                other[s] = 1.0 if way else own[at + s]
-            for step in range(stop - k):
-                c = stop - 1 - step if way else k + step
-                ex = kept[plan.link[c, MESSAGE] - m0 : plan.link[c, MESSAGE] - m0 + n]
-                if way == 0:
-                    for s in range(n):
-                        ex[s] = other[s]
-                elif _times_thin(ex, other):
-                    return False
-                if stop > k + 1:
-                    u = plan.link[c, CHILD]
-                    child = up[plan.state[u] - s0 : plan.state[u + 1] - s0]
-                    width = n if plan.link[c, SLOT] == 1 else len(child)
-                    matrix = tables[plan.link[c, COMPACT] : plan.link[c, COMPACT] + n * len(child)]
-                    _multiply(matrix, width, plan.link[c, SLOT], child, message)
-                    if _times(other, message) <= 0.0:
-                        return False
-        for c in range(k, stop):
-            ex = kept[plan.link[c, MESSAGE] - m0 : plan.link[c, MESSAGE] - m0 + n]
-            if _times_thin(ex, down[at : at + n]):
-                return False
-            u = plan.link[c, CHILD]
-            begin, end = plan.state[u] - s0, plan.state[u + 1] - s0
-            width = n if plan.link[c, SLOT] == 1 else end - begin
-            matrix = tables[plan.link[c, COMPACT] : plan.link[c, COMPACT] + n * (end - begin)]
-            said = down[begin:end]
-            _multiply(matrix, width, 1 - plan.link[c, SLOT], ex, said)
-            total = 0.0
-            for s in range(end - begin):
-                total += said[s] * up[begin + s]
-            if total < THIN:
-                return False
-            norm[c - plan.bounds[i, LINKS]] = 1.0 / total
-            for s in range(end - begin):
-                said[s] /= total
-        k = stop
-    return True
-
-
-@kernel(**INNER)
-def _times_thin(row, by):  # type: ignore[no-untyped-def]
-    """Multiply and normalise ``row`` in place; return whether the normaliser is too thin."""
-    for s in range(len(row)):
-        row[s] *= by[s]
-    total = _total(row)
-    if total < THIN:
-        return True
-    scale = 1.0 / total
-    for s in range(len(row)):
-        row[s] *= scale
-    return False
+    m0 = link[bounds[lo, LINKS], MESSAGE]
+    for b in range(len(mode)):
+        for i in range(lo, hi):
+            k = bounds[i, LINKS]
+            while mode[b, i - lo] == PRODUCT and k < bounds[i + 1, LINKS]:
+                at, n = link[k, PARENT_AT] - s0, link[k, PARENT_CARD]
+                stop = k
+                while stop < bounds[i + 1, LINKS] and link[stop, PARENT] == link[k, PARENT]:
+                    stop += 1
+                message = other[:n]
+                for step in range(2 * (stop - k)):
+                    c = k + step if step < stop - k else 2 * stop - k - 1 - step
+                    begin = link[c, MESSAGE] - m0
+                    if step == 0 or step == stop - k:
+                        for s in range(n):
+                            message[s] = own[b, at + s] if step == 0 else 1.0
+                    heard = ex[b, begin : begin + n]
+                    if step < stop - k:
+                        for s in range(n):
+                            heard[s] = message[s]
+                    elif _meet(heard, message, heard) < THIN:
+                        mode[b, i - lo] = ENERGY
+                        break
+                    if _times(message, told[b, begin : begin + n]) <= 0.0 and stop > k + 1:
+                        mode[b, i - lo] = ENERGY
+                        break
+                k = stop

@@ -22,6 +22,7 @@ from factorgraph.model.expression import (
     Reduce,
     SizeOf,
     Variable,
+    is_whole,
     show,
 )
 
@@ -68,6 +69,23 @@ class Evaluator:
                 return self.apply(e, rows)
         raise AssertionError(e)
 
+    def whole(self, e: Expr, rows: Rows) -> NDArray[np.int64]:
+        """Return a whole number at every row, int64 [n].
+
+        Raises
+        ------
+        DataError : where it is infinite, as the least of nothing is.
+        """
+        values = self(e, rows)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            at = int(np.flatnonzero(~np.isfinite(values))[0])
+            raise DataError(
+                f"{self.what}: `{show(e)}` is infinite ({self.instances.where(rows.instance[at])})",
+                code="E0312",
+                span=e.span,
+            )
+        return values.astype(np.int64)
+
     def condition(self, e: Expr, rows: Rows) -> NDArray[np.bool_]:
         """Return a truth value at every row, bool [n]."""
         return self(e, rows).astype(bool)
@@ -84,9 +102,9 @@ class Evaluator:
         return labels.index(str(e.value))
 
     def read(self, e: GivenRead | LetRead, column: Column, rows: Rows) -> Array:
-        flat = self.place(e, [self(i, rows) for i in e.indices], column, rows)
+        flat = self.place(e, [self.whole(i, rows) for i in e.indices], column, rows)
         values = column.values[flat]
-        if values.dtype.kind == "U" or (e.kind.sort == "real" and values.dtype == np.float64):
+        if values.dtype.kind == "U" or values.dtype == np.float64:
             return values
         return values.astype(np.float64 if e.kind.sort == "real" else np.int64)
 
@@ -127,6 +145,14 @@ class Evaluator:
         if e.operator in ("and", "or", "=>"):
             return self.lazily(e, rows)
         values = [self(a, rows) for a in e.arguments]
+        if e.operator in ("//", "%") and not values[1].all():
+            at = int(np.flatnonzero(values[1] == 0)[0])
+            raise DataError(
+                f"{self.what}: `{show(e)}` divides by 0 "
+                f"({self.instances.where(rows.instance[at])})",
+                code="E0312",
+                span=e.span,
+            )
         with np.errstate(all="ignore"):
             result: Array = _OPERATORS[e.operator](*values)
         if result.dtype.kind == "f":
@@ -144,7 +170,7 @@ class Evaluator:
     def choose(self, e: Apply, rows: Rows) -> Array:
         """Evaluate only the branch that is taken."""
         condition = self.condition(e.arguments[0], rows)
-        dtype = np.float64 if e.kind.sort == "real" else np.int64
+        dtype = np.int64 if is_whole(e) else np.float64
         out = np.zeros(rows.count, dtype)
         for chosen, branch in ((condition, e.arguments[1]), (~condition, e.arguments[2])):
             if chosen.any():
@@ -166,14 +192,13 @@ class Evaluator:
         accumulate: Callable[..., None] = {
             "sum": np.add.at, "min": np.minimum.at, "max": np.maximum.at
         }[e.operator]  # fmt: skip
-        low, high = self(e.low, rows), self(e.high, rows)
+        low, high = self.whole(e.low, rows), self.whole(e.high, rows)
         for inner, origin in expand(rows, e.index, low, high):
             if e.guard is not None:
                 kept = self.condition(e.guard, inner)
                 inner, origin = inner.take(kept), origin[kept]
             accumulate(out, origin, self(e.body, inner))
-        whole = e.kind.sort != "real" and bool(np.isfinite(out).all())
-        return out.astype(np.int64) if whole else out
+        return out.astype(np.int64) if is_whole(e) else out
 
 
 def _power(a: Array, b: Array) -> Array:

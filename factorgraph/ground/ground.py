@@ -22,7 +22,7 @@ from factorgraph.graph.structure import Group, Structure
 from factorgraph.ground.evaluate import Evaluator
 from factorgraph.ground.rows import Rows, expand
 from factorgraph.ground.share import share
-from factorgraph.model.expression import Expr, UnknownRead, show
+from factorgraph.model.expression import Expr, UnknownRead, is_whole, show
 from factorgraph.model.model import Binder, FactorDeclaration, LetDeclaration
 
 Array = NDArray[Any]
@@ -119,7 +119,7 @@ class _Grounder:
             yield rows
             return
         binder = binders[0]
-        low, high = at(binder.low, rows), at(binder.high, rows)
+        low, high = at.whole(binder.low, rows), at.whole(binder.high, rows)
         for block, _ in expand(rows, binder.variable, low, high):
             yield from self.every(block, binders[1:], at)
 
@@ -142,7 +142,7 @@ class _Grounder:
         budget.require(8 * int(offsets[-1]), f"`{let.name}`")
         parts = [at(let.value, rows) for rows in self.every(start, let.binders, at)]
         values = np.concatenate(parts) if parts else np.zeros(0)
-        dtype = np.float64 if let.value.kind.sort == "real" else np.int64
+        dtype = np.int64 if is_whole(let.value) else np.float64
         return Column(let.name, np.ascontiguousarray(values, dtype), offsets, shape)
 
     # -- one factor
@@ -205,7 +205,7 @@ class _Grounder:
         """Return the variable that a read of an unknown names, at every row."""
         observed = self.instances.unknowns[read.name]
         column = Column(read.name, observed.state, observed.start, observed.shape)
-        place = at.place(read, [at(i, rows) for i in read.indices], column, rows)
+        place = at.place(read, [at.whole(i, rows) for i in read.indices], column, rows)
         shift: Array = self.base[read.name] - observed.start[:-1]
         place += shift[rows.instance]
         return place
@@ -229,12 +229,13 @@ class _Grounder:
 
     def slot(self, definition: SlotDefinition, rows: Rows, at: Evaluator) -> Array:
         dtype = _dtype(definition)
+        evaluate = at.whole if definition.whole else at
         if definition.when is None:
-            values = at(definition.value, rows).astype(dtype)
+            values = evaluate(definition.value, rows).astype(dtype)
         else:
             values = np.zeros(rows.count, dtype)
             taken = at.condition(definition.when, rows)
-            values[taken] = at(definition.value, rows.take(taken))
+            values[taken] = evaluate(definition.value, rows.take(taken))
         if definition.limit is not None:
             name, k, axis = definition.limit
             size = self.model.count(axis, self.instances.vocabularies)
@@ -256,7 +257,7 @@ class _Grounder:
             for low, high in loops:
                 reach[k] += (self.fixed(low, at), self.fixed(high, at))
         column = self.column(definition.name)
-        indices = [at(i, rows) for i in definition.indices]
+        indices = [at.whole(i, rows) for i in definition.indices]
         return at.place(definition.read, indices, column, rows, reach)
 
     def fixed(self, e: Expr, at: Evaluator) -> int:
@@ -286,7 +287,7 @@ class _Grounder:
             parts: list[Rows] = []
             total = 0
             for rows, origin in expand(
-                parent, space.index, at(space.low, parent), at(space.high, parent)
+                parent, space.index, at.whole(space.low, parent), at.whole(space.high, parent)
             ):
                 if space.guard is not None:
                     chosen = at.condition(space.guard, rows)
@@ -312,7 +313,7 @@ class _Grounder:
 
 
 def _dtype(slot: SlotDefinition) -> Any:
-    return np.float64 if slot.value.kind.sort == "real" else np.int64
+    return np.int64 if slot.whole else np.float64
 
 
 def _join(parts: list[Array], empty: tuple[int, ...], dtype: Any) -> Array:

@@ -193,7 +193,7 @@ class _Pace:
         decrease = (value - state.value) / max(1.0, abs(state.value))
         self.stalled = decrease < self.options.progress
         most = self.options.max_iterations - state.iteration
-        by_value = most
+        by_value = 0 if self.stalled else most
         if 0 < self.options.progress < decrease:
             # the decrease of ten iterations tends to halve in as many
             by_value = int(10 * log(decrease / self.options.progress, 2)) + 1

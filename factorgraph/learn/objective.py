@@ -69,7 +69,11 @@ class Objective:
     @property
     def reason(self) -> str:
         """Which inference answers for the instances, and why."""
-        return self.batches[0].reason if self.batches else "no instances"
+        if not self.batches:
+            return "no instances"
+        method = self.batches[0].reason.split(",")[0]
+        factors = sum(len(g.table) for b in self.batches for g in b.structure.groups)
+        return f"{method}, {factors} factors"
 
     def __call__(self, flat: Floats) -> tuple[float, Floats]:
         """Return the value and the gradient at a flat vector of weights.

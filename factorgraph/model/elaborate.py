@@ -32,6 +32,7 @@ from factorgraph.model.expression import (
     Variable,
     fixed_value,
     is_data,
+    is_larger,
     show,
 )
 from factorgraph.model.model import (
@@ -50,6 +51,9 @@ from factorgraph.syntax import tree as t
 
 DEPTH = 150
 """How deep an expression may nest after substitution."""
+
+PARTS = 100_000
+"""How many parts all expressions may have after substitution."""
 
 Scope = Mapping[str, Value]
 
@@ -78,6 +82,7 @@ class Elaborator:
         self.others: dict[str, str] = {}
         self.computed: dict[str, LetDeclaration | None] = {}
         self._depth = 0
+        self._parts = 0
         self._open: list[str] = []
 
     # -- entry points
@@ -120,13 +125,12 @@ class Elaborator:
     def value(self, node: t.Expression, scope: Scope) -> Value:
         """Return a single value or an array."""
         self._depth += 1
+        self._parts += 1
         try:
             if self._depth > DEPTH:
-                raise ModelError(
-                    f"expressions nest deeper than {DEPTH} once `let` and `fun` are written out",
-                    code="E0004",
-                    span=node.span,
-                )
+                raise _too_large(f"nest deeper than {DEPTH}", node.span)
+            if self._parts > PARTS:
+                raise _too_large("grow too large", node.span)
             return self._value(node, scope)
         finally:
             self._depth -= 1
@@ -162,7 +166,9 @@ class Elaborator:
     # -- names and reads
 
     def _unknown_name(self, name: str, span: Span, scope: Scope) -> ModelError:
-        known = [*scope, *self.givens, *self.unknowns, *self.params, *self.sizes]
+        if name in FUNCTIONS:
+            return ModelError(f"`{name}` is a function: call it", code="E0110", span=span)
+        known = [*scope, *self.givens, *self.unknowns, *self.params, *self.sizes, *self.domains]
         known += [*self.constants, *self.lets, *self.funs, *FUNCTIONS]
         return ModelError(
             f"`{name}` is not declared", code="E0102", span=span, hint=did_you_mean(name, known)
@@ -230,11 +236,13 @@ class Elaborator:
             return self._let(name, subscripts, span, scope)
         elif name in self.others:
             raise self._no_value(name, span)
+        elif name in self.constants or name in self.sizes:
+            raise ModelError(f"`{name}` takes no index", code="E0104", span=span)
         else:
             raise self._unknown_name(name, span, scope)
         if not axes:
             if subscripts:
-                raise self._too_many(name, 0, len(subscripts), span)
+                raise ModelError(f"`{name}` takes no index", code="E0104", span=span)
             return cls(span, kind, name, ())
 
         def element(indices: Indices) -> Expr:
@@ -247,7 +255,10 @@ class Elaborator:
 
     def _too_many(self, name: str, expected: int, found: int, span: Span) -> ModelError:
         return ModelError(
-            f"{name} has {expected} axes, but {found} indices are given", code="E0104", span=span
+            f"{name} has {expected} {'axis' if expected == 1 else 'axes'}, "
+            f"but {found} indices are given",
+            code="E0104",
+            span=span,
         )
 
     def _take(
@@ -409,7 +420,7 @@ class Elaborator:
                     else f"argument `{key}` is given twice",
                     code="E0112",
                     span=argument.span,
-                    hint=did_you_mean(key, formals),
+                    hint=None if key in formals else did_you_mean(key, formals),
                 )  # fmt: skip
             actual[key] = self.value(argument.value, scope)
         with _Opened(self, name, node.span):
@@ -422,7 +433,13 @@ class Elaborator:
                             span=node.span,
                         )
                     actual[formal.name.name] = self.value(formal.default, {})
-            return self.value(fun.value, actual)
+            result = self.value(fun.value, actual)
+        sample = result
+        if isinstance(sample, Array):
+            sample = sample.element(tuple(integer(node.span, 0) for _ in sample.shape))
+        if is_larger(sample, PARTS):
+            raise _too_large("grow too large", node.span)
+        return result
 
     # -- operators and calls
 
@@ -512,8 +529,8 @@ class Elaborator:
         if name in ("min", "max"):
             if len(values) == 1 and isinstance(values[0], Array):
                 return f.total(span, name, values[0])
-            if len(values) < 2:
-                raise wrong("two arguments or more, or an array")
+            if not 2 <= len(values) <= DEPTH:
+                raise wrong(f"two to {DEPTH} arguments, or an array")
             result = values[0]
             for value in values[1:]:
                 result = f.elementwise(span, name, result, value)
@@ -561,10 +578,17 @@ class Elaborator:
         """
         made: list[Binder] = []
         inner: dict[str, Value] = dict(scope)
+        names: set[str] = set()
         for generator in binders.generators:
             if len(generator.patterns) > 1:
                 raise not_built("factors over neighbours of a sequence", generator.span)
             (pattern,) = generator.patterns
+            for identifier in pattern.names:
+                if identifier.name in names:
+                    raise ModelError(
+                        f"`{identifier.name}` is bound twice", code="E0101", span=identifier.span
+                    )
+                names.add(identifier.name)
             self._generator(pattern, generator.source, made, inner)
         guard = self.truth(binders.guard, inner) if binders.guard is not None else None
         if guard is not None:
@@ -680,6 +704,12 @@ class _Opened:
 
     def __exit__(self, *_: object) -> None:
         self.open.pop()
+
+
+def _too_large(what: str, span: Span) -> ModelError:
+    return ModelError(
+        f"expressions {what} once `let` and `fun` are written out", code="E0004", span=span
+    )
 
 
 def _walk(value: Expr) -> list[Expr]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
 from factorgraph.source import Span
@@ -146,6 +147,11 @@ def walk(expression: Expr) -> Iterator[Expr]:
         stack.extend(reversed(node.parts()))
 
 
+def is_larger(expression: Expr, limit: int) -> bool:
+    """Return whether an expression has more than ``limit`` parts, however often they repeat."""
+    return next(islice(walk(expression), limit, None), None) is not None
+
+
 def reads(expression: Expr, kind: type[Read]) -> list[Read]:
     """Return the distinct reads of one kind, in the order of their first appearance."""
     found: dict[Read, None] = {}
@@ -173,6 +179,13 @@ def free_variables(expression: Expr) -> set[Variable]:
     for part in expression.parts():
         found |= free_variables(part)
     return found
+
+
+def is_whole(expression: Expr) -> bool:
+    """Return whether the value is a whole number; the least of nothing, +inf, is none."""
+    return expression.kind.sort != "real" and not any(
+        isinstance(node, Reduce) and node.operator != "sum" for node in walk(expression)
+    )
 
 
 def is_data(expression: Expr) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 
 from factorgraph.errors import ModelError
 from factorgraph.model.arrays import Array, Indices, Value, join, reduce_all, same_extent
@@ -18,6 +19,7 @@ from factorgraph.model.expression import (
     show,
 )
 from factorgraph.source import Span
+from factorgraph.syntax.parser import LARGEST
 
 UNARY = ("abs", "exp", "log", "sqrt", "tanh", "cosh", "sigmoid", "softplus")
 
@@ -73,7 +75,7 @@ def apply(span: Span, operator: str, *arguments: Expr) -> Expr:
     if folded is not None:
         if isinstance(folded, int) and abs(folded) > LARGEST:
             raise ModelError(
-                "this whole number is too large", code="E0007", span=span, hint="say 1e20"
+                "this whole number is too large", code="E0007", span=span, hint="write it with an exponent, like 1e20"
             )
         return Const(span, kind, folded)
     return Apply(span, kind, operator, arguments)
@@ -88,8 +90,8 @@ def _fold(operator: str, values: list[float | int | None]) -> float | int | None
             return -numbers[0]
         if operator == "^":
             base, exponent = numbers
-            if isinstance(base, int) and abs(base) > 1 and exponent > 64:
-                base = float(base)
+            if isinstance(base, int) and isinstance(exponent, int) and abs(base) > 1 and exponent > 64:
+                return LARGEST + 1
             power: float | int = base**exponent
             return power if isinstance(power, float | int) else None
         a, b = numbers
