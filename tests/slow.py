@@ -531,7 +531,8 @@ CASES = [
         answer y[n] : Fold
         param  U[Fold, w, Amino] ~ l2(1), A[Fold, Fold] ~ l2(1)
         factor see[t in n] = -sum(U[y[t], r, aa[t+r-1]] for r in w if 0 <= t+r-1 and t+r-1 < n)
-        factor keep[t in n if mask[t]] = 0.5 * (y[t] == "E") - mean((y[t] != "C") * t * i for i in n if i <= t)
+        factor keep[t in n if mask[t]] = 0.5 * (y[t] == "E") - mean((y[t] != "C") * t * i
+              for i in n if i <= t)
         factor move[t in 1..n-1] = -A[y[t-1], y[t]]
         """,
         lambda rng, k: {
@@ -546,8 +547,10 @@ CASES = [
         given  pix[h, w] : real
         answer on[h - 1, w - 1] : bit
         param  F[r, r], c
-        factor patch[i in h - 1, j in w - 1] = on[i, j] * sum(F * pix[i..i+1, j..j+r-1]) + c * norm(pix[i..i+1, j])^2
-        factor line[i in h - 1, j in 1..w-2] = c * on[i, j-1] * on[i, j] - on[i, j] * dot(pix[i, 0..1], F[0])
+        factor patch[i in h - 1, j in w - 1] = on[i, j] * sum(F * pix[i..i+1, j..j+r-1]) + c
+              * norm(pix[i..i+1, j])^2
+        factor line[i in h - 1, j in 1..w-2] = c * on[i, j-1] * on[i, j] - on[i, j]
+              * dot(pix[i, 0..1], F[0])
         """,
         lambda rng, k: {"pix": reals(rng, k % 2 + 2, k % 3 + 2)},
     ),
@@ -624,8 +627,10 @@ CASES = [
         given  e[n] : 2..9
         answer y[n] : 1..9
         param  w ~ l2(2)
-        factor mix[t in n] = w * y[t] * b[t] + (a[t] // 3) * 0.1 * y[t] + (a[t] % 4) / 2 - c[t] * y[t] ^ 2 / 7
-        factor low[t in n if c[t] or a[t] < 0] = max(y[t], e[t]) * 0.3 - min(y[t], e[t], 5) + (y[t] // 2) % 3
+        factor mix[t in n] = w * y[t] * b[t] + (a[t] // 3) * 0.1 * y[t] + (a[t] % 4) / 2
+              - c[t] * y[t] ^ 2 / 7
+        factor low[t in n if c[t] or a[t] < 0] = max(y[t], e[t]) * 0.3 - min(y[t], e[t], 5)
+              + (y[t] // 2) % 3
         factor tri[t in n] = (if c[t] then a[t] else y[t]) * 0.25 + (c[t] + c[t]) * y[t] - (-c[t])
         """,
         lambda rng, k: {
@@ -653,7 +658,8 @@ CASES = [
         param  V[3] ~ l2(0.2)
         factor one[t in n] = x_(x[t], V[y[t]]) + centre * y[t] + bump * total
         factor two[t in 1..n-1] = past[t] * y[t] * y[t-1] + pay(y[t], y[t-1], V[2])
-        factor sq[t in n] = cell[t, n-1-t] * y[t] + sum(cell[t]) * V[0] * y[t] - max(cell[t, 0..t])
+        factor sq[t in n] = cell[t, n-1-t] * y[t] + sum(cell[t]) * V[0] * y[t]
+              - max(cell[t, 0..t])
         """,
         lambda rng, k: {"x": reals(rng, k % 4), "k": ints(rng, -3, 3, k % 4)},
     ),
@@ -696,11 +702,14 @@ CASES = [
         answer y[n] : bit
         param  W[3], b
         factor back[t in n] = (if t > 0 then x[t-1] * b else -1) * y[t]
-        factor both[t in n] = (t > 0 and x[t-1] > 0) + W[2] * (t + 1 < n and x[t+1] > 0 and y[t] == 1)
-        factor either[t in n] = b * (t == 0 or (y[t] == 1 or x[t-1] > 0)) + (t > 0 => (x[t-1] < 0 => y[t] == 0))
+        factor both[t in n] = (t > 0 and x[t-1] > 0) + W[2] * (t
+              + 1 < n and x[t+1] > 0 and y[t] == 1)
+        factor either[t in n] = b * (t == 0 or (y[t] == 1 or x[t-1] > 0))
+              + (t > 0 => (x[t-1] < 0 => y[t] == 0))
         factor near[t in n] = sum((if t + i < n then x[t+i] else b) * W[i] * y[t] for i in 3)
         factor look[t in n] = y[t] * (if 0 <= k[t] and k[t] <= 2 then W[k[t]] else W[0] * b)
-        factor deep[t in n] = y[t] * (if t > 0 then (if k[t-1] > 0 then W[1] * x[t-1] else b) else 0)
+        factor deep[t in n] = y[t] * (if t > 0 then (if k[t-1] > 0 then W[1]
+              * x[t-1] else b) else 0)
         """,
         lambda rng, k: {"x": reals(rng, k % 4 + 1), "k": ints(rng, -2, 4, k % 4 + 1)},
     ),
@@ -745,7 +754,8 @@ CASES = [
         answer b[n] : bit
         param  h, c[2]
         factor couple[i in 1..n-1] = -J[i] * b[i] * b[i-1] + h * abs(b[i] - b[i-1])
-        factor field[i in n] = h * (1 - 2 * b[i]) + exp(-b[i]) * c[b[i]] + (if b[i] then 0.1 else -c[0])
+        factor field[i in n] = h * (1 - 2 * b[i]) + exp(-b[i]) * c[b[i]]
+              + (if b[i] then 0.1 else -c[0])
         """,
         lambda rng, k: {"J": reals(rng, k % 4 + 1)},
     ),
@@ -757,12 +767,18 @@ CASES = [
         given  m[n, k] : bit
         answer y[n] : 0..2
         param  w[k], V[k, k]
-        factor all[t in n] = tanh(w[y[t]]) + cosh(0.3 * w[0]) * sigmoid(w[1] - y[t]) + softplus(2 * w[y[t]])
-        factor more[t in n] = sqrt(1 + w[y[t]]^2) + log(2 + abs(x[t, 0]) + y[t]) + exp(0.1 * x[t, 1] * w[2])
-        factor far[t in n] = norm(V[y[t]] - x[t]) + norm(x[t]) * y[t] + mean(abs(V[y[t]] - 2 * x[t]))
-        factor ext[t in n] = y[t] * (min(x[t, j] for j in k) + max(x[t, j] * m[t, j] for j in k if j > 0))
-        factor num[t in n] = count(x[t, j] > 0.1 * y[t] for j in k) + mean(x[t, j] * w[j] for j in k) * y[t]
-        factor arr[t in n] = max(x[t]) * y[t] + min(m[t]) - mean(x[t]) * w[0] + max(w[y[t]], 0.2, x[t, 2])
+        factor all[t in n] = tanh(w[y[t]]) + cosh(0.3 * w[0]) * sigmoid(w[1] - y[t])
+              + softplus(2 * w[y[t]])
+        factor more[t in n] = sqrt(1 + w[y[t]]^2) + log(2 + abs(x[t, 0]) + y[t]) + exp(0.1
+              * x[t, 1] * w[2])
+        factor far[t in n] = norm(V[y[t]] - x[t]) + norm(x[t]) * y[t] + mean(abs(V[y[t]] - 2
+              * x[t]))
+        factor ext[t in n] = y[t] * (min(x[t, j] for j in k) + max(x[t, j] * m[t, j]
+              for j in k if j > 0))
+        factor num[t in n] = count(x[t, j] > 0.1 * y[t] for j in k) + mean(x[t, j] * w[j]
+              for j in k) * y[t]
+        factor arr[t in n] = max(x[t]) * y[t] + min(m[t]) - mean(x[t]) * w[0]
+              + max(w[y[t]], 0.2, x[t, 2])
         factor pow[t in n] = (1 + w[0]^2)^(0.5 * y[t]) + w[1]^3 * y[t] + sum(w)^2 / 9
         """,
         lambda rng, k: {"x": reals(rng, k % 2 + 1, 3), "m": ints(rng, 0, 1, k % 2 + 1, 3)},
@@ -777,8 +793,10 @@ CASES = [
         param  H[q, p], B[q], V[bit, q], K[p, p]
         factor unit[t in n] = -sum(V[y[t], j] * tanh(dot(H[j], x[t]) + B[j]) for j in q)
         factor quad[t in n] = y[t] * dot(x[t], dot(K, x[t]))
-        factor sums[t in n] = y[t] * sum(x[t, i] * sum(x[t, j] * K[i, j]^2 * sum(H[h, i] * B[h] for h in q) for j in p) for i in p)
-        factor rag[t in n]  = y[t] * sum(x[s, 0] * softplus(sum(H[j, i] * x[s, i] for i in p for j in q if i + j < s + 2)) for s in t..n-1)
+        factor sums[t in n] = y[t] * sum(x[t, i] * sum(x[t, j] * K[i, j]^2 * sum(H[h, i]
+              * B[h] for h in q) for j in p) for i in p)
+        factor rag[t in n]  = y[t] * sum(x[s, 0] * softplus(sum(H[j, i] * x[s, i] for i in p
+              for j in q if i + j < s + 2)) for s in t..n-1)
         factor pool[t in n] = (1 - y[t]) * dot(dot(B, H), x[t]) + sum(dot(H, K)) * y[t]
         """,
         lambda rng, k: {"x": reals(rng, k % 3 + 1, 2)},

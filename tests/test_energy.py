@@ -357,13 +357,12 @@ class Writer:
                 "min({}, {})",
                 "max({}, {})",
                 "({} - {})",
-            )  # fmt: skip
+            )
         ).format(self.whole(d), self.whole(d))
 
     def bit(self, depth: int) -> str:
         if depth <= 0:
-            return str(self.pick("m[t]", "b", "y[t] == 1", "z[t] == s[t]", 'z[t] != "A"',
-                                 "t > 0", "x[t] < 0", "s[t] == \"B\"", *self.compares()))  # fmt: skip
+            return str(self.pick(*BITS, *self.compares()))
         d = depth - 1
         return str(
             self.pick("({} and {})", "({} or {})", "({} => {})", "(not ({}))", "(({}) == ({}))")
@@ -388,8 +387,9 @@ class Writer:
 
 NUMBERS = (
     "1 2 0 0.5 t n x[t] k[t] m[t] y[t] b P W[y[t]] W[2] V[z[t],0] V[s[t],1] V[z[t],m[t]] V[z[t],b] "
-    "g[t,2] g[t,y[t]-y[t]+1] total wave[t] W[m[t]+1] V[\"B\",1]"
-).replace(" g[t,y[t]-y[t]+1]", "").split()  # fmt: skip
+    'g[t,2] total wave[t] W[m[t]+1] V["B",1]'
+).split()
+BITS = ("m[t]", "b", "y[t] == 1", "z[t] == s[t]", 'z[t] != "A"', "t > 0", "x[t] < 0", '"B" == s[t]')
 ARRAYS = (
     "dot(g[{0}], W)", "dot(W, g[{0}])", "sum(g[{0}] * W)", "norm(g[{0}] - 2 * W)", "max(g[{0}])",
     "dot(V[z[t]], V[s[{0}]])", "sum(outer(g[{0}], W))", "mean(abs(g[{0}]))", "sum(W[0..1] * y[t])",

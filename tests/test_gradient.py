@@ -196,12 +196,15 @@ def test_value_and_gradient(name: str) -> None:
 
 def test_weights_of_instances_count() -> None:
     """An instance of weight 2 is two instances; one of weight 0 is none."""
-    text = "size n given x[n] : real answer y[n] : bit param w, v factor f[t in n] = w * x[t] * y[t]" \
-           " factor g[t in 1..n-1] = v * y[t] * y[t-1] loss nll"  # fmt: skip
+    text = """
+    size n given x[n] : real answer y[n] : bit param w, v loss nll
+    factor f[t in n] = w * x[t] * y[t] factor g[t in 1..n-1] = v * y[t] * y[t-1]
+    """
     model = compile(text)
     one, two, three = (
-        {"x": [0.3, -1.0], "y": [1, 0]}, {"x": [2.0], "y": [1]}, {"x": [0.1, 0.2, 0.3], "y": [0] * 3},
-    )  # fmt: skip
+        {"x": x, "y": y}
+        for x, y in [([0.3, -1.0], [1, 0]), ([2.0], [1]), ([0.1, 0.2, 0.3], [0, 0, 0])]
+    )
     weighed = [one | {"weight": 2}, two | {"weight": 1}, three | {"weight": 0}]
     flat = np.array([0.4, -0.7])
     found = [value_and_gradient(model, data, flat) for data in (weighed, [one, one, two])]

@@ -216,9 +216,7 @@ class _Planner:
         positional = [a for a in node.arguments if a.name is None]
         if name in ("min", "max"):
             if not 2 <= len(positional) == len(node.arguments) <= DEPTH:
-                raise ModelError(
-                    f"`{name}` takes two to {DEPTH} numbers", code="E0112", span=span
-                )
+                raise ModelError(f"`{name}` takes two to {DEPTH} numbers", code="E0112", span=span)
             result = self.number(positional[0].value, scope)
             for more in positional[1:]:
                 result = apply(span, name, result, self.number(more.value, scope))

@@ -138,11 +138,7 @@ class Program:
     @property
     def shareable(self) -> bool:
         """Whether rows with equal slots have equal tables, by whole-number slots alone."""
-        return (
-            not self.bases
-            and not self.spaces
-            and all(s.whole for s in self.slots)
-        )
+        return not self.bases and not self.spaces and all(s.whole for s in self.slots)
 
 
 __all__ = ["ParamRead", "Program"]

@@ -146,6 +146,12 @@ class TreeEngine(Engine):
             free = np.cumsum(request.evidence[:, first[0] : first[-1]] < 0, axis=1)
             free = np.concatenate([np.zeros((len(free), 1), np.int64), free], axis=1)
             mode[:] = np.where(np.diff(free[:, first - first[0]], axis=1) == 0, CLAMPED, mode)
+        if mode.size and (mode == CLAMPED).all():
+            value = energy(self.structure, request.values, _settled(request), request.span)
+            none = (_NONE,) * 4
+            return TreeSoftMinimum(
+                self.structure, request.span, value, forest, request, beta, mode, *none
+            )
         own = _unaries(forest, request)
         scale(
             plan.bounds, plan.state, plan.constant, request.values, beta, lo, hi, mode, value, own
@@ -305,6 +311,8 @@ class TreeSoftMinimum(SoftMinimum):
 
     def _down(self, marginal: Energies, weight: Energies, into: Energies) -> None:
         mode, plan = self._mode, self._forest.plan
+        if mode.size and (mode == CLAMPED).all():
+            return
         counts = np.zeros((len(into), self._forest.entries)) if len(into) else _NONE
         ex = _NONE
         if self._forest.branches:

@@ -75,7 +75,10 @@ def apply(span: Span, operator: str, *arguments: Expr) -> Expr:
     if folded is not None:
         if isinstance(folded, int) and abs(folded) > LARGEST:
             raise ModelError(
-                "this whole number is too large", code="E0007", span=span, hint="write it with an exponent, like 1e20"
+                "this whole number is too large",
+                code="E0007",
+                span=span,
+                hint="write it with an exponent, like 1e20",
             )
         return Const(span, kind, folded)
     return Apply(span, kind, operator, arguments)
@@ -90,7 +93,12 @@ def _fold(operator: str, values: list[float | int | None]) -> float | int | None
             return -numbers[0]
         if operator == "^":
             base, exponent = numbers
-            if isinstance(base, int) and isinstance(exponent, int) and abs(base) > 1 and exponent > 64:
+            if (
+                isinstance(base, int)
+                and isinstance(exponent, int)
+                and abs(base) > 1
+                and exponent > 64
+            ):
                 return LARGEST + 1
             power: float | int = base**exponent
             return power if isinstance(power, float | int) else None

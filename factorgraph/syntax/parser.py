@@ -163,7 +163,10 @@ class _Builder:
         if token.type == "INT":
             if int(text) > LARGEST:
                 raise ModelError(
-                    "this whole number is too large", code="E0007", span=span, hint="write it with an exponent, like 1e20"
+                    "this whole number is too large",
+                    code="E0007",
+                    span=span,
+                    hint="write it with an exponent, like 1e20",
                 )
             return t.Number(span, int(text))
         value = float(text)
