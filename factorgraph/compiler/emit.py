@@ -11,7 +11,16 @@ from contextlib import contextmanager
 from math import isinf
 
 from factorgraph.compiler.differentiate import derivative
-from factorgraph.compiler.program import InPlace, Program, Reduction, Slot, State
+from factorgraph.compiler.program import (
+    InPlace,
+    Program,
+    Reduction,
+    Slot,
+    State,
+    factors_of,
+    product,
+)
+from factorgraph.errors import NotBuiltError
 from factorgraph.model.expression import (
     Apply,
     Const,
@@ -20,7 +29,6 @@ from factorgraph.model.expression import (
     ParamRead,
     Variable,
     fixed_value,
-    show,
 )
 from factorgraph.model.model import IndexSet
 from factorgraph.model.names import not_built
@@ -149,29 +157,11 @@ def reads_params(e: Expr) -> bool:
     return any(isinstance(n, ParamRead) for n in everything(e))
 
 
-def factors_of(e: Expr) -> tuple[list[Expr], list[Expr]]:
-    """Split a product into what is a plain number of the row or loop, and the rest."""
-    plain: list[Expr] = []
-    rest: list[Expr] = []
-    todo = [e]
-    while todo:
-        node = todo.pop(0)
-        if isinstance(node, Apply) and node.operator == "*":
-            todo = [*node.arguments, *todo]
-        elif isinstance(node, Slot | InPlace) and node.kind.numeric:
-            plain.append(node)
-        else:
-            rest.append(node)
-    return plain, rest
-
-
-def product(parts: list[Expr], like: Expr) -> Expr:
-    if not parts:
-        return Const(like.span, like.kind, 1.0)
-    result = parts[0]
-    for part in parts[1:]:
-        result = Apply(like.span, like.kind, "*", (result, part))
-    return result
+def split(r: Reduction) -> tuple[list[Expr], list[Expr]]:
+    """Return what a sum's terms are weighted with, and what is left of its body."""
+    if r.terms is not None:
+        return [r.index], [r.body]
+    return factors_of(r.body) if r.operator == "sum" else ([], [r.body])
 
 
 # -- functions
@@ -208,8 +198,11 @@ class _Emitter:
         p = self.p
         names = [f"p_{name}" for name in p.params]
         names += [f"s{k}" for k in range(len(p.slots))]
-        for k in range(len(p.bases)):
+        used = {n.number for n in everything(p.body) if isinstance(n, InPlace)}
+        for k in sorted(used):
             names += [f"d{k}", f"b{k}"]
+        for k in range(len(p.terms)):
+            names += [f"at{k}", f"by{k}", f"o{k}"]
         names += [f"r{k + 1}" for k in range(len(p.spaces))]
         names += [f"n_{name}" for name in self.domains]
         return names
@@ -318,7 +311,7 @@ class _Emitter:
             own = axes(r.body)
             start = {"sum": "0.0", "min": "INF", "max": "-INF"}[r.operator]
             self.out(f"t{r.number}[:] = {start}" if own else f"t{r.number} = {start}")
-            plain, rest = factors_of(r.body) if r.operator == "sum" else ([], [r.body])
+            plain, rest = split(r)
             inner = product(rest, r.body)
             with self.terms(r, plain, inner):
                 self.forward(inner)
@@ -332,9 +325,11 @@ class _Emitter:
 
     def gathers(self, r: Reduction) -> bool:
         """Return whether a sum's non-zero terms are found first, without a branch each."""
-        plain, rest = factors_of(r.body) if r.operator == "sum" else ([], [])
+        plain, rest = split(r)
         return (
-            r.space is None
+            r.operator == "sum"
+            and r.terms is None
+            and r.space is None
             and bool(plain)
             and not any(
                 isinstance(n, Slot | InPlace | Reduction) for e in rest for n in everything(e)
@@ -344,6 +339,14 @@ class _Emitter:
     @contextmanager
     def terms(self, r: Reduction, plain: list[Expr], rest: Expr) -> Iterator[None]:
         """The loop over the terms of a reduction that do not vanish."""
+        if r.terms is not None:
+            n, k, space = r.number, r.terms, self.p.bases[self.p.terms[r.terms].base].space
+            row = f"q{space}" if space else "row"
+            with self.out.block(f"for j{n} in range(o{k}[{row}], o{k}[{row} + 1]):"):
+                self.out(f"{self.loop_index[r.index]} = at{k}[j{n}]")
+                self.out(f"w{n} = by{k}[j{n}]")
+                yield
+            return
         if not self.gathers(r):
             with self.loop(r), self.out.block(*self.weigh(plain, r)):
                 yield
@@ -401,7 +404,7 @@ class _Emitter:
             for line in lines:
                 self.out(line)
         for r in inner:
-            plain, rest = factors_of(r.body)
+            plain, rest = split(r)
             mine = axes(r.body)
             text = f"a{r.number}[{self.flat(mine)}]" if mine else f"a{r.number}"
             inner_body = product(rest, r.body)
@@ -477,15 +480,26 @@ def extent(values: IndexSet) -> str:
     return str(values.fixed)
 
 
-def factor(program: Program, storage: Storage) -> tuple[list[str], list[str]]:
-    """Return the source lines of a factor's two functions, and its arguments' names."""
+def factor(program: Program, storage: Storage, train: bool) -> tuple[list[str], list[str]]:
+    """Return the source lines of a factor's functions, and its arguments' names.
+
+    Parameters
+    ----------
+    storage : the order in which each param's axes are stored.
+    train : whether gradients are needed; where they cannot be had yet and are not, they are
+        left out.
+
+    Raises
+    ------
+    NotBuiltError : where gradients are needed and cannot be had yet.
+    """
     emitter = _Emitter(program, storage)
-    place = program.factor.span
-    lines = [f"# {comment(place.text)}", f"# {comment(str(place))}", ""]
+    lines = [f"# {comment(program.factor.span.text)}", ""]
     lines += emitter.energy()
     if program.params:
-        lines += ["", "", *emitter.gradient()]
+        try:
+            lines += ["", "", *emitter.gradient()]
+        except NotBuiltError:
+            if train:
+                raise
     return lines, emitter.arguments()
-
-
-__all__ = ["arithmetic", "comment", "factor", "show"]

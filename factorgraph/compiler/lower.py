@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import reduce
+from math import inf
 
 from factorgraph.compiler.program import (
     BaseDefinition,
@@ -14,6 +15,9 @@ from factorgraph.compiler.program import (
     SlotDefinition,
     Space,
     State,
+    TermsDefinition,
+    factors_of,
+    product,
 )
 from factorgraph.errors import ModelError
 from factorgraph.model.arrays import integer, plus, same_extent
@@ -79,6 +83,7 @@ class _Lowering:
         self.spaces: list[Space] = []
         self.slots: list[SlotDefinition] = []
         self.bases: list[BaseDefinition] = []
+        self.terms: list[TermsDefinition] = []
         self.owner: dict[Variable, int] = {b.variable: 0 for b in factor.binders}
         self.loops_made = 0
 
@@ -103,6 +108,7 @@ class _Lowering:
             tuple(self.spaces),
             tuple(self.slots),
             tuple(self.bases),
+            tuple(self.terms),
             body,
             tuple(params),
         )
@@ -134,6 +140,8 @@ class _Lowering:
                 return self.branches(e, at)
             case Apply(operator="and" | "or" | "=>") if is_data(e.arguments[0]):
                 return self.undecided(e, at)
+            case Apply(operator="//" | "%") if not is_data(e.arguments[1]):
+                return self.whole_quotient(e, at)
             case Apply():
                 return replace(e, arguments=tuple(self.code(a, at) for a in e.arguments))
             case Reduce():
@@ -163,6 +171,19 @@ class _Lowering:
         if at.when is not None:
             condition = Apply(condition.span, BIT, "and", (at.when, condition))
         return replace(at, when=condition)
+
+    def whole_quotient(self, e: Apply, at: _Context) -> Expr:
+        """Code `//` or `%` by something that depends on an unknown, which must never be 0."""
+        above, below = (self.code(a, at) for a in e.arguments)
+        interval = self.interval(below, at)
+        if interval[0] <= 0 <= interval[1]:
+            raise ModelError(
+                f"`{show(e.arguments[1])}` may be 0, and `{e.operator}` has no value there",
+                code="E0122",
+                span=e.arguments[1].span,
+                hint="add 1, or choose the case with `if … then … else …`",
+            )
+        return replace(e, arguments=(above, below))
 
     def space_of(self, e: Expr) -> int:
         """Return the innermost row space whose index the expression uses."""
@@ -207,10 +228,10 @@ class _Lowering:
         return False
 
     def _inside(
-        self, e: ParamRead, axis: IndexSet, interval: tuple[int, int] | None, index: Expr
+        self, e: ParamRead, axis: IndexSet, interval: tuple[float, float], index: Expr
     ) -> None:
         size = axis.fixed
-        if interval is None or size is None:
+        if size is None or inf in interval or -inf in interval:
             raise not_built(
                 f"an index of `{e.name}` that mixes unknowns with data or with a domain that "
                 "the data fill",
@@ -224,26 +245,24 @@ class _Lowering:
                 span=index.span,
             )
 
-    def interval(self, e: Expr, at: _Context) -> tuple[int, int] | None:
-        """Return bounds of a whole-number code, or None."""
+    def interval(self, e: Expr, at: _Context) -> tuple[float, float]:
+        """Return bounds of a whole-number code, infinite where nothing is known."""
+        unknown = (-inf, inf)
         if isinstance(e, Const) and isinstance(e.value, int):
             return e.value, e.value
         if isinstance(e, State):
             size = self.sets[e.axis].fixed
-            return None if size is None else (0, size - 1)
+            return (0, inf) if size is None else (0, size - 1)
+        if isinstance(e, DomainSize):
+            return 1, inf
         if isinstance(e, Variable) and e in at.loops:
-            low, high = (fixed_value(x) for x in at.loops[e])
-            return None if low is None or high is None else (int(low), int(high))
+            low, high = (self.interval(x, at) for x in at.loops[e])
+            return low[0], high[1]
         if not isinstance(e, Apply):
-            return None
+            return unknown
         if e.kind.sort == "bit":
             return 0, 1
-        parts = [self.interval(a, at) for a in e.arguments]
-        if e.operator == "if":
-            parts = parts[1:]
-        if any(p is None for p in parts):
-            return None
-        ends = [p for p in parts if p is not None]
+        ends = [self.interval(a, at) for a in e.arguments]
         match e.operator:
             case "neg":
                 return -ends[0][1], -ends[0][0]
@@ -253,9 +272,9 @@ class _Lowering:
                 return ends[0][0] - ends[1][1], ends[0][1] - ends[1][0]
             case "*":
                 corners = [a * b for a in ends[0] for b in ends[1]]
-                return min(corners), max(corners)
+                return unknown if any(c != c for c in corners) else (min(corners), max(corners))
             case "if":
-                return min(a for a, _ in ends), max(b for _, b in ends)
+                return min(a for a, _ in ends[1:]), max(b for _, b in ends[1:])
             case "min":
                 return min(a for a, _ in ends), min(b for _, b in ends)
             case "max":
@@ -263,7 +282,7 @@ class _Lowering:
             case "abs":
                 a, b = ends[0]
                 return (0 if a <= 0 <= b else min(abs(a), abs(b))), max(abs(a), abs(b))
-        return None
+        return unknown
 
     def in_place(self, e: GivenRead | LetRead, at: _Context) -> InPlace:
         """Read a column where it lies, if each index is a loop index plus something of the row."""
@@ -305,15 +324,17 @@ class _Lowering:
         self.loops_made += 1
         number = self.loops_made
         if e.guard is None and is_fixed(e.low) and is_fixed(e.high):
-            kept = len(self.spaces), len(self.slots), len(self.bases)
+            kept = len(self.spaces), len(self.slots), len(self.bases), len(self.terms)
             try:
                 inner = replace(at, loops={**at.loops, e.index: (e.low, e.high)})
                 body = self.code(e.body, inner)
-                return Reduction(
+                plain = Reduction(
                     e.span, e.kind, number, e.operator, e.index, e.low, e.high, None, body
                 )
+                return plain if at.loops else self.sparse(plain)
             except _Ragged:
-                del self.spaces[kept[0] :], self.slots[kept[1] :], self.bases[kept[2] :]
+                del self.spaces[kept[0] :], self.slots[kept[1] :]
+                del self.bases[kept[2] :], self.terms[kept[3] :]
         if at.loops:
             raise _Ragged
         if not (is_data(e.low) and is_data(e.high) and (e.guard is None or is_data(e.guard))):
@@ -326,6 +347,24 @@ class _Lowering:
         self.owner[e.index] = space
         body = self.code(e.body, _Context(space, {}, at.when))
         return Reduction(e.span, e.kind, number, e.operator, e.index, e.low, e.high, space, body)
+
+    def sparse(self, r: Reduction) -> Reduction:
+        """Take the one number of the data that multiplies every term out of a sum.
+
+        Terms in which it is 0 are then left out when the data are bound, not at each step.
+        """
+        plain, rest = factors_of(r.body)
+        data = [p for p in plain if isinstance(p, InPlace)]
+        inside = [n for e in rest for n in walk(e)]
+        if r.operator != "sum" or len(data) != 1 or len(data[0].steps) != 1:
+            return r
+        if any(isinstance(n, InPlace | Reduction) for n in inside):
+            return r
+        (number,) = data
+        ((step, _),) = number.steps
+        self.terms.append(TermsDefinition(number.number, step, r.low, r.high))
+        body = product([*rest, *(p for p in plain if p is not number)], r.body)
+        return replace(r, body=body, terms=len(self.terms) - 1)
 
 
 def _split(index: Expr, at: _Context) -> tuple[Expr, list[Variable]]:

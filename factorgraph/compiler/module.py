@@ -84,11 +84,12 @@ def compile_model(model: Model, loss: LossProgram | None) -> Compiled:
     """Return the compiled form of a model and, if there is one, of its loss."""
     programs = tuple(lower(model, factor) for factor in model.factors.values())
     storage = {name: _storage(name, model, programs) for name in model.params}
-    lines = [f"# Emitted from {comment(model.source.name)}. Made again when the model changes.", ""]
+    # nothing here depends on where the text lies, so that a run shares its model's machine code
+    lines = ["# Emitted by fgc from a model text; made again when the model changes.", ""]
     lines += _HEAD.splitlines()
     arguments = {}
     for program in programs:
-        text, names = emit.factor(program, storage)
+        text, names = emit.factor(program, storage, loss is not None)
         lines += ["", "", *text]
         arguments[program.name] = names
     if loss is not None:
@@ -123,6 +124,10 @@ def _loss(loss: LossProgram) -> list[str]:
     out("@kernel")
     with out.block("def loss(probes, weight, value, slopes):"):
         with out.block("for i in range(len(weight)):"):
+            with out.block("if weight[i] == 0.0:"):
+                out("value[i] = 0.0")
+                out("slopes[:, i] = 0.0")
+                out("continue")
             for k in range(len(loss.probes)):
                 out(f"e{k} = probes[{k}, i]")
             out(f"value[i] = weight[i] * {emit.arithmetic(loss.value, leaf)}")

@@ -10,7 +10,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from factorgraph.model.expression import Expr, ParamRead, UnknownRead, Variable, is_whole
+from factorgraph.model.expression import (
+    Apply,
+    Const,
+    Expr,
+    ParamRead,
+    UnknownRead,
+    Variable,
+    is_whole,
+)
 from factorgraph.model.model import FactorDeclaration, IndexSet
 
 
@@ -41,7 +49,11 @@ class InPlace(Expr):
 
 @dataclass(frozen=True)
 class Reduction(Expr):
-    """A loop in the code: over ``low .. high``, or over the rows of a ragged space."""
+    """A loop in the code: over ``low .. high``, or over the rows of a ragged space.
+
+    Where ``terms`` is given, the loop is a sum of ``body`` times a number of the data, and runs
+    over the terms in which that number is not 0.
+    """
 
     number: int
     operator: str
@@ -50,6 +62,7 @@ class Reduction(Expr):
     high: Expr
     space: int | None
     body: Expr
+    terms: int | None = None
 
     def parts(self) -> tuple[Expr, ...]:
         return (self.body,)
@@ -108,6 +121,16 @@ class BaseDefinition:
 
 
 @dataclass(frozen=True)
+class TermsDefinition:
+    """The numbers of a sum's terms: read from ``base`` on, ``step`` apart, for ``low .. high``."""
+
+    base: int
+    step: Expr
+    low: Expr
+    high: Expr
+
+
+@dataclass(frozen=True)
 class Program:
     """A factor, split into what is bound once and what is run.
 
@@ -117,7 +140,7 @@ class Program:
     scope : reads of unknowns, in the order of the table's axes.
     sets : the values of each variable of the scope.
     spaces : row spaces; space 0 is the factor's own rows and is not listed here (numbered from 1).
-    slots, bases : definitions, by number.
+    slots, bases, terms : definitions, by number.
     body : the code of the energy.
     params : the names of the params that the code reads.
     """
@@ -128,6 +151,7 @@ class Program:
     spaces: tuple[Space, ...]
     slots: tuple[SlotDefinition, ...]
     bases: tuple[BaseDefinition, ...]
+    terms: tuple[TermsDefinition, ...]
     body: Expr
     params: tuple[str, ...]
 
@@ -139,6 +163,32 @@ class Program:
     def shareable(self) -> bool:
         """Whether rows with equal slots have equal tables, by whole-number slots alone."""
         return not self.bases and not self.spaces and all(s.whole for s in self.slots)
+
+
+def factors_of(e: Expr) -> tuple[list[Expr], list[Expr]]:
+    """Split a product into what is a plain number of the row or loop, and the rest."""
+    plain: list[Expr] = []
+    rest: list[Expr] = []
+    todo = [e]
+    while todo:
+        node = todo.pop(0)
+        if isinstance(node, Apply) and node.operator == "*":
+            todo = [*node.arguments, *todo]
+        elif isinstance(node, Slot | InPlace) and node.kind.numeric:
+            plain.append(node)
+        else:
+            rest.append(node)
+    return plain, rest
+
+
+def product(parts: list[Expr], like: Expr) -> Expr:
+    """Return the product of some expressions, 1 if there are none."""
+    if not parts:
+        return Const(like.span, like.kind, 1.0)
+    result = parts[0]
+    for part in parts[1:]:
+        result = Apply(like.span, like.kind, "*", (result, part))
+    return result
 
 
 __all__ = ["ParamRead", "Program"]

@@ -53,15 +53,16 @@ class Batch:
         )
 
     def _arguments(self, bound: Bound, weights: Weights) -> list[Any]:
-        program = bound.program
-        out: list[Any] = [weights[name] for name in program.params]
-        out += bound.slots
-        for values, place in bound.bases:
-            out += [values, place]
-        out += bound.offsets
-        names = self.compiled.arguments[program.name]
-        out += [self._counts[name] for name in names if name in self._counts]
-        return out
+        """Return what an emitted function takes, in its order."""
+        arrays: dict[str, Any] = {f"p_{name}": weights[name] for name in bound.program.params}
+        arrays |= {f"s{k}": slot for k, slot in enumerate(bound.slots)}
+        for k, (values, place) in enumerate(bound.bases):
+            arrays[f"d{k}"], arrays[f"b{k}"] = values, place
+        for k, (index, number, offsets) in enumerate(bound.terms):
+            arrays[f"at{k}"], arrays[f"by{k}"], arrays[f"o{k}"] = index, number, offsets
+        arrays |= {f"r{k + 1}": offsets for k, offsets in enumerate(bound.offsets)}
+        arrays |= self._counts
+        return [arrays[name] for name in self.compiled.arguments[bound.program.name]]
 
     def energies(self, weights: Weights, out: Floats) -> None:
         """Fill the tables of all factors.
@@ -111,6 +112,7 @@ class Batch:
         for g, bound in enumerate(self.grounding.bound):
             function = gradient_function(self.module, bound.program.name)
             if function is None:
+                assert not bound.program.params, "trained without a gradient"
                 continue
             group = self.structure.groups[g]
             tables = self.structure.table(cotangent, g).reshape(group.distinct, group.states)

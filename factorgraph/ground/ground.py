@@ -14,13 +14,19 @@ from numpy.typing import NDArray
 
 from factorgraph import budget
 from factorgraph.compiler.module import Compiled
-from factorgraph.compiler.program import BaseDefinition, Program, SlotDefinition
+from factorgraph.compiler.program import (
+    BaseDefinition,
+    Program,
+    Slot,
+    SlotDefinition,
+    TermsDefinition,
+)
 from factorgraph.data.bind import Instances
 from factorgraph.data.column import Column
 from factorgraph.errors import DataError
 from factorgraph.graph.structure import Group, Structure
 from factorgraph.ground.evaluate import Evaluator
-from factorgraph.ground.rows import Rows, expand
+from factorgraph.ground.rows import BLOCK, Rows, expand
 from factorgraph.ground.share import share
 from factorgraph.model.expression import Expr, UnknownRead, is_whole, show
 from factorgraph.model.model import Binder, FactorDeclaration, LetDeclaration
@@ -37,6 +43,8 @@ class Bound:
     slots : int64 or float64 [rows of the slot's space].
     bases : column values [E] and int64 [rows] for each base.
     offsets : int64 [rows of the parent + 1] for each ragged space.
+    terms : for each sparse sum, index int32 [terms], number float64 [terms] and offsets
+        int64 [rows + 1].
     distinct : number of tables to compute.
     """
 
@@ -44,6 +52,7 @@ class Bound:
     slots: list[Array]
     bases: list[tuple[Array, Array]]
     offsets: list[Array]
+    terms: list[tuple[Array, Array, Array]]
     distinct: int
 
 
@@ -196,7 +205,41 @@ class _Grounder:
         self.twice(group, program)
         columns = [self.column(b.name).values for b in program.bases]
         pairs = list(zip(columns, starts, strict=True))
-        return group, Bound(program, arrays, pairs, offsets, distinct)
+        terms = [self.sparse(program, t, arrays, pairs, at) for t in program.terms]
+        return group, Bound(program, arrays, pairs, offsets, terms, distinct)
+
+    def sparse(
+        self,
+        program: Program,
+        definition: TermsDefinition,
+        slots: list[Array],
+        bases: list[tuple[Array, Array]],
+        at: Evaluator,
+    ) -> tuple[Array, Array, Array]:
+        """Return the terms of a sum whose number is not 0, row after row."""
+        values, place = bases[definition.base]
+        low, high = self.fixed(definition.low, at), self.fixed(definition.high, at)
+        index = np.arange(low, high + 1, dtype=np.int64)
+        if isinstance(definition.step, Slot):
+            step = slots[definition.step.number][:, None]
+        else:
+            step = np.full((len(place), 1), self.fixed(definition.step, at))
+        counts = np.zeros(len(place) + 1, np.int64)
+        found: list[Array] = []
+        numbers: list[Array] = []
+        total = 0
+        block = max(1, BLOCK // max(1, len(index)))
+        for first in range(0, len(place) if len(index) else 0, block):
+            rows = slice(first, first + block)
+            part = values[place[rows, None] + step[rows] * index]
+            row, column = np.nonzero(part)
+            total += len(row)
+            budget.require(12 * total, f"the data that {at.what} reads")
+            counts[1 + first : 1 + first + len(part)] = np.bincount(row, minlength=len(part))
+            found.append(index[column].astype(np.int32))
+            numbers.append(part[row, column].astype(np.float64))
+        offsets = np.cumsum(counts)
+        return _join(found, (0,), np.int32), _join(numbers, (0,), np.float64), offsets
 
     def column(self, name: str) -> Column:
         return self.computed[name] if name in self.computed else self.instances.givens[name]

@@ -31,9 +31,7 @@ def to_networkx(structure: Structure) -> nx.Graph[Any]:
     graph: nx.Graph[Any] = nx.Graph()
     for i in range(structure.instances):
         for v in range(int(structure.instance[i]), int(structure.instance[i + 1])):
-            graph.add_node(
-                ("variable", v), bipartite=0, card=int(structure.card[v]), instance=i
-            )
+            graph.add_node(("variable", v), bipartite=0, card=int(structure.card[v]), instance=i)
     for group in structure.groups:
         for row, scope in enumerate(group.scope.tolist()):
             node = ("factor", group.name, row)

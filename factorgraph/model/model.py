@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from factorgraph.model.expression import Const, DomainSize, Expr, Kind, Variable
@@ -163,8 +164,8 @@ class FactorDeclaration:
 class LossLibrary:
     """Definitions of losses and of their helpers that are in scope, by name."""
 
-    losses: dict[str, t.LossDefinition]
-    funs: dict[str, t.Fun]
+    losses: Mapping[str, t.LossDefinition]
+    funs: Mapping[str, t.Fun]
 
 
 @dataclass(frozen=True)
