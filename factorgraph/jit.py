@@ -25,7 +25,8 @@ def kernel_hash() -> str:
     """Return a hash of all kernel sources and of Numba's version."""
     root = Path(__file__).parent
     digest = hashlib.sha256(f"numba {numba.__version__}\n".encode())
-    for path in sorted(root.glob("engine/*.py")) + [Path(__file__)]:
+    sources = [*root.glob("engine/*.py"), *root.glob("factors/*.py"), Path(__file__)]
+    for path in sorted(sources):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 

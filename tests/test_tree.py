@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from factorgraph import budget
 from factorgraph.engine.choose import choose
-from factorgraph.engine.energy import add_indicator, energy
 from factorgraph.engine.enumerate import EnumerationEngine, configurations
 from factorgraph.engine.forest import Forest, is_forest
 from factorgraph.engine.probe import Engine
@@ -25,6 +24,7 @@ from factorgraph.engine.result import Result
 from factorgraph.engine.sweep import ENERGY, PRODUCT
 from factorgraph.engine.tree import TreeEngine
 from factorgraph.errors import BudgetError, InferenceError, UsageError
+from factorgraph.factors.table import add_indicator, energy
 from factorgraph.graph.structure import Group, Structure
 
 

@@ -1,1 +1,1 @@
-
+"""The command `fgc`: one file a command."""

@@ -1,1 +1,1 @@
-
+"""Model to emitted code: lowering, derivatives, losses, Numba source."""

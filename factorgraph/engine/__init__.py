@@ -1,1 +1,1 @@
-
+"""Inference on flat graphs."""

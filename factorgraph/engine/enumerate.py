@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from factorgraph import budget
-from factorgraph.engine.energy import Span, checked_weight
 from factorgraph.engine.probe import (
     Engine,
     Minimum,
@@ -26,6 +25,7 @@ from factorgraph.engine.probe import (
 )
 from factorgraph.engine.sweep import INNER
 from factorgraph.errors import InferenceError
+from factorgraph.factors.table import Span, checked_weight
 from factorgraph.graph.structure import Energies, Ints, Offsets, Structure
 from factorgraph.jit import kernel
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from factorgraph import budget
-from factorgraph.engine.energy import (
+from factorgraph.errors import UsageError
+from factorgraph.factors.table import (
     Span,
     add_indicator,
     checked_span,
@@ -18,7 +19,6 @@ from factorgraph.engine.energy import (
     checked_weight,
     energy,
 )
-from factorgraph.errors import UsageError
 from factorgraph.graph.structure import Energies, Ints, Structure
 from factorgraph.jit import kernel
 

@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike
 
 from factorgraph import budget
 from factorgraph.engine import minimise, product, sweep
-from factorgraph.engine.energy import Span, add_indicator, checked_weight, energy
 from factorgraph.engine.forest import CARD, LINKS, MESSAGE, MESSAGES, STATES, VARIABLES, Forest
 from factorgraph.engine.minimise import ascend, clamp, decode, descend, gather
 from factorgraph.engine.probe import (
@@ -23,6 +22,7 @@ from factorgraph.engine.probe import (
 )
 from factorgraph.engine.product import WIDE, backward, forward, scale
 from factorgraph.engine.sweep import CLAMPED, ENERGY
+from factorgraph.factors.table import Span, add_indicator, checked_weight, energy
 from factorgraph.graph.structure import Energies, Structure
 
 _NONE = np.zeros((0, 0))

@@ -1,1 +1,1 @@
-
+"""The flat graph, and its builder in Python."""

@@ -1,1 +1,1 @@
-
+"""Where both columns meet: Model and instances to graphs."""

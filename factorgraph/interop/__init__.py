@@ -1,1 +1,1 @@
-
+"""To and from other systems."""

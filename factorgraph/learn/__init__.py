@@ -1,1 +1,1 @@
-
+"""Training: objective, optimisers, loop, run folders."""

@@ -1,1 +1,1 @@
-
+"""Tree to Model: names, kinds, shapes, roles."""

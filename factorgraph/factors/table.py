@@ -1,4 +1,8 @@
-"""The energy of given configurations, on any structure, and what probes ask of their arguments."""
+"""Dense tables, the one kind of factor so far: energies of configurations, and their cotangents.
+
+On any structure, loopy ones too. Messages of dense tables are the engines' own kernels; a kind with
+a closed form brings its messages along in its file.
+"""
 
 from __future__ import annotations
 
