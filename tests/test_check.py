@@ -250,9 +250,9 @@ LATER = [
     ("loss free(wrong, 2)", "the free energy of `wrong`", "free(wrong, 2)"),
     ("loss sum(E(any) for i in n)", "`for` in a loss", "E(any) for i in n"),
     ("loss u * E(any)", "a loss that reads `u`", "u"),
-    ("loss margin", "costs of mistakes", "hamming"),
-    ("loss pcd", "`gibbs` in a loss", "gibbs"),
-    ("loss score", "`norm` in a loss", "norm"),
+    ("loss margin", "costs of mistakes", "margin"),
+    ("loss pcd", "`gibbs` in a loss", "pcd"),
+    ("loss score", "`norm` in a loss", "score"),
     ("loss E(any, by = gibbs)", "`by =`", "by = gibbs"),
 ]
 

@@ -291,13 +291,23 @@ class _Planner:
             self.used.setdefault(definition.span.text)
         self.open.append(name)
         for formal in definition.formals:
-            if formal.name.name not in inner:
-                if formal.default is None:
-                    raise ModelError(
-                        f"loss `{name}` needs `{formal.name.name}`", code="E0112", span=span
-                    )
-                inner[formal.name.name] = self.value(formal.default, {})
-        result = self.value(definition.value, inner)
+            if formal.name.name not in inner and formal.default is None:
+                raise ModelError(
+                    f"loss `{name}` needs `{formal.name.name}`", code="E0112", span=span
+                )
+        try:
+            for formal in definition.formals:
+                if formal.default is not None and formal.name.name not in inner:
+                    inner[formal.name.name] = self.value(formal.default, {})
+            result = self.value(definition.value, inner)
+        except ModelError as error:
+            theirs, mine = error.span, definition.span.source
+            if theirs is None or theirs.source is not mine or span.source is mine:
+                raise
+            # a place in the library helps nobody: point at the use of it
+            raise type(error)(
+                f"loss `{name}`: {error.message}", code=error.code, span=span, hint=error.hint
+            ) from None
         self.open.pop()
         if isinstance(result, Expr) and is_larger(result, PARTS):
             raise ModelError("this loss grows too large", code="E0004", span=span)
