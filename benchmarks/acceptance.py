@@ -186,7 +186,8 @@ def mistakes() -> Iterator[Line]:
             shown = first.replace(folder, "")
             yield Line(f"{what} is told with its place", shown, "exit 2, place, caret", ok,
                        "fgc check wrong.fg")  # fmt: skip
-        done = _run([FGC, "train", str(OCR), str(LETTERS), "-o", f"{folder}/run", "--only", "f=1"])
+        ocr, letters = (str(p.relative_to(ROOT)) for p in (OCR, LETTERS))
+        done = _run([FGC, "train", ocr, letters, "-o", f"{folder}/run", "--only", "f=1"])
         ok = done.returncode == 2 and "Traceback" not in done.stderr
         yield Line("a wrong option is told", done.stderr.strip(), "exit 2", ok, "fgc train …")
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from factorgraph.errors import NumericalError, RunError, UsageError
-from factorgraph.learn.lbfgs import LBFGS, LBFGSState
+from factorgraph.learn.checkpoint import LBFGSState
+from factorgraph.learn.lbfgs import LBFGS
 from factorgraph.learn.linesearch import Trial, backtrack, cubic_minimum, wolfe
 
 Floats = NDArray[np.float64]

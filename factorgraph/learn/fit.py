@@ -16,8 +16,9 @@ from factorgraph.data.bind import Instances
 from factorgraph.ground.batch import Batch
 from factorgraph.ground.ground import ground
 from factorgraph.ground.weights import Weights, initial, whole
+from factorgraph.learn.checkpoint import LBFGSState
 from factorgraph.learn.events import Compiling, Finished, Iteration, Listener, Started, silent
-from factorgraph.learn.lbfgs import LBFGS, LBFGSState
+from factorgraph.learn.lbfgs import LBFGS
 from factorgraph.learn.measure import measure
 from factorgraph.learn.objective import Objective
 from factorgraph.learn.shards import Crew

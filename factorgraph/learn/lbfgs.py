@@ -11,159 +11,20 @@ not depend on the number of threads.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from factorgraph.errors import NumericalError, RunError, UsageError
+from factorgraph.errors import NumericalError, UsageError
+from factorgraph.learn.blocks import BLOCK, dot, norm, parts
+from factorgraph.learn.checkpoint import RUNNING, LBFGSState
 from factorgraph.learn.linesearch import EPSILON, Trial, backtrack, wolfe
 
 Floats = NDArray[np.float64]
 Objective = Callable[[Floats], tuple[float, Floats]]
 
-BLOCK = 8192
 MOST_STALLS = 8
-RUNNING = "running"
-
-
-@dataclass(slots=True)
-class LBFGSState:
-    """Everything that the optimiser needs to go on; a step changes it in place.
-
-    Parameters
-    ----------
-    x : [n], the weights.
-    value : the objective with the l1 penalty, if any.
-    gradient : [n], of the smooth part.
-    S, Y : [memory, n], differences of weights and of gradients, a ring; rows below ``count``.
-    products : [2 memory, memory + 1], inner products of the rows of S, then Y, with the rows of Y
-        and, last, with the (pseudo-)gradient.
-    position : the row of the ring that the next pair goes to.
-    count : pairs held.
-    iteration, evaluations : done since the start.
-    step : the last step length, in units of the direction.
-    norm : the length of the (pseudo-)gradient.
-    lowest, least_norm, stalls : the best value and norm so far, and for how many iterations
-        neither has fallen.
-    status : ``running``, or how it ended: ``converged: ...``, ``not converged: ...``,
-        ``stopped: ...`` or ``stopped by the caller, ...``.
-    """
-
-    x: Floats
-    value: float
-    gradient: Floats
-    S: Floats
-    Y: Floats
-    products: Floats
-    position: int = 0
-    count: int = 0
-    iteration: int = 0
-    evaluations: int = 0
-    step: float = 0.0
-    norm: float = math.inf
-    lowest: float = math.inf
-    least_norm: float = math.inf
-    stalls: int = 0
-    status: str = RUNNING
-
-    @property
-    def converged(self) -> bool:
-        """Whether the gradient norm is within the tolerance."""
-        return self.status.startswith("converged")
-
-    @property
-    def finished(self) -> bool:
-        """Whether it has ended, well or not."""
-        return self.status != RUNNING
-
-    @property
-    def rho(self) -> Floats:
-        """[count], one over the curvature s.y of each pair."""
-        return 1.0 / np.diagonal(self.products)[: self.count]
-
-    def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """Return the state as plain numeric arrays, ready for ``np.savez``.
-
-        Returns
-        -------
-        Arrays by field name. x, gradient, S, Y and products are views, valid until the next step.
-        """
-        out: dict[str, NDArray[np.generic]] = {
-            "x": self.x,
-            "gradient": self.gradient,
-            "S": self.S[: self.count],
-            "Y": self.Y[: self.count],
-            "products": self.products,
-            "status": np.frombuffer(self.status.encode(), np.uint8),
-        }
-        out |= {name: np.array(getattr(self, name), np.int64) for name in _INTEGERS}
-        out |= {name: np.array(getattr(self, name), np.float64) for name in _REALS}
-        return out
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> LBFGSState:
-        """Return the state that `arrays` stored; the arrays are copied.
-
-        Parameters
-        ----------
-        arrays : arrays by field name.
-
-        Returns
-        -------
-        The state. To go on from it is bit for bit the same as not to have stopped.
-
-        Raises
-        ------
-        RunError : a field is missing, of the wrong type or shape, or impossible.
-        """
-        x = _floats(arrays, "x", (None,))
-        n = x.shape[0]
-        products = _floats(arrays, "products", (None, None))
-        memory = products.shape[1] - 1
-        if memory < 1 or products.shape[0] != 2 * memory:
-            raise _damaged("products", f"has the impossible shape {list(products.shape)}")
-        integers = {name: int(_field(arrays, name, np.int64, ())) for name in _INTEGERS}
-        reals = {name: float(_field(arrays, name, np.float64, ())) for name in _REALS}
-        for name, integer in integers.items():
-            most = {"position": memory - 1, "count": memory}.get(name, integer)
-            if not 0 <= integer <= most:
-                raise _damaged(name, f"has the impossible value {integer}")
-        for name in ("value", "norm", "lowest", "least_norm", "step"):
-            if not math.isfinite(reals[name]):
-                raise _damaged(name, "is not finite")
-        count = integers["count"]
-        if count < memory and integers["position"] != count:
-            raise _damaged("position", f"is {integers['position']} where {count} was expected")
-        history = []
-        for name in ("S", "Y"):
-            rows = np.zeros((memory, n))
-            rows[:count] = _floats(arrays, name, (count, n))
-            history.append(rows)
-        if not np.all(np.diagonal(products)[:count] > 0):
-            raise _damaged("products", "has a pair without positive curvature")
-        status = _field(arrays, "status", np.uint8, (None,)).tobytes()
-        if not status.isascii():
-            raise _damaged("status", "is not a text")
-        return cls(
-            x=x,
-            value=reals["value"],
-            gradient=_floats(arrays, "gradient", (n,)),
-            S=history[0],
-            Y=history[1],
-            products=products,
-            step=reals["step"],
-            norm=reals["norm"],
-            lowest=reals["lowest"],
-            least_norm=reals["least_norm"],
-            status=status.decode("ascii"),
-            **integers,
-        )
-
-
-_INTEGERS = ("position", "count", "iteration", "evaluations", "stalls")
-_REALS = ("value", "step", "norm", "lowest", "least_norm")
 
 
 class LBFGS:
@@ -254,7 +115,7 @@ class LBFGS:
             products=np.zeros((2 * m, m + 1)),
             evaluations=1,
         )
-        state.norm = state.least_norm = _norm(self._slopes(state))
+        state.norm = state.least_norm = norm(self._slopes(state))
         state.lowest = state.value
         self._judge(state)
         return state
@@ -344,7 +205,7 @@ class LBFGS:
             return math.nan
         k, slope = state.count, 0.0
         both, held = np.empty((2, min(BLOCK, self.n))), np.empty(min(BLOCK, self.n), np.bool_)
-        for part in _parts(self.n):
+        for part in parts(self.n):
             out = self._direction[part]
             size = out.shape[0]
             one, two = both[0, :size], both[1, :size]
@@ -380,9 +241,9 @@ class LBFGS:
             state.evaluations += 1
             with np.errstate(over="ignore", invalid="ignore"):
                 if self._l1 is None:
-                    return Trial(step, value, _dot(gradient, self._direction))
+                    return Trial(step, value, dot(gradient, self._direction))
                 value += self._penalty_at(self._trial)
-                usable = math.isfinite(_dot(gradient, gradient))
+                usable = math.isfinite(dot(gradient, gradient))
                 return Trial(step, value, predicted if usable else math.nan)
 
         origin = Trial(0.0, state.value, slope)
@@ -390,19 +251,19 @@ class LBFGS:
             end = wolfe(probe, origin, first, limit=self.max_evaluations_per_step)
             if end is None or not end.finite:
                 return None
-            curvature, least = end.step * (end.slope - slope), -EPSILON * end.step * slope
+            bend, least = end.step * (end.slope - slope), -EPSILON * end.step * slope
         else:
             end = backtrack(probe, origin, first, limit=self.max_evaluations_per_step)
             if end is None:
                 return None
-            curvature = _curvature(self._trial, state.x, gradient, state.gradient)
+            bend = curvature(self._trial, state.x, gradient, state.gradient)
             least = -EPSILON * end.slope
-        return end, gradient, curvature > least
+        return end, gradient, bend > least
 
     def _move(self, state: LBFGSState, slopes: Floats, step: float) -> float:
         """Write the trial point of a step; with l1, return the change predicted for it."""
         predicted = 0.0
-        for part in _parts(self.n):
+        for part in parts(self.n):
             to, x = self._trial[part], state.x[part]
             np.multiply(self._direction[part], step, out=to)
             to += x
@@ -425,7 +286,7 @@ class LBFGS:
             state.position = (slot + 1) % m
         k = state.count
         with_y, with_slope = np.zeros((2, k)), np.zeros((2, k))
-        for part in _parts(self.n):
+        for part in parts(self.n):
             x, g = self._trial[part], state.gradient[part]
             S, Y = state.S[:k, part], state.Y[:k, part]
             if curved:
@@ -450,7 +311,7 @@ class LBFGS:
         state.value, state.step = end.value, end.step
         state.iteration += 1
         self._pseudo_of = (state.x, state.iteration)
-        state.norm = _norm(self._slopes(state))
+        state.norm = norm(self._slopes(state))
         gained = state.value < state.lowest - 2 * EPSILON * abs(state.lowest)
         if gained or state.norm < 0.9 * state.least_norm:
             state.stalls = 0
@@ -461,13 +322,13 @@ class LBFGS:
 
     def _judge(self, state: LBFGSState) -> None:
         """Set the status by the gradient norm, the stalls and the iterations."""
-        norm = f"gradient norm {state.norm:.1e}"
-        if state.norm <= self.tolerance * max(1.0, _norm(state.x)):
-            state.status = f"converged: {norm}"
+        reached = f"gradient norm {state.norm:.1e}"
+        if state.norm <= self.tolerance * max(1.0, norm(state.x)):
+            state.status = f"converged: {reached}"
         elif state.stalls >= MOST_STALLS:
-            state.status = f"stopped: no progress beyond rounding, {norm}"
+            state.status = f"stopped: no progress beyond rounding, {reached}"
         elif state.iteration >= self.max_iterations:
-            state.status = f"not converged: {state.iteration} iterations, {norm}"
+            state.status = f"not converged: {state.iteration} iterations, {reached}"
         else:
             state.status = RUNNING
 
@@ -478,7 +339,7 @@ class LBFGS:
         made = self._pseudo_of
         if made and made[0] is state.x and made[1] == state.iteration:
             return self._pseudo
-        for part in _parts(self.n):
+        for part in parts(self.n):
             self._pseudo[part] = _pseudo_gradient(
                 state.x[part], state.gradient[part], self._l1[part]
             )
@@ -488,7 +349,7 @@ class LBFGS:
     def _penalty_at(self, x: Floats) -> float:
         if self._l1 is None:
             return 0.0
-        return float(sum(np.vecdot(np.abs(x[p]), self._l1[p]) for p in _parts(self.n)))
+        return float(sum(np.vecdot(np.abs(x[p]), self._l1[p]) for p in parts(self.n)))
 
     def _evaluate(self, objective: Objective, x: Floats) -> tuple[float, Floats]:
         value, gradient = objective(x)
@@ -541,31 +402,6 @@ def _pseudo_gradient(x: Floats, gradient: Floats, l1: Floats) -> Floats:
     return out
 
 
-def _curvature(x: Floats, old_x: Floats, gradient: Floats, old_gradient: Floats) -> float:
-    return float(
-        sum(np.vecdot(x[p] - old_x[p], gradient[p] - old_gradient[p]) for p in _parts(x.shape[0]))
-    )
-
-
-def _parts(n: int) -> Iterator[slice]:
-    return (slice(i, min(i + BLOCK, n)) for i in range(0, n, BLOCK))
-
-
-def _dot(a: Floats, b: Floats) -> float:
-    whole = a.shape[0] // BLOCK * BLOCK
-    rows = np.vecdot(a[:whole].reshape(-1, BLOCK), b[:whole].reshape(-1, BLOCK))
-    return float(rows.sum() + np.vecdot(a[whole:], b[whole:]))
-
-
-def _norm(a: Floats) -> float:
-    with np.errstate(over="ignore", under="ignore"):
-        square = _dot(a, a)
-    if 1e-280 < square < math.inf or not a.shape[0]:
-        return math.sqrt(square)
-    most = float(max(a.max(), -a.min()))
-    return most * math.sqrt(_dot(a / most, a / most)) if 0 < most < math.inf else most
-
-
 def _penalty(l1: Floats | float | None, n: int) -> Floats | None:
     if l1 is None:
         return None
@@ -582,36 +418,3 @@ def _require_finite(values: Floats, what: str) -> None:
     if not finite.all():
         i = int(np.argmin(finite))
         raise NumericalError(f"{what} is {values[i]} at index {i}")
-
-
-def _field(
-    arrays: Mapping[str, NDArray[np.generic]],
-    name: str,
-    dtype: type[np.generic],
-    shape: tuple[int | None, ...],
-) -> NDArray[np.generic]:
-    """Return one array of a stored state after a check of its type and shape."""
-    if name not in arrays:
-        raise _damaged(name, "is missing")
-    found = np.asarray(arrays[name])
-    if found.dtype != dtype:
-        raise _damaged(name, f"is of type {found.dtype}, expected {np.dtype(dtype)}")
-    sizes = zip(found.shape, shape, strict=False)
-    if found.ndim != len(shape) or any(b is not None and a != b for a, b in sizes):
-        expected = ", ".join("any" if size is None else str(size) for size in shape)
-        raise _damaged(name, f"has shape {list(found.shape)}, expected [{expected}]")
-    return found
-
-
-def _floats(
-    arrays: Mapping[str, NDArray[np.generic]], name: str, shape: tuple[int | None, ...]
-) -> Floats:
-    """Return a copy of one float64 array of a stored state, all finite."""
-    found = np.array(_field(arrays, name, np.float64, shape), np.float64, order="C")
-    if not np.isfinite(found).all():
-        raise _damaged(name, "has a value that is not finite")
-    return found
-
-
-def _damaged(name: str, why: str) -> RunError:
-    return RunError(f"the optimiser's state is damaged: `{name}` {why}")
