@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from factorgraph.errors import NumericalError, UsageError
-from factorgraph.learn.blocks import BLOCK, dot, norm, parts
+from factorgraph.learn.blocks import BLOCK, curvature, dot, norm, parts
 from factorgraph.learn.checkpoint import RUNNING, LBFGSState
 from factorgraph.learn.linesearch import EPSILON, Trial, backtrack, wolfe
 
