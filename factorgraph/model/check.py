@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from factorgraph.errors import ModelError, UsageError, did_you_mean
 from factorgraph.model.arrays import integer
-from factorgraph.model.elaborate import Bound, Elaborator
+from factorgraph.model.elaborate import Elaborator
 from factorgraph.model.expression import (
     BIT,
     INT,
@@ -25,6 +25,7 @@ from factorgraph.model.expression import (
     show,
     walk,
 )
+from factorgraph.model.generators import Bound
 from factorgraph.model.library import definitions
 from factorgraph.model.model import (
     Domain,
