@@ -32,10 +32,30 @@ from factorgraph.jit import kernel
 TINY = 1e-150
 THIN = 1e-140
 WIDE = 345.0  # exp(-345) is just above TINY
+# A loop that stores and adds up at once is compiled twice, and which version runs depends on where
+# its arrays happen to lie. So sums are loops of their own that only read: these may be reordered.
 _SUMS = {"reassoc", "contract"}
 
 
 @kernel(fastmath=_SUMS, **INNER)
+def _sum(row):  # type: ignore[no-untyped-def]
+    """Return the sum of a row."""
+    total = 0.0
+    for value in row:
+        total += value
+    return total
+
+
+@kernel(fastmath=_SUMS, **INNER)
+def _inner(row, by):  # type: ignore[no-untyped-def]
+    """Return the inner product of two rows."""
+    total = 0.0
+    for s in range(len(row)):
+        total += row[s] * by[s]
+    return total
+
+
+@kernel(**INNER)
 def _multiply(table, base, x, out):  # type: ignore[no-untyped-def]
     """Write the product of ``x`` with the table [x, out] at ``base``.
 
@@ -58,28 +78,27 @@ def _multiply(table, base, x, out):  # type: ignore[no-untyped-def]
             out[s] += (e + f) + (table[uintp(c + s)] * xc + table[uintp(d + s)] * xd)
 
 
-@kernel(fastmath=_SUMS, **INNER)
+@kernel(**INNER)
 def _meet(row, by, out):  # type: ignore[no-untyped-def]
     """Write the product of two rows, normalised; return the normaliser."""
-    total = 0.0
     for s in range(len(out)):
         out[s] = row[s] * by[s]
-        total += out[s]
+    total = _sum(out)
     norm = 1.0 / total
     for s in range(len(out)):
         out[s] *= norm
     return total
 
 
-@kernel(fastmath=_SUMS, **INNER)
+@kernel(**INNER)
 def _times(row, by):  # type: ignore[no-untyped-def]
     """Multiply and normalise ``row`` in place; return the normaliser, -1 where it is too thin."""
     poor = 0
-    total = 0.0
     for s in range(len(row)):
         poor += (by[s] < TINY) & (by[s] > 0.0)
+    for s in range(len(row)):
         row[s] *= by[s]
-        total += row[s]
+    total = _sum(row)
     if total == 0.0 and poor == 0:
         return 0.0
     if poor or total < THIN:
@@ -87,6 +106,7 @@ def _times(row, by):  # type: ignore[no-untyped-def]
     scale = 1.0 / total
     for s in range(len(row)):
         row[s] *= scale
+    for s in range(len(row)):
         poor += (row[s] < TINY) & (row[s] > 0.0)
     return -1.0 if poor else total
 
@@ -125,7 +145,7 @@ def scale(bounds, state, constant, values, beta, lo, hi, mode, value, own):  # t
                     mode[b, i - lo] = INFEASIBLE
 
 
-@kernel(fastmath=_SUMS)
+@kernel
 def forward(  # type: ignore[no-untyped-def]
     bounds, state, link, roots, tables, low, beta, lo, hi, mode, value, up, told, out
 ):
@@ -168,14 +188,12 @@ def forward(  # type: ignore[no-untyped-def]
                 free += least - np.log(total) / beta
             mode[b, i - lo] = found
             for r in range(bounds[i, ROOTS], bounds[i + 1, ROOTS]):
-                total = 0.0
-                for s in range(state[roots[r]] - s0, state[roots[r] + 1] - s0):
-                    total += row[s]
+                total = _sum(row[state[roots[r]] - s0 : state[roots[r] + 1] - s0])
                 free -= np.log(total) / beta
             value[b, i - lo] = np.inf if found == INFEASIBLE else free
 
 
-@kernel(fastmath=_SUMS)
+@kernel
 def backward(  # type: ignore[no-untyped-def]
     bounds,
     state,
@@ -216,9 +234,7 @@ def backward(  # type: ignore[no-untyped-def]
             m1 = link[bounds[i, LINKS], MESSAGE]
             down = scratch[: len(mine)]
             for r in range(bounds[i, ROOTS], bounds[i + 1, ROOTS]):
-                total = 0.0
-                for s in range(state[roots[r]] - s1, state[roots[r] + 1] - s1):
-                    total += above[s]
+                total = _sum(above[state[roots[r]] - s1 : state[roots[r] + 1] - s1])
                 for s in range(state[roots[r]] - s1, state[roots[r] + 1] - s1):
                     down[s] = 1.0 / total
             well = True
@@ -238,9 +254,7 @@ def backward(  # type: ignore[no-untyped-def]
                 if slot == 1:
                     at += half
                 _multiply(tables[b], at, heard, said)
-                total = 0.0
-                for s in range(m):
-                    total += said[s] * above[child + s]
+                total = _inner(said, above[child : child + m])
                 if total < THIN:
                     well = False
                     break
@@ -281,7 +295,7 @@ def backward(  # type: ignore[no-untyped-def]
                         goal[s] += factor * columns[s]
 
 
-@kernel(fastmath=_SUMS)
+@kernel
 def exclude(bounds, link, lo, hi, s0, mode, own, told, ex, other):  # type: ignore[no-untyped-def]
     """Write what each link hears but for the way down of its parent, into ``ex`` [B, M].
 
