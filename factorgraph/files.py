@@ -11,6 +11,8 @@ from pathlib import Path
 def write(path: Path, data: bytes, *, sync: bool = True) -> None:
     """Write a file by way of a temporary one beside it.
 
+    A symbolic link is followed; what is no regular file (a device, a pipe) is written into.
+
     Parameters
     ----------
     sync : whether the data must have reached the disk before the file takes its name; not
@@ -20,6 +22,11 @@ def write(path: Path, data: bytes, *, sync: bool = True) -> None:
     ------
     OSError : as the system says; the old file, if there was one, is then untouched.
     """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        with path.open("wb", buffering=0) as stream:
+            stream.write(data)
+        return
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "wb") as out:

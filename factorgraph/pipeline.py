@@ -179,6 +179,8 @@ class Model:
 
         if self.loss is None:
             raise UsageError("the model has no loss", hint="add `loss nll`, or say --loss nll")
+        if not isinstance(seed, int) or seed < 0:
+            raise UsageError(f"a seed is a whole number of at least 0, not {seed!r}")
         records = self._records(data)
         missing = [name for name in self.checked.answers if name not in records.columns]
         if missing and len(missing) == len(self.checked.answers):
@@ -416,7 +418,7 @@ def fits(run: Run, model: Model) -> None:
             raise RunError(
                 f"param `{name}` of the run is not that of {model.name}",
                 code="E0804",
-                hint="train the model again, or leave the model out: the run holds its own",
+                hint="train again with this text, or use the run's own: model.fg in its folder",
             )
     mine = [(f.name, f.hard, f.span.text) for f in own.factors.values()]
     theirs = [(f.name, f.hard, f.span.text) for f in other.factors.values()]
@@ -425,7 +427,7 @@ def fits(run: Run, model: Model) -> None:
         raise RunError(
             f"factor `{changed}` of {model.name} is not the one that the run was trained with",
             code="E0804",
-            hint="train the model again",
+            hint="train again with this text, or use the run's own: model.fg in its folder",
         )
 
 

@@ -279,3 +279,40 @@ def test_our_own_defects_exit_1(fgc: Call, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("factorgraph.cli.options.model", broken)
     code, _, err = fgc("check", OCR)
     assert code == 1 and "internal error: ZeroDivisionError" in err and "\x1b" not in err
+
+
+def test_output_never_destroys_its_input(fgc: Call, tmp_path: Path) -> None:
+    path = tmp_path / "m.fg"
+    path.write_bytes(Path(OCR).read_bytes())
+    code, _, err = fgc("compile", str(path), "-o", str(path))
+    assert code == 2 and "same time" in err and path.read_bytes() == Path(OCR).read_bytes()
+
+
+def test_output_follows_links_and_fills_pipes(fgc: Call, tmp_path: Path) -> None:
+    target, link = tmp_path / "target.py", tmp_path / "link.py"
+    target.write_text("old")
+    link.symlink_to(target)
+    assert fgc("compile", OCR, "-o", str(link))[0] == 0
+    assert link.is_symlink() and "def energy_emit" in target.read_text()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    assert fgc("compile", OCR, "--emit", "plan", "-o", str(pipe))[0] == 0
+    assert b"factor emit" in os.read(reader, 10_000) and pipe.is_fifo()
+    os.close(reader)
+
+
+def test_a_full_disk_is_no_defect(tmp_path: Path) -> None:
+    if not Path("/dev/full").is_char_device():
+        pytest.skip("there is no /dev/full")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*FGC, "check", OCR], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert done.returncode == 2 and b"No space left" in done.stderr
+    assert b"internal" not in done.stderr and b"Exception" not in done.stderr
+
+
+def test_learning_nothing_is_said(fgc: Call, small: Path, tmp_path: Path) -> None:
+    code, _, err = fgc("train", OCR, str(small), "-o", str(tmp_path / "r"), "--loss", "perceptron")
+    assert code == 0 and "nothing was learned" in err and "normal(0, 0.01)" in err

@@ -307,3 +307,34 @@ def test_objects_pickle() -> None:
 
     error = fg.UsageError("no", hint="yes")
     assert pickle.loads(pickle.dumps(error)).message == "no"
+
+
+def test_memory_does_not_matter(model: fg.Model, few: Records) -> None:
+    """The same bits wherever arrays happen to lie; random sizes move them about."""
+    random = np.random.default_rng(0)
+    found = set()
+    for _ in range(12):
+        kept = [np.empty(int(n)) for n in random.integers(1, 20_000, 40)]
+        run = model.fit(few, max_iterations=12)
+        found.add(b"".join(run.weights[n].tobytes() for n in ("U", "b", "A")))
+        del kept[::2]
+    assert len(found) == 1
+
+
+def test_growing_without_end_is_not_convergence() -> None:
+    text = """
+    size n
+    given x[n] : real
+    answer y[n] : bit
+    param w
+    factor see[t in n] = w * x[t] * (1 + y[t])
+    loss energy
+    """
+    done = fg.compile(text).fit([{"x": [1.0, 2.0], "y": [0, 1]}]).finished
+    assert done is not None and not done.converged and "converged" not in done.status
+
+
+def test_seeds_are_checked(model: fg.Model, few: Records) -> None:
+    for seed in (-1, "a", 1.5):
+        with pytest.raises(fg.UsageError, match="seed"):
+            model.fit(few, seed=seed)  # type: ignore[arg-type]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from factorgraph.cli import options as o
-from factorgraph.errors import UsageError
 
 
 class Stage(StrEnum):
@@ -60,10 +58,5 @@ def compile_(
         return
     import json as js
 
-    from factorgraph.files import write
-
     whole = js.dumps(value) if json else text
-    try:
-        write(Path(output), (whole.rstrip("\n") + "\n").encode())
-    except OSError as error:
-        raise UsageError(f"{output} cannot be written: {error.strerror}") from None
+    o.write(output, whole.rstrip("\n") + "\n", model)

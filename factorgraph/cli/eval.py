@@ -31,6 +31,8 @@ def eval_(
         o.say(f"accuracy of {name:<6} {_percent(value)} {counts}")
     whole = f"({scores.whole} of {scores.labelled})"
     o.say(f"whole instances    {_percent(scores.instance_accuracy)} {whole}")
+    if scores.forbidden:
+        o.say(f"forbidden answers  {scores.forbidden} (infinite energy; not in the mean gap)")
     if scores.mean_gap is not None:
         o.say(f"mean energy gap    {scores.mean_gap:.4g}")
 

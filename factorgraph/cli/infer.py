@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -49,9 +48,4 @@ def infer(
         else:
             lines.append(line + "\n")
     if output != "-":
-        from factorgraph.files import write
-
-        try:
-            write(Path(output), "".join(lines).encode())
-        except OSError as error:
-            raise UsageError(f"{output} cannot be written: {error.strerror}") from None
+        o.write(output, "".join(lines), model, data)

@@ -67,7 +67,8 @@ def _run() -> int:
     as_json = "--json" in sys.argv[1:]
     try:
         code = app(standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except FgError as error:
         _tell(error, as_json)
@@ -77,8 +78,12 @@ def _run() -> int:
         return 130
     except (ReaderGone, BrokenPipeError):
         # the reader has gone: nothing left to say, not even at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_stdout()
         return 0
+    except OSError as error:
+        _close_stdout()
+        sys.stderr.write(f"error: {error.strerror or error}\n")
+        return 2
     except MemoryError:
         sys.stderr.write("error: out of memory\n  hint: set --budget-memory to be told before\n")
         return 2
@@ -94,6 +99,12 @@ def _run() -> int:
             "  this is a defect of fgc; FGC_DEBUG=1 shows where\n"
         )
         return 1
+
+
+def _close_stdout() -> None:
+    """Send what is still to come nowhere, so that nothing fails once more at exit."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usage(error: Any, as_json: bool) -> int:

@@ -108,12 +108,35 @@ def limit(budget: str | None) -> None:
         memory.set_limit(memory.parse_bytes(budget))
 
 
+def write(output: str, text: str, *inputs: str) -> None:
+    """Write a command's output to a file.
+
+    Raises
+    ------
+    UsageError : where the file is one of the inputs, or cannot be written.
+    """
+    import os
+    from pathlib import Path
+
+    from factorgraph.files import write as write_file
+
+    for path in inputs:
+        if os.path.exists(output) and os.path.exists(path) and os.path.samefile(output, path):
+            raise UsageError(f"{output} is read and cannot be written at the same time")
+    try:
+        write_file(Path(output), text.encode())
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written: {error.strerror}") from None
+
+
 class ReaderGone(Exception):
     """Whoever reads our stdout has closed it: there is nobody left to tell."""
 
 
 def say(text: str) -> None:
     """Print a line to stdout."""
+    if sys.stdout is None:
+        raise ReaderGone
     try:
         sys.stdout.write(text + "\n")
     except BrokenPipeError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,6 +75,11 @@ def train(
         o.say_json({"run": output, **run.finished.as_dict()})
     elif not quiet:
         o.say(f"run written to {output}")
+    if run.finished.iterations == 0 and max_iterations:
+        sys.stderr.write(
+            "warning: nothing was learned, the initial weights are where the loss has a kink or "
+            "no slope\n  hint: start elsewhere: `param U[…] = normal(0, 0.01)`\n"
+        )
     if stop():
         raise KeyboardInterrupt
 
@@ -93,7 +99,7 @@ def _listener(off: bool) -> Iterator[Any]:
 
 @contextmanager
 def _stop() -> Iterator[Any]:
-    """Yield a question: was Ctrl-C pressed? Once ends training cleanly, twice at once."""
+    """Yield a question: are we to stop? Ctrl-C (or SIGTERM) ends cleanly, a second one at once."""
     pressed = False
 
     def press(number: int, frame: Any) -> None:
@@ -102,8 +108,9 @@ def _stop() -> Iterator[Any]:
             raise KeyboardInterrupt
         pressed = True
 
-    before = signal.signal(signal.SIGINT, press)
+    before = {number: signal.signal(number, press) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield lambda: pressed
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -124,11 +124,20 @@ def fit(
             )
             return pace.stalled or stop()
 
-        state = optimiser.minimise(objective, layout.pack(start), tell)
+        state = optimiser.start(objective, layout.pack(start))
+        small = max(0.1 * state.norm, options.tolerance * max(1.0, float(np.linalg.norm(state.x))))
+        state = optimiser.minimise(objective, state, tell)
         interrupted = not state.converged and not pace.stalled and stop()
-        status = state.status
+        status, converged = state.status, state.converged
+        if converged and state.norm > small:
+            # the weights have grown so far that the tolerance, relative to them, means nothing
+            converged = False
+            status = (
+                "stopped: the weights grow and the gradient does not fall (is the objective "
+                f"bounded from below?), gradient norm {state.norm:.1e}"
+            )
         if interrupted:
-            status = f"interrupted: {state.iteration} iterations, gradient norm {state.norm:.1e}"
+            status = f"interrupted after iteration {state.iteration}, norm {state.norm:.1e}"
         elif pace.stalled and not state.converged:
             status = (
                 f"stopped: ten iterations lowered the objective by less than a share of "
@@ -136,7 +145,7 @@ def fit(
             )
         finished = Finished(
             status,
-            state.converged,
+            converged,
             state.iteration,
             state.evaluations,
             state.value,

@@ -50,6 +50,11 @@ class Scores:
         return float(finite.mean()) if len(finite) else None
 
     @property
+    def forbidden(self) -> int:
+        """How many observed answers have infinite energy; their gaps are no numbers."""
+        return int(np.isinf(self.answer).sum())
+
+    @property
     def accuracy(self) -> dict[str, float | None]:
         return {
             name: self.right[name] / self.observed[name] if self.observed[name] else None
@@ -74,6 +79,7 @@ class Scores:
             "accuracy": self.accuracy,
             "instance_accuracy": self.instance_accuracy,
             "mean_gap": self.mean_gap,
+            "forbidden_answers": self.forbidden,
             "share_of_gaps_above_zero": float((gap > 0).mean()) if len(gap) else None,
         }
 

@@ -166,6 +166,8 @@ class _Checker:
             names.add(name)
 
     def _size(self, number: float, span: Span, what: str) -> int:
+        if LARGEST < number < float("inf"):
+            raise ModelError(f"{what} of {number} is too large", code="E0117", span=span)
         if not 1 <= number <= LARGEST or number != int(number):
             raise ModelError(
                 f"{what} must be a whole number of at least 1, not {number}",

@@ -78,6 +78,8 @@ def _explain(error: UnexpectedInput, source: Source) -> ModelError:
         if token.type == "NAME" and "FACTOR" in expected:
             hint = did_you_mean(str(token), RESERVED[:14])
             hint = hint or "a statement begins with " + ", ".join(RESERVED[:14])
+        elif token == "," and {"FACTOR", "GIVEN"} <= expected:
+            hint = "a statement gives one type: begin the next with its own word"
         elif token == "=" and "COMPARE" in expected:
             hint = "`==` tests, `=` defines"
         elif token == "=" and "COLON" in expected:
