@@ -306,9 +306,7 @@ def test_a_full_disk_is_no_defect(tmp_path: Path) -> None:
     if not Path("/dev/full").is_char_device():
         pytest.skip("there is no /dev/full")
     with open("/dev/full", "wb") as full:
-        done = subprocess.run(
-            [*FGC, "check", OCR], stdout=full, stderr=subprocess.PIPE, check=False
-        )
+        done = subprocess.run([*FGC, "check", OCR], stdout=full, stderr=-1, check=False)
     assert done.returncode == 2 and b"No space left" in done.stderr
     assert b"internal" not in done.stderr and b"Exception" not in done.stderr
 

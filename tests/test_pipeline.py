@@ -309,15 +309,29 @@ def test_objects_pickle() -> None:
     assert pickle.loads(pickle.dumps(error)).message == "no"
 
 
-def test_memory_does_not_matter(model: fg.Model, few: Records) -> None:
+def test_memory_does_not_matter(model: fg.Model, letters: Records) -> None:
     """The same bits wherever arrays happen to lie; random sizes move them about."""
+    from factorgraph.compiler.module import load
+    from factorgraph.data.bind import bind
+    from factorgraph.learn.objective import Objective
+    from factorgraph.learn.shards import Crew
+
     random = np.random.default_rng(0)
     found = set()
-    for _ in range(12):
-        kept = [np.empty(int(n)) for n in random.integers(1, 20_000, 40)]
-        run = model.fit(few, max_iterations=12)
-        found.add(b"".join(run.weights[n].tobytes() for n in ("U", "b", "A")))
-        del kept[::2]
+    with Crew(1) as crew:
+        instances = bind(model.checked, letters.take(np.arange(300)))
+        module = load(model.compiled.text)
+        objective = Objective(model.compiled, module, instances, crew)
+        size = objective.layout.size
+        point = random.normal(0, 0.1, size)
+        for _ in range(200):
+            kept = [np.empty(int(n)) for n in random.integers(1, 50_000, random.integers(1, 30))]
+            shift = int(random.integers(0, 64))
+            moved = np.empty(size + 64)[shift : shift + size]
+            moved[:] = point
+            value, gradient = objective(moved)
+            found.add((value, gradient.tobytes()))
+            del kept
     assert len(found) == 1
 
 
