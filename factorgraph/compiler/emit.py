@@ -79,7 +79,7 @@ def arithmetic(e: Expr, leaf: Leaf) -> str:
     if not isinstance(e, Apply):
         return leaf(e)
     if e.kind.sort == "bit" and e.operator != "if":
-        return f"(1.0 if {truth(e, leaf)} else 0.0)"
+        return f"(1 if {truth(e, leaf)} else 0)"
     args = [arithmetic(a, leaf) for a in e.arguments] if e.operator != "if" else []
     match e.operator:
         case "if":

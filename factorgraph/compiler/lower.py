@@ -362,6 +362,10 @@ class _Lowering:
             return r
         (number,) = data
         ((step, _),) = number.steps
+        if isinstance(step, Slot):
+            here = self.bases[number.number].space
+            if self.slots[step.number].space != here:
+                return r
         self.terms.append(TermsDefinition(number.number, step, r.low, r.high))
         body = product([*rest, *(p for p in plain if p is not number)], r.body)
         return replace(r, body=body, terms=len(self.terms) - 1)

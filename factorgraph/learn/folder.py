@@ -58,18 +58,17 @@ def prepare(path: Path, overwrite: bool) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
         there = sorted(p.name for p in path.iterdir())
-        if there and not overwrite:
+        unfinished = "log.jsonl" in there and not {"weights.npz", "model.fg"} & set(there)
+        if there and there != ["log.jsonl"] and not overwrite:
             raise RunError(
                 f"{path} is not empty",
                 code="E0801",
                 hint="choose another folder, or say --overwrite to replace the run in it",
             )
-        if there and not set(there) & set(NAMES):
+        if there and "run.json" not in there and not unfinished:
             raise RunError(f"{path} holds other things than a run", code="E0801")
         if not os.access(path, os.W_OK | os.X_OK):
             raise RunError(f"{path} cannot be written", code="E0802")
-        for name in NAMES:
-            (path / name).unlink(missing_ok=True)
     except OSError as error:
         raise _unwritable(path, error) from None
 
@@ -88,7 +87,7 @@ def save(
     RunError : where the folder cannot be written.
     """
     packed = io.BytesIO()
-    np.savez(packed, allow_pickle=False, **{f"p_{n}": w for n, w in weights.items()})
+    np.savez(packed, allow_pickle=False, **{f"p_{n}": np.atleast_1d(w) for n, w in weights.items()})
     full = {
         "format": FORMAT,
         "text_sha256": text_hash(text),
@@ -174,6 +173,8 @@ def _weights(path: Path, shapes: Any, wrong: Any) -> Weights:
         array = arrays.get(f"p_{name}")
         if array is None:
             raise wrong("weights.npz", f"weight `{name}` is missing")
+        if shape == [] and array.shape == (1,):
+            array = array.reshape(())
         if list(array.shape) != shape or array.dtype != np.float64:
             raise wrong(
                 "weights.npz",

@@ -19,6 +19,8 @@ from factorgraph.model.expression import (
     Expr,
     LetRead,
     Reduce,
+    Variable,
+    depends,
     fixed_value,
     is_data,
     is_larger,
@@ -103,6 +105,8 @@ class Elaborator(Generators):
         for binder in bound.binders:
             if binder.variable.kind != INT or fixed_value(binder.low) is None:
                 raise not_built("a `let` over anything but sizes and ranges", let.binders.span)
+            if depends(binder.low, Variable) or depends(binder.high, Variable):
+                raise not_built("a `let` whose range depends on an index", let.binders.span)
         body = self.scalar(let.value, bound.scope)
         if not is_data(body):
             raise not_built(
