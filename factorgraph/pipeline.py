@@ -99,9 +99,6 @@ class Model:
         loss: str | None,
         left_out: tuple[str, ...],
     ) -> None:
-        for key, value in settings.items():
-            if not isinstance(value, int | float) or not abs(value) < float("inf"):
-                raise UsageError(f"setting `{key}` is a finite number, not {value!r}")
         self.name = name
         self.settings = settings
         self.tree = parse(without(parse(text, name), left_out) if left_out else text, name)

@@ -459,3 +459,50 @@ def test_random_expressions(text: str, seed: int) -> None:
         slope = (sides[0] - sides[1]) / 2e-6
         size = float(np.abs(cotangent).sum() * (1 + np.abs(values).max()))
         assert gradient[j] == pytest.approx(slope, rel=1e-4, abs=1e-8 * size)
+
+
+def _energy(text: str, data: dict[str, Any], **weights: Any) -> float:
+    import factorgraph as fg
+
+    run = fg.compile(text).init()
+    for name, weight in weights.items():
+        run.weights[name] = np.array(weight, float)
+    return float(run.energy([data])[0])
+
+
+def test_loops_of_both_kinds_keep_their_own_scratch() -> None:
+    text = """
+    size p = 4
+    given x[p], z[p] : real
+    answer y : 0..2
+    param U[3, p], V[3, p], T[3, p]
+    factor f = sum(x[i] * z[i] * U[y, i] for i in p) + sum(x[i] * V[y, i] for i in p)
+             + sum(z[i] * T[y, i] for i in p)
+    """
+    rng = np.random.default_rng(0)
+    u, v, t = rng.normal(size=(3, 3, 4))
+    x, z = np.array([1.0, 2.0, 0.0, 3.0]), np.array([0.0, 1.0, 5.0, 2.0])
+    truth = (x * z) @ u[1] + x @ v[1] + z @ t[1]
+    data = {"x": x.tolist(), "z": z.tolist(), "y": 1}
+    assert _energy(text, data, U=u, V=v, T=t) == pytest.approx(truth)
+
+
+def test_truth_values_count_and_index() -> None:
+    head = "size n\ngiven a[n], b[n] : int\nanswer y[n] : bit\nparam U[3]\n"
+    data = {"a": [1, 1], "b": [1, 1], "y": [1, 1]}
+    both = "factor f[t in n] = ((a[t] == 1) + (b[t] == 1)) * y[t]"
+    assert _energy(head + both, data) == 4
+    index = "factor f[t in n] = U[(y[t] == 1) + 1]"
+    assert _energy(head + index, data, U=[1, 2, 3]) == 6
+
+
+def test_rows_inside_ragged_loops_know_their_stride() -> None:
+    text = """
+    size n, p = 2
+    given x[p, n] : real
+    answer y : bit
+    param U[2, p]
+    factor f = sum(sum(x[i, s] * U[y, i] for i in p) for s in n)
+    """
+    data = {"x": [[1.0, 2.0], [4.0, 5.0]], "y": 1}
+    assert _energy(text, data, U=[[0, 0], [1, 10]]) == 93

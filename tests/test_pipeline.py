@@ -352,3 +352,18 @@ def test_seeds_are_checked(model: fg.Model, few: Records) -> None:
     for seed in (-1, "a", 1.5):
         with pytest.raises(fg.UsageError, match="seed"):
             model.fit(few, seed=seed)  # type: ignore[arg-type]
+
+
+def test_scalar_weights_come_back(tmp_path: Path) -> None:
+    text = """
+    size n
+    given x[n] : real
+    answer y[n] : bit
+    param u ~ l2(1)
+    factor f[t in n] = -u * x[t] * y[t]
+    loss nll
+    """
+    run = fg.compile(text).fit([{"x": [1.0, -2.0], "y": [1, 0]}])
+    run.save(tmp_path / "run")
+    again = fg.load_run(tmp_path / "run")
+    assert again.weights["u"].shape == () and float(again.weights["u"]) == float(run.weights["u"])

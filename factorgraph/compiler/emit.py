@@ -355,12 +355,12 @@ class _Emitter:
         self.out(f"k{n} = 0")
         with self.loop(r):
             self.weigh(plain, r)
-            self.out(f"at{n}[k{n}] = {index}")
-            self.out(f"by{n}[k{n}] = w{n}")
+            self.out(f"place{n}[k{n}] = {index}")
+            self.out(f"gain{n}[k{n}] = w{n}")
             self.out(f"k{n} += w{n} != 0.0")
         with self.out.block(f"for j{n} in range(k{n}):"):
-            self.out(f"{index} = at{n}[j{n}]")
-            self.out(f"w{n} = by{n}[j{n}]")
+            self.out(f"{index} = place{n}[j{n}]")
+            self.out(f"w{n} = gain{n}[j{n}]")
             yield
 
     def weigh(self, plain: list[Expr], r: Reduction) -> list[str]:
@@ -420,8 +420,8 @@ class _Emitter:
                 self.out(f"{prefix}{r.number} = np.empty({size})")
             if prefix == "t" and self.gathers(r):
                 low, high = self.number(r.low), self.number(r.high)
-                self.out(f"at{r.number} = np.empty({high} - {low} + 1, np.int64)")
-                self.out(f"by{r.number} = np.empty({high} - {low} + 1)")
+                self.out(f"place{r.number} = np.empty({high} - {low} + 1, np.int64)")
+                self.out(f"gain{r.number} = np.empty({high} - {low} + 1)")
 
     # the two functions
 

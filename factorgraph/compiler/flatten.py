@@ -59,6 +59,8 @@ def flatten(
 
 def _number(value: float) -> str:
     """Return a number as the language writes it."""
+    if abs(value) == float("inf"):
+        return "inf" if value > 0 else "-inf"
     if value == int(value) and abs(value) < 1e15:
         return str(int(value))
     text = repr(float(value))

@@ -140,7 +140,7 @@ class _Lowering:
                 return self.branches(e, at)
             case Apply(operator="and" | "or" | "=>") if is_data(e.arguments[0]):
                 return self.undecided(e, at)
-            case Apply(operator="//" | "%") if not is_data(e.arguments[1]):
+            case Apply(operator="//" | "%"):
                 return self.whole_quotient(e, at)
             case Apply():
                 return replace(e, arguments=tuple(self.code(a, at) for a in e.arguments))
@@ -173,7 +173,7 @@ class _Lowering:
         return replace(at, when=condition)
 
     def whole_quotient(self, e: Apply, at: _Context) -> Expr:
-        """Code `//` or `%` by something that depends on an unknown, which must never be 0."""
+        """Code `//` or `%` at each step: what it divides by must be known never to be 0."""
         above, below = (self.code(a, at) for a in e.arguments)
         interval = self.interval(below, at)
         if interval[0] <= 0 <= interval[1]:
@@ -255,6 +255,8 @@ class _Lowering:
             return (0, inf) if size is None else (0, size - 1)
         if isinstance(e, DomainSize):
             return 1, inf
+        if isinstance(e, Slot):
+            return self.interval(self.slots[e.number].value, at)
         if isinstance(e, Variable) and e in at.loops:
             low, high = (self.interval(x, at) for x in at.loops[e])
             return low[0], high[1]

@@ -145,6 +145,20 @@ class Evaluator:
         if e.operator in ("and", "or", "=>"):
             return self.lazily(e, rows)
         values = [self(a, rows) for a in e.arguments]
+        if e.operator not in ("not", "==", "!="):
+            # a truth value counts as 0 or 1
+            values = [v.astype(np.int64) if v.dtype == bool else v for v in values]
+        if e.operator in ("+", "-", "*", "^") and all(v.dtype.kind == "i" for v in values):
+            with np.errstate(all="ignore"):
+                size = np.abs(_OPERATORS[e.operator](*(v.astype(np.float64) for v in values)))
+            if (size > 2.0**62).any():
+                at = int(np.flatnonzero(size > 2.0**62)[0])
+                raise DataError(
+                    f"{self.what}: `{show(e)}` is too large for a whole number "
+                    f"({self.instances.where(rows.instance[at])})",
+                    code="E0312",
+                    span=e.span,
+                )
         if e.operator in ("//", "%") and not values[1].all():
             at = int(np.flatnonzero(values[1] == 0)[0])
             raise DataError(
@@ -174,7 +188,8 @@ class Evaluator:
         out = np.zeros(rows.count, dtype)
         for chosen, branch in ((condition, e.arguments[1]), (~condition, e.arguments[2])):
             if chosen.any():
-                out[chosen] = self(branch, rows.take(chosen))
+                evaluate = self.whole if dtype == np.int64 else self
+                out[chosen] = evaluate(branch, rows.take(chosen))
         return out
 
     def lazily(self, e: Apply, rows: Rows) -> Array:
@@ -197,7 +212,8 @@ class Evaluator:
             if e.guard is not None:
                 kept = self.condition(e.guard, inner)
                 inner, origin = inner.take(kept), origin[kept]
-            accumulate(out, origin, self(e.body, inner))
+            evaluate = self.whole if is_whole(e) else self
+            accumulate(out, origin, evaluate(e.body, inner))
         return out.astype(np.int64) if is_whole(e) else out
 
 
