@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from factorgraph.compiler.flatten import flatten, without
 from factorgraph.compiler.loss import LossProgram, plan
-from factorgraph.compiler.module import Compiled, compile_model
+from factorgraph.compiler.module import Compiled, compile_model, too_deep
 from factorgraph.compiler.module import load as load_module
 from factorgraph.errors import ModelError, RunError, UsageError
 from factorgraph.model.check import check
@@ -102,7 +102,10 @@ class Model:
         self.name = name
         self.settings = settings
         self.tree = parse(without(parse(text, name), left_out) if left_out else text, name)
-        self.checked: Checked = check(self.tree, settings)
+        try:
+            self.checked: Checked = check(self.tree, settings)
+        except RecursionError:
+            raise too_deep() from None
         self._formula = self.checked.loss if loss is None else _formula(loss)
         self._chosen = loss
         _check_inference(self.checked.infer)

@@ -21,6 +21,7 @@ from factorgraph.compiler.emit import Printer, Storage, comment
 from factorgraph.compiler.loss import LossProgram, ProbeValue
 from factorgraph.compiler.lower import lower
 from factorgraph.compiler.program import Program, State
+from factorgraph.errors import ModelError
 from factorgraph.model.expression import Expr, ParamRead, show, walk
 from factorgraph.model.model import Model
 
@@ -82,6 +83,20 @@ class Compiled:
 
 def compile_model(model: Model, loss: LossProgram | None) -> Compiled:
     """Return the compiled form of a model and, if there is one, of its loss."""
+    try:
+        return _compile(model, loss)
+    except RecursionError:
+        raise too_deep() from None
+
+
+def too_deep() -> ModelError:
+    """Return the error for expressions that no compiler can nest."""
+    return ModelError(
+        "an expression nests too deep once `let` and `fun` are written out", code="E0004"
+    )
+
+
+def _compile(model: Model, loss: LossProgram | None) -> Compiled:
     programs = tuple(lower(model, factor) for factor in model.factors.values())
     storage = {name: _storage(name, model, programs) for name in model.params}
     # nothing here depends on where the text lies, so that a run shares its model's machine code
@@ -189,6 +204,9 @@ def load(text: str) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
+    except SyntaxError:
+        del sys.modules[name]
+        raise too_deep() from None
     except BaseException:
         del sys.modules[name]
         raise
