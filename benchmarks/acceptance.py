@@ -134,24 +134,65 @@ def exactness() -> Iterator[Line]:
 
 
 def language() -> Iterator[Line]:
-    """The grammar over all model texts."""
-    from factorgraph.errors import FgError
-    from factorgraph.syntax.parser import parse
+    """The language over all model texts, and what its tests say."""
+    command = "python benchmarks/language.py"
+    (found,) = figures("language")
+    count = found["texts"]
+    for key, what in (
+        ("checked", "model texts checked"),
+        ("lowered", "model texts lowered"),
+        ("formatted_with_one_form_and_meaning", "model texts formatted: idempotent, same tree"),
+    ):
+        value = found[key]
+        yield Line(what, f"{value} of {count}", "39 of 39", value == count == 39, command)
+    for key, what in (
+        ("energies_against_the_oracle", "energies by factor against the slow oracle, all texts"),
+        ("recognised_against_the_expression", "closed forms against their expressions"),
+    ):
+        value = found[key]
+        yield Line(what, value, "<= 1e-9", value <= 1e-9, command)
+    kinds = found["recognised"]
+    yield Line("kinds of factors recognised", kinds, "at least 6 kinds", len(kinds) >= 6, command)
+    wrong, exact = found["wrong_texts"], found["wrong_texts_with_their_exact_message"]
+    ok = exact == wrong >= 120
+    yield Line("wrong texts with their exact message", f"{exact} of {wrong}", "all, >= 120", ok,
+               command)  # fmt: skip
+    yield from fuzz()
+    yield from _suites()
 
-    texts = sorted((ROOT / "tests" / "language").glob("*.fg"))
-    parsed = 0
-    for path in texts:
-        try:
-            parse(path.read_text(), path.name)
-            parsed += 1
-        except FgError:
-            pass
-    command = "python -m pytest tests/test_check.py"
-    yield Line("model texts parsed", f"{parsed} of {len(texts)}", "39 of 39",
-               parsed == len(texts) == 39, command)  # fmt: skip
+
+def fuzz() -> Iterator[Line]:
+    """The recorded run of random programs and data files."""
+    command = "python benchmarks/fuzz.py"
+    path = ROOT / "benchmarks" / "fuzz.json"
+    if not path.exists():
+        yield Line("recorded fuzz run", None, "there", False, command)
+        return
+    record = json.loads(path.read_text())
+    for key, least in (("programs", 100_000), ("data_files", 20_000)):
+        value = record[key]
+        yield Line(f"fuzzed {key.replace('_', ' ')}", value, f">= {least}", value >= least, command)
+    for key in ("tracebacks", "hangs", "over_the_budget"):
+        value = record[key]
+        yield Line(f"fuzzing: {key.replace('_', ' ')}", value, "0", value == 0, command)
+
+
+def _suites() -> Iterator[Line]:
     for what, path in (
         ("strict grammar, refusals, emitted code, caches", "tests/test_check.py"),
         ("energies against a slow evaluator of the language", "tests/test_energy.py"),
+        ("the slow evaluator against numbers worked out by hand", "tests/test_slow.py"),
+        ("every model text: energies, files, mock data", "tests/test_zoo.py"),
+        ("formatter", "tests/test_format.py"),
+        ("types of losses", "tests/test_losses.py"),
+        ("recovery from errors of syntax", "tests/test_recovery.py"),
+        ("pages of error codes", "tests/test_codes.py"),
+        ("maps", "tests/test_maps.py"),
+        ("readers", "tests/test_readers.py"),
+        ("plots", "tests/test_plot.py"),
+        ("editors", "tests/test_editors.py"),
+        ("language server", "tests/test_lsp.py"),
+        ("documents", "tests/test_docs.py"),
         ("losses and gradients against enumeration and differences", "tests/test_gradient.py"),
         ("engines against enumeration", "tests/test_tree.py"),
         ("hostile data files", "tests/test_data_hostile.py"),
@@ -173,7 +214,7 @@ def mistakes() -> Iterator[Line]:
             ("an unclosed bracket", "x[t]) - b[y[t]]", "x[t] - b[y[t]]"),
             ("a guard that reads an answer", "[t in 1..n-1]", "[t in 1..n-1 if y[t] == 2]"),
             ("a param that depends on the instance", "A[Letter, Letter]", "A[Letter, n]"),
-            ("something not built yet", "loss   nll", "loss   pseudo"),
+            ("a misspelt loss", "loss   nll", "loss   nlll"),
         ):
             path = Path(folder) / "wrong.fg"
             assert old in text
@@ -186,6 +227,12 @@ def mistakes() -> Iterator[Line]:
             shown = first.replace(folder, "")
             yield Line(f"{what} is told with its place", shown, "exit 2, place, caret", ok,
                        "fgc check wrong.fg")  # fmt: skip
+        path.write_text(text.replace("loss   nll", "loss   pseudo"))
+        done = _run([FGC, "train", str(path), str(LETTERS), "-o", f"{folder}/run"])
+        first = done.stderr.splitlines()[0] if done.stderr else ""
+        ok = done.returncode == 2 and "E0600" in first and "Traceback" not in done.stderr
+        yield Line("training what is not built yet is told", first.replace(folder, ""),
+                   "exit 2, E0600", ok, "fgc train wrong.fg")  # fmt: skip
         ocr, letters = (str(p.relative_to(ROOT)) for p in (OCR, LETTERS))
         done = _run([FGC, "train", ocr, letters, "-o", f"{folder}/run", "--only", "f=1"])
         ok = done.returncode == 2 and "Traceback" not in done.stderr

@@ -4,7 +4,9 @@
 
     FgError
     ├── ModelError            the model text is wrong (has a span)
+    │   ├── ModelErrors       several of them, in the order of the text
     │   └── NotBuiltError     the text is right, but this version cannot do it yet
+    ├── ModelWarning          legal, but hardly meant (collected, seldom raised)
     ├── DataError             the data do not fit, or are damaged
     ├── RunError              a run folder is missing, damaged or of another model
     ├── InferenceError        no engine can answer what was asked of this graph
@@ -18,7 +20,7 @@ escapes is a defect of this package (exit code 1). The library raises, the comma
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from factorgraph.source import Span, visible
@@ -44,10 +46,17 @@ class FgError(Exception):
         self.span = span
         self.hint = hint
 
+    word = "error"
+
+    @property
+    def all(self) -> tuple[FgError, ...]:
+        """The errors that this one stands for: itself, or several."""
+        return (self,)
+
     def __str__(self) -> str:
         place = f"{self.span}: " if self.span else ""
         code = f" {self.code}" if self.code else ""
-        return f"{place}error{code}: {visible(self.message)}"
+        return f"{place}{self.word}{code}: {visible(self.message)}"
 
     def report(self) -> str:
         """Return the message with source line, carets and hint, safe to print."""
@@ -60,7 +69,7 @@ class FgError(Exception):
 
     def as_dict(self) -> dict[str, Any]:
         """Return the error as plain values, for ``--json``."""
-        out: dict[str, Any] = {"error": type(self).__name__, "message": self.message}
+        out: dict[str, Any] = {self.word: type(self).__name__, "message": self.message}
         if self.code:
             out["code"] = self.code
         if self.hint:
@@ -80,6 +89,37 @@ class FgError(Exception):
 
 class ModelError(FgError):
     """The model text is wrong."""
+
+
+class ModelErrors(ModelError):
+    """Several errors of one text; as an error it is the first of them.
+
+    Parameters
+    ----------
+    errors : at least one.
+    """
+
+    def __init__(self, errors: Sequence[FgError]) -> None:
+        first = errors[0]
+        super().__init__(first.message, code=first.code, span=first.span, hint=first.hint)
+        self.errors = tuple(errors)
+
+    @property
+    def all(self) -> tuple[FgError, ...]:
+        return self.errors
+
+    def report(self) -> str:
+        """Return all messages, and how many there are."""
+        parts = [error.report() for error in self.errors]
+        if len(parts) > 1:
+            parts.append(f"{len(parts)} errors")
+        return "\n".join(parts)
+
+
+class ModelWarning(FgError):
+    """The model text is legal, but hardly says what was meant."""
+
+    word = "warning"
 
 
 class NotBuiltError(ModelError):
@@ -111,19 +151,37 @@ class UsageError(FgError):
 
 
 def nearest(word: str, candidates: Iterable[str], limit: int = 3) -> str | None:
-    """Return the candidate within ``limit`` edits of ``word`` (fewest first), or None."""
+    """Return the candidate within ``limit`` edits of ``word`` (fewest first), or None.
+
+    An edit inserts, deletes, replaces a character or swaps two neighbours.
+    """
     best: tuple[int, str] | None = None
+    most = min(limit, max(1, len(word) // 2)) if len(word) > 1 else 0
     for candidate in candidates:
-        if abs(len(candidate) - len(word)) > limit:
+        if abs(len(candidate) - len(word)) > most:
             continue
-        row = list(range(len(candidate) + 1))
-        for i, a in enumerate(word, 1):
-            previous, row[0] = row[0], i
-            for j, b in enumerate(candidate, 1):
-                previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (a != b))
-        if row[-1] <= min(limit, len(word) // 2) and (best is None or row[-1] < best[0]):
-            best = (row[-1], candidate)
+        distance = _edits(word, candidate)
+        if (
+            distance <= most
+            and distance < max(len(word), len(candidate))
+            and (best is None or distance < best[0])
+        ):
+            best = (distance, candidate)
     return best[1] if best else None
+
+
+def _edits(a: str, b: str) -> int:
+    """Return the number of edits from one word to another."""
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        last, before, row = before, row, [i]
+        for j, y in enumerate(b, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (x != y))
+            if i > 1 and j > 1 and x == b[j - 2] and y == a[i - 2]:
+                cost = min(cost, last[j - 2] + 1)
+            row.append(cost)
+    return row[-1]
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:

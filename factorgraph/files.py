@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
@@ -22,15 +23,22 @@ def write(path: Path, data: bytes, *, sync: bool = True) -> None:
     ------
     OSError : as the system says; the old file, if there was one, is then untouched.
     """
+    with writing(path, sync=sync) as out:
+        out(data)
+
+
+@contextlib.contextmanager
+def writing(path: Path, *, sync: bool = True) -> Iterator[Callable[[bytes], object]]:
+    """Write a file part by part, with the promises of `write`; yield what writes a part."""
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
         with path.open("wb", buffering=0) as stream:
-            stream.write(data)
+            yield stream.write
         return
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "wb") as out:
-            out.write(data)
+            yield out.write
             if sync:
                 out.flush()
                 os.fsync(out.fileno())

@@ -10,32 +10,49 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from factorgraph.compiler.flatten import flatten, without
-from factorgraph.compiler.loss import LossProgram, plan
+from factorgraph.compiler.loss import LossProgram, plan_formula
+from factorgraph.compiler.lower import lower
 from factorgraph.compiler.module import Compiled, compile_model, too_deep
 from factorgraph.compiler.module import load as load_module
-from factorgraph.errors import ModelError, RunError, UsageError
-from factorgraph.model.check import check
+from factorgraph.errors import (
+    DataError,
+    FgError,
+    InferenceError,
+    ModelError,
+    ModelErrors,
+    ModelWarning,
+    NotBuiltError,
+    RunError,
+    UsageError,
+)
+from factorgraph.model.check import check_all
+from factorgraph.model.formula import check_formula, check_losses, formula_warnings
 from factorgraph.model.model import Model as Checked
 from factorgraph.model.names import not_built
 from factorgraph.syntax import tree as t
-from factorgraph.syntax.parser import parse
+from factorgraph.syntax.include import Included, include
+from factorgraph.syntax.parser import parse, parse_all
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from factorgraph.data.bind import Instances, Vocabularies
+    from factorgraph.data.instances import Instances, Vocabularies
     from factorgraph.data.column import Records
     from factorgraph.ground.batch import Batch
     from factorgraph.ground.weights import Weights
     from factorgraph.learn.events import Event, Finished, Listener
     from factorgraph.learn.measure import Scores
+
+MOST_ERRORS = 50
+"""How many errors of one text are told."""
 
 BATCH_VARIABLES = 1 << 18
 """Unknowns in one graph while predicting, so that memory does not grow with the data."""
@@ -101,51 +118,216 @@ class Model:
     ) -> None:
         self.name = name
         self.settings = settings
-        self.tree = parse(without(parse(text, name), left_out) if left_out else text, name)
-        try:
-            self.checked: Checked = check(self.tree, settings)
-        except RecursionError:
-            raise too_deep() from None
-        self._formula = self.checked.loss if loss is None else _formula(loss)
+        text = without(parse(text, name), left_out) if left_out else text
+        self.included, errors = _read(text, name)
+        self.tree = self.included.file
+        checked, found = _check(self.included, settings)
+        errors = _sorted((*errors, *found))
+        if errors or checked is None:
+            raise errors[0] if len(errors) == 1 else ModelErrors(errors)
+        self.checked: Checked = checked
+        self._formula = checked.loss if loss is None else _formula(loss)
         self._chosen = loss
-        _check_inference(self.checked.infer)
+        self._typed = None if self._formula is None else check_formula(checked, self._formula)
 
     def __repr__(self) -> str:
         return f"<fgc model {self.name}: {', '.join(self.checked.factors) or 'no factors'}>"
 
+    def _repr_html_(self) -> str:
+        from factorgraph.compiler.html import model_html
+
+        return model_html(self)
+
     @cached_property
+    def _planned(self) -> tuple[LossProgram | None, NotBuiltError | None]:
+        if self._typed is None:
+            return None, None
+        try:
+            return plan_formula(self._typed), None
+        except NotBuiltError as error:
+            return None, error
+
+    @property
     def loss(self) -> LossProgram | None:
-        """The plan of the loss, None where the model has none."""
-        return None if self._formula is None else plan(self.checked, self._formula)
+        """The plan of the loss, None where the model has none or it cannot be trained yet."""
+        return self._planned[0]
+
+    @property
+    def has_loss(self) -> bool:
+        """Whether the text, or an option, chose a loss."""
+        return self._formula is not None
+
+    @property
+    def loss_text(self) -> str | None:
+        """The chosen loss as it is written."""
+        return None if self._formula is None else self._formula.span.text
+
+    def warnings(self, *, pedantic: bool = False) -> list[ModelWarning]:
+        """Return what is legal, but hardly meant, in the order of the text.
+
+        Parameters
+        ----------
+        pedantic : whether all warnings are wanted, or only those that matter always.
+        """
+        from factorgraph.model import pedantic as said
+
+        found = said.always(self.checked)
+        if pedantic:
+            found += said.pedantic(self.checked, self.tree)
+            if self._typed is not None:
+                found += formula_warnings(self.checked, self._typed)
+        return sorted(found, key=lambda w: w.span.start if w.span else 0)
 
     @cached_property
     def compiled(self) -> Compiled:
         """The emitted form."""
         return compile_model(self.checked, self.loss)
 
+    def missing(self) -> NotBuiltError | None:
+        """Return why the model cannot be trained yet, None if it can."""
+        if self._planned[1] is not None:
+            return self._planned[1]
+        for error in [*self.compiled.evaluated.values(), *self.compiled.slopeless.values()]:
+            return error
+        for param in self.checked.params.values():
+            if param.constraint != "real":
+                return not_built(f"training a `{param.constraint}` param", param.span)
+        return None
+
+    def trainable(self) -> None:
+        """Refuse a model that cannot be trained.
+
+        Raises
+        ------
+        UsageError : it has no loss.
+        NotBuiltError : something that training needs is not built yet, by name.
+        """
+        if self._formula is None:
+            raise UsageError(
+                "the model has no loss", code="E0207", hint="add `loss nll`, or say --loss nll"
+            )
+        error = self.missing()
+        if error is not None:
+            raise error
+
     @property
     def text(self) -> str:
         """The flattened text: self-contained, with every option applied."""
-        used = self.loss.used if self.loss is not None else ()
-        return flatten(self.tree, self.settings, self._chosen, used)
+        used = self._typed.used if self._typed is not None else ()
+        return flatten(self.included, self.settings, self._chosen, used)
+
+    @property
+    def energy_texts(self) -> dict[str, str]:
+        """The flattened texts of second energies, by their names."""
+        out: dict[str, str] = {}
+        todo = list(self.included.energies.items())
+        while todo:
+            name, other = todo.pop()
+            out[name] = flatten(other, _shared_settings(other, self.settings), None, ())
+            todo += other.energies.items()
+        return out
 
     # -- use
 
-    def init(self, seed: int = 0, data: Any = None) -> Run:
+    def init(self, seed: int = 0, data: Any = None, *, with_: Any = None) -> Run:
         """Return a run with the initial weights.
 
         Parameters
         ----------
+        seed : of the random ones; the same seed gives the same weights.
         data : needed where a domain takes its values from data.
+        with_ : data that all instances share; see `shared`.
         """
-        from factorgraph.data.bind import fill
+        from factorgraph.data.fill import fill
         from factorgraph.ground.weights import initial
 
-        vocabularies = {} if data is None else fill(self.checked, self._records(data))
-        missing = [n for n, d in self.checked.domains.items() if d.from_data]
+        if not isinstance(seed, int) or seed < 0:
+            raise UsageError(f"a seed is a whole number of at least 0, not {seed!r}")
+        vocabularies: Vocabularies = {}
+        domains = {n: d for m in (self.checked, *self.checked.energies.values())
+                   for n, d in m.domains.items()}  # fmt: skip
+        missing = [n for n, d in domains.items() if d.from_data]
         if missing and data is None:
             raise UsageError(f"domain `{missing[0]}` takes its values from data: give some")
-        return Run(self, initial(self.compiled, vocabularies, seed), vocabularies)
+        if missing:
+            records = self._records(data)
+            vocabularies = fill(self.checked, records)
+            if self.checked.features:
+                from factorgraph.data.bind import bind
+                from factorgraph.ground.vocabulary import fill_features
+
+                shared = self.shared(with_)
+                instances = bind(self.checked, records, vocabularies, shared=shared)
+                vocabularies = fill_features(instances).vocabularies
+        return Run(self, initial(self.checked, vocabularies, seed), vocabularies, seed=seed)
+
+    def mock(
+        self, count: int, seed: int = 0, *, latents: bool = False
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Return random instances that fit the declarations, and how many hard factors forbid.
+
+        Parameters
+        ----------
+        count : number of instances.
+        latents : whether values of latent unknowns are added.
+        """
+        import numpy as np
+
+        from factorgraph.data.mock import TRIES, mock
+
+        whole = mock(self.checked, count, seed, latents=True)
+        hard = any(f.hard for f in self.checked.factors.values())
+        bad = np.zeros(count, np.bool_)
+        if hard:
+            run = self.init(seed, whole)
+            bad = np.isinf(run.energy(whole))
+            for attempt in range(TRIES):
+                if not bad.any():
+                    break
+                again = mock(self.checked, count, seed + 1 + attempt, latents=True)
+                for i in np.flatnonzero(bad).tolist():
+                    try:
+                        if np.isfinite(run.energy([again[i]])[0]):
+                            whole[i], bad[i] = again[i], False
+                    except DataError:
+                        continue  # a label that the first draw has not seen
+            self._answered(run, whole, bad)
+        if not latents:
+            hidden = self.checked.latents
+            whole = [{k: v for k, v in item.items() if k not in hidden} for item in whole]
+        return whole, int(bad.sum())
+
+    def _answered(self, run: Run, whole: list[dict[str, Any]], bad: NDArray[np.bool_]) -> None:
+        """Give instances whose answers are forbidden those that inference finds."""
+        chosen = [i for i, wrong in enumerate(bad) if wrong]
+        if not chosen:
+            return
+        try:
+            for i, found in zip(chosen, run.predict([whole[i] for i in chosen]), strict=True):
+                if found["answers"] is not None and not self.checked.latents:
+                    whole[i] |= found["answers"]
+                    bad[i] = False
+        except (NotBuiltError, InferenceError):
+            return
+
+    def shared(self, with_: Sequence[str] | Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return the data that all instances share.
+
+        Parameters
+        ----------
+        with_ : files (``FILE`` or ``NAME=FILE``), or arrays and scipy's sparse matrices by name.
+        """
+        if not with_:
+            return {}
+        from factorgraph.data.shared import from_python as shared_values
+        from factorgraph.data.shared import read_shared
+
+        if isinstance(with_, Mapping):
+            return {name: shared_values(name, value) for name, value in with_.items()}
+        out: dict[str, Any] = {}
+        for spec in [with_] if isinstance(with_, str) else with_:
+            out |= read_shared(spec)
+        return out
 
     def fit(
         self,
@@ -156,6 +338,7 @@ class Model:
         progress: float = 1e-6,
         max_iterations: int = 1000,
         threads: int | None = None,
+        with_: Any = None,
         on_event: Listener | None = None,
         stop: Callable[[], bool] = lambda: False,
     ) -> Run:
@@ -165,6 +348,7 @@ class Model:
         ----------
         data : a path (.npz, .jsonl), a dict of arrays, a list of dicts, or records.
         seed : of initial weights and samples; the same seed gives the same weights.
+        with_ : data that all instances share; see `shared`.
         tolerance, progress, max_iterations, threads : see `factorgraph.learn.fit.Options`.
         on_event : hears what happens on the way.
         stop : asked after each iteration; True ends training with the weights so far.
@@ -177,25 +361,24 @@ class Model:
         import numpy as np
 
         from factorgraph.data.bind import bind
+        from factorgraph.ground.vocabulary import fill_features
         from factorgraph.learn.events import silent
         from factorgraph.learn.fit import SAMPLE, Options, fit
 
-        if self.loss is None:
-            raise UsageError("the model has no loss", hint="add `loss nll`, or say --loss nll")
+        self.trainable()
         if not isinstance(seed, int) or seed < 0:
             raise UsageError(f"a seed is a whole number of at least 0, not {seed!r}")
         records = self._records(data)
         missing = [name for name in self.checked.answers if name not in records.columns]
         if missing and len(missing) == len(self.checked.answers):
-            from factorgraph.errors import DataError
-
             raise DataError(
                 f"{records.source}: there is no field `{missing[0]}`, the answer to learn",
                 code="E0301",
             )
-        instances = bind(self.checked, records)
+        shared = self.shared(with_)
+        instances = fill_features(bind(self.checked, records, shared=shared))
         chosen = np.sort(np.random.default_rng(seed).permutation(records.count)[:SAMPLE])
-        sample = bind(self.checked, records.take(chosen), instances.vocabularies)
+        sample = bind(self.checked, records.take(chosen), instances.vocabularies, shared=shared)
         trained = fit(
             self.compiled,
             load_module(self.compiled.text),
@@ -222,6 +405,8 @@ class Run:
     weights : float64 arrays by name, in their declared shapes.
     vocabularies : labels of the domains that training filled.
     finished : how training ended, None where there was none.
+    skip_unknown : leave out instances with labels that training has not seen, instead of
+        refusing them.
     """
 
     def __init__(
@@ -239,6 +424,7 @@ class Run:
         self.finished = finished
         self.seed = seed
         self.header = header or {}
+        self.skip_unknown = False
 
     def __repr__(self) -> str:
         count = sum(w.size for w in self.weights.values())
@@ -246,36 +432,90 @@ class Run:
 
     # -- questions
 
-    def predict(self, data: Any) -> Iterator[dict[str, Any]]:
+    def predict(self, data: Any, *, with_: Any = None) -> Iterator[dict[str, Any]]:
         """Yield the answer to each instance, in order.
+
+        Parameters
+        ----------
+        data : a path, a dict of arrays, a list of dicts, or records.
+        with_ : data that all instances share; see `Model.shared`.
 
         Yields
         ------
         dict with ``answers`` (values by name, nested lists in the shape of the declaration),
         ``energy``, ``bound``, ``gap`` (floats) and ``status``.
+
+        Raises
+        ------
+        NotBuiltError : where no engine can answer for this model yet, naming the factor.
         """
         from factorgraph.ground.answers import answers
 
-        instances = self._bind(data, answers=False)
+        instances = self.bind(data, answers=False, with_=with_)
         for batch, values in self._batches(instances):
             yield from answers(batch, values)
 
-    def energy(self, data: Any) -> NDArray[np.float64]:
-        """Return the least energy of the configurations that agree with the data's answers.
+    def energy(self, data: Any, *, with_: Any = None) -> NDArray[np.float64]:
+        """Return the least energy of the configurations that agree with the data.
+
+        Parameters
+        ----------
+        data : as for `predict`, with answers. Values of latent unknowns are used where the data
+            hold them.
 
         Returns
         -------
-        float64 [N]; unknowns that the data leave open are free.
+        float64 [N]; unknowns that the data leave open are free, and found by inference.
         """
         import numpy as np
 
-        instances = self._bind(data, answers=True)
+        from factorgraph.ground.energy import energies, total
+        from factorgraph.learn.shards import deal
+
+        instances = self.bind(data, answers=True, latents=True, with_=with_)
         parts = [np.zeros(0)]
-        for batch, values in self._batches(instances):
-            parts.append(batch.engine.minimum(values, batch.grounding.evidence).value[0])
+        for low, high in deal(instances, 0, BATCH_VARIABLES):
+            part = instances.part(low, high)
+            if not part.open.any():
+                found = energies(self.model.checked, part, self.weights)
+                parts.append(total(found, part.count))
+                continue
+            for batch, values in self._batches(part):
+                parts.append(batch.engine.minimum(values, batch.grounding.evidence).value[0])
         return np.concatenate(parts)
 
-    def marginals(self, data: Any, beta: float = 1.0) -> Iterator[dict[str, NDArray[np.float64]]]:
+    def energies(self, data: Any, *, with_: Any = None) -> dict[str, NDArray[np.float64]]:
+        """Return the energy by factor of the best configuration that agrees with the data.
+
+        Returns
+        -------
+        float64 [N] for each factor; their sum is `energy`.
+        """
+        import numpy as np
+
+        from factorgraph.ground.energy import energies
+        from factorgraph.learn.shards import deal
+
+        instances = self.bind(data, answers=True, latents=True, with_=with_)
+        parts: dict[str, list[NDArray[np.float64]]] = {n: [] for n in self.model.checked.factors}
+        for low, high in deal(instances, 0, BATCH_VARIABLES):
+            part = self._completed(instances.part(low, high))
+            for name, value in energies(self.model.checked, part, self.weights).items():
+                parts[name].append(value)
+        return {name: np.concatenate(values) for name, values in parts.items()}
+
+    def _completed(self, instances: Instances) -> Instances:
+        """Return instances with what the data leave open set to the best values."""
+        if not instances.open.any():
+            return instances
+        from factorgraph.ground.answers import completed
+
+        ((batch, values),) = self._batches(instances)
+        return completed(batch, values)
+
+    def marginals(
+        self, data: Any, beta: float = 1.0, *, with_: Any = None
+    ) -> Iterator[dict[str, NDArray[np.float64]]]:
         """Yield, for each instance, the probability of each value of each unknown.
 
         Yields
@@ -284,11 +524,11 @@ class Run:
         """
         from factorgraph.ground.answers import marginals
 
-        instances = self._bind(data, answers=False)
+        instances = self.bind(data, answers=False, with_=with_)
         for batch, values in self._batches(instances):
             yield from marginals(batch, values, beta)
 
-    def evaluate(self, data: Any) -> Scores:
+    def evaluate(self, data: Any, *, with_: Any = None) -> Scores:
         """Return accuracies and energy gaps on labelled data."""
         from factorgraph.ground.batch import Batch
         from factorgraph.ground.ground import ground
@@ -296,7 +536,7 @@ class Run:
         from factorgraph.learn.measure import measure
         from factorgraph.learn.shards import Crew, deal
 
-        instances = self._bind(data, answers=True)
+        instances = self.bind(data, answers=True, with_=with_)
         layout = whole(self.model.compiled, self.vocabularies)
         weights = layout.views(layout.pack(self.weights))
         module = load_module(self.model.compiled.text)
@@ -344,15 +584,26 @@ class Run:
                 "numba": numba.__version__,
             },
         }
-        save(path, self.model.text, self.weights, self.vocabularies, header)
+        energies = self.model.energy_texts
+        save(path, self.model.text, self.weights, self.vocabularies, header, energies)
 
     # -- inside
 
-    def _bind(self, data: Any, *, answers: bool) -> Instances:
+    def bind(
+        self, data: Any, *, answers: bool = True, latents: bool = False, with_: Any = None
+    ) -> Instances:
+        """Return data checked against the model, with the labels that training filled."""
         from factorgraph.data.bind import bind
 
-        records = self.model._records(data)
-        return bind(self.model.checked, records, self.vocabularies, answers=answers)
+        return bind(
+            self.model.checked,
+            self.model._records(data),
+            self.vocabularies,
+            answers=answers,
+            latents=latents,
+            shared=self.model.shared(with_),
+            skip_unknown=self.skip_unknown,
+        )
 
     def _batches(self, instances: Instances) -> Iterator[tuple[Batch, NDArray[np.float64]]]:
         """Yield graphs of a few instances with their tables filled."""
@@ -392,7 +643,7 @@ def load_run(path: str | os.PathLike[str]) -> Run:
                    if d.from_data and n not in stored.vocabularies]  # fmt: skip
         if missing:
             raise RunError(f"{folder / 'run.json'}: field `vocabularies` lacks `{missing[0]}`")
-        expected = shapes(model.compiled, stored.vocabularies)
+        expected = shapes(model.checked, stored.vocabularies)
     except ModelError as error:
         raise RunError(f"{folder}: {error}", code="E0803") from None
     for name, shape in expected.items():
@@ -442,13 +693,108 @@ def _formula(text: str) -> t.Expression:
     return tree.statements[0].value
 
 
-def _check_inference(node: t.Expression | None) -> None:
-    """Refuse an inference that cannot be run yet."""
-    if node is None:
-        return
-    name = node.name if isinstance(node, t.Name) else ""
-    if name != "exact":
-        raise not_built("this inference", node.span, hint="leave `infer` out, or say `infer exact`")
+def check_text(text: str, name: str = "<string>") -> tuple[Checked | None, tuple[FgError, ...]]:
+    """Return the Model of a text as far as it is right, and everything that is wrong with it.
+
+    For editors: nothing is raised for what is wrong with the text.
+    """
+    try:
+        included, errors = _read(text, name)
+        checked, more = _check(included, {})
+    except FgError as error:
+        return None, error.all
+    return (None if errors else checked), _sorted((*errors, *more))
+
+
+def _read(text: str, name: str) -> tuple[Included, tuple[FgError, ...]]:
+    """Return the tree of a text with its includes, and the errors of reading them."""
+    errors: list[FgError] = []
+
+    def read(path: str, shown: str) -> t.File:
+        file, found = parse_all(_text_of(path, shown), shown)
+        errors.extend(found)
+        return file
+
+    file, found = parse_all(text, name)
+    errors.extend(found)
+    included = include(file, name if os.path.exists(name) else None, read)
+    errors.extend(included.errors)
+    return included, tuple(errors)
+
+
+def _text_of(path: str, shown: str) -> str:
+    data = Path(path).read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{shown} is not UTF-8 text (byte {error.start})", code="E0012") from None
+
+
+def _check(
+    included: Included, settings: Mapping[str, float]
+) -> tuple[Checked | None, tuple[FgError, ...]]:
+    """Return the Model of a text with its second energies."""
+    errors: list[FgError] = []
+    energies: dict[str, Checked] = {}
+    for alias, other in included.energies.items():
+        inner, found = _check(other, _shared_settings(other, settings))
+        errors.extend(found)
+        if inner is not None:
+            energies[alias] = inner
+    try:
+        checked, found, poisoned = check_all(included.file, settings, energies)
+        errors.extend(found)
+        errors.extend(_losses(checked, poisoned))
+        if not errors:
+            errors.extend(_lowering(checked))
+    except RecursionError:
+        raise too_deep() from None
+    return (None if errors else checked), tuple(errors)
+
+
+def _shared_settings(included: Included, settings: Mapping[str, float]) -> dict[str, float]:
+    """Return the settings of a text that a second energy has too: their names are the same."""
+    own: set[str] = set()
+    for statement in included.file.statements:
+        if isinstance(statement, t.Let):
+            own.add(statement.name.name)
+        elif isinstance(statement, t.Size):
+            own |= {s.name.name for s in statement.sizes if s.value is not None}
+    return {name: value for name, value in settings.items() if name in own}
+
+
+def _losses(checked: Checked, poisoned: set[str]) -> list[FgError]:
+    """Return what is wrong with a text's losses, but for what only follows from other errors."""
+    try:
+        check_losses(checked)
+    except ModelError as error:
+        return [
+            e for e in error.all
+            if not (poisoned and poisoned & set(re.findall(r"\w+", e.span.text if e.span else "")))
+        ]  # fmt: skip
+    return []
+
+
+def _lowering(checked: Checked) -> list[FgError]:
+    """Return what is wrong with factors as tables: indices that leave their axis."""
+    errors: list[FgError] = []
+    for factor in checked.factors.values():
+        try:
+            lower(checked, factor)
+        except NotBuiltError:
+            continue
+        except ModelError as error:
+            errors.extend(error.all)
+    return errors
+
+
+def _sorted(errors: Sequence[FgError]) -> tuple[FgError, ...]:
+    """Return errors in the order of the text, those of other files first."""
+
+    def place(error: FgError) -> tuple[int, int]:
+        return (1, 0) if error.span is None else (0, error.span.start)
+
+    return tuple(sorted(errors, key=place)[:MOST_ERRORS])
 
 
 __all__ = ["Event", "Model", "Run", "compile", "load", "load_run"]

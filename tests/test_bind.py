@@ -102,8 +102,8 @@ def test_value(changes: dict[str, Any], code: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"k": [0, 6, 1]}, "factor `f` reads `U` at position 6 of axis 2, outside 0..5"),
-        ({"k": [0, -1, 1]}, "factor `f` reads `U` at position -1 of axis 2, outside 0..5"),
+        ({"k": [0, 6, 1]}, "factor `f` reads `U[y[t], k[t]]` at index 6 of axis 2, outside 0..5"),
+        ({"k": [0, -1, 1]}, "factor `f` reads `U[y[t], k[t]]` at index -1 of axis 2, outside 0..5"),
         (
             {"k": [5, 1, 1]},
             "factor `p` reads `x[t + g[t], 0]` at index 3 of axis 1, outside 0..2",
@@ -126,7 +126,7 @@ def test_one_variable_twice() -> None:
     with pytest.raises(
         DataError, match=re.escape("are the same variable (<data>: instance 1)")
     ) as e:
-        energy(g=[3, 1, 1])
+        list(run().predict([GOOD, GOOD | {"g": [3, 1, 1]}]))
     assert e.value.code == "E0313" and "factor `q`: `v[t]` and `v[t - g[t] + 1]`" in e.value.message
     assert e.value.span is not None and e.value.span.text == "v[t - g[t] + 1]"
     assert "guard" in str(e.value.hint)

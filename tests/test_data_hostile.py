@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
 import random
+import re
 import struct
 import tempfile
 import time
@@ -21,8 +23,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factorgraph import budget
+from factorgraph.data.column import Records
 from factorgraph.data.python import from_python
 from factorgraph.data.read import read
+from factorgraph.data.shared import read_shared
+from factorgraph.data.stream import stream
 from factorgraph.errors import BudgetError, DataError, FgError
 
 SMALL = 8_000_000
@@ -260,10 +265,10 @@ def test_files_that_are_not_there_or_not_archives(tmp_path: Path) -> None:
     (tmp_path / "text.npz").write_text("not a zip file at all")
     with pytest.raises(DataError, match="no npz archive"):
         read(tmp_path / "text.npz")
-    for name in ("data.csv", "data", ""):
-        with pytest.raises(DataError, match="no format that is read") as caught:
+    for name in ("data.xml", "data", "", "data.gz", "data.npz.gz"):
+        with pytest.raises(DataError, match="no format that is read|packed twice") as caught:
             read(name)
-        assert ".npz" in str(caught.value.hint) and ".jsonl" in str(caught.value.hint)
+        assert caught.value.code == "E0322" and "npz" in str(caught.value.hint)
 
 
 def test_unreadable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,18 +325,15 @@ def test_arrays_that_do_not_go_together(
         ('{"x": 1}\n{"x": 2}\n{"x": "a"}', r":3: field `x` holds text, but numbers at .*:1"),
         ('{"x": ["a"]}\n{"x": [true]}', r":2: field `x` holds truth values, but text at .*:1"),
         ('{"x": [null, 1]}\n{"x": [true]}', r":2: field `x` holds truth values, but numbers"),
-        ('{"x": [1, "a"]}', r":1: field `x`\[1\] is text where \[0\] is a number"),
+        ('{"x": [[1, "a"], ["b", 2]]}', r":1: field `x`\[0\]\[1\] is text where \[0\]\[0\] is a n"),
         ('{"x": [[1, 2], [true, 3]]}', r":1: field `x`\[1\]\[0\] is a truth value"),
         ('{"x": [true, "_"]}', r':1: field `x` holds the text "_" among truth values'),
         ('{"x": "_"}\n{"x": true}', r':1: field `x` holds the text "_" among truth values'),
-        (
-            '{"x": [[1, 2], [3]]}',
-            r":1: field `x`\[1\] has 1 values where \[0\] has 2; rows of different length are not",
-        ),
+        ('{"x": [[[1, 2], [3]]]}', r":1: field `x`\[0\]\[1\] has 1 values where \[0\]\[0\] has 2"),
         ('{"x": [[1], 2]}', r":1: field `x`\[1\] is a number where \[0\] is a list"),
         ('{"x": [null, [1]]}', r":1: field `x`\[1\] is a list where \[0\] is null"),
-        ('{"x": {"y": 1}}', r":1: field `x` is an object"),
-        ('{"x": [[1], [{}]]}', r":1: field `x`\[1\]\[0\] is an object"),
+        ('{"x": [{"y": 1}, 2]}', r":1: field `x`\[1\] is a number where \[0\] is an object"),
+        ('{"x": [[1], [{}]]}', r":1: field `x`\[1\]\[0\] is an object where \[0\]\[0\] is a num"),
         ('{"x": 1}\n{"x": [1]}', r":2: field `x` has 1 axes, but 0 in other instances"),
         ('{"x": [1]}\n{"x": null}', r":2: field `x` has 0 axes, but 1"),
         ('{"x": 1}\n{"x": []}', r":2: field `x` has 1 axes, but 0"),
@@ -444,6 +446,20 @@ def good_lines() -> bytes:
     return "\n".join(json.dumps(line, ensure_ascii=False) for line in lines).encode()
 
 
+def good_parts() -> bytes:
+    lines = [
+        {
+            "e": [{"a": 1, "b": [1, 2]}],
+            "s": [[0, 1.5, "C"]],
+            "r": [[1, 2], [3]],
+            "at": [1, "x"],
+        },
+        {"e": [], "s": [], "r": [[], []], "at": None},
+        {"e": [{"b": [3, 4], "a": 2}], "s": [[1, 2, "D"]] * 2, "r": [], "at": [2, "y"]},
+    ]
+    return "\n".join(map(json.dumps, lines)).encode()
+
+
 def good_archive(save: Callable[..., None]) -> bytes:
     out = io.BytesIO()
     save(
@@ -457,47 +473,236 @@ def good_archive(save: Callable[..., None]) -> bytes:
     return out.getvalue()
 
 
-SEEDS = {
-    ".jsonl": [good_lines()],
-    ".npz": [good_archive(np.savez), good_archive(np.savez_compressed)],
+def good_matrix() -> bytes:
+    out = io.BytesIO()
+    arrays: dict[str, Any] = {
+        "format": np.array(b"csr"),
+        "shape": np.array([2, 3]),
+        "data": np.array([1.0, 2]),
+        "indices": np.array([2, 0]),
+        "indptr": np.array([0, 1, 2]),
+    }
+    np.savez_compressed(out, **arrays)
+    return out.getvalue()
+
+
+COLUMNS = b"The DT _\ncat NN B\n\n# # O\r\n \nsat\tVB\tB-x\n"
+TABLE = b'g,"x[0,0]","x[0,1]",t\nA,1,2,"say ""hi"""\nA,,4,"two\nlines"\n\nB,_,5,c\xc3\xa9\r\n'
+MARKET = b"%%MatrixMarket matrix coordinate real symmetric\n% c\n3 3 3\n1 1 2.5\n3 1 -1e3\n3 2 7\n"
+ARRAY = b"%%MatrixMarket matrix array integer general\n2 2\n1\n-2\n3\n4\n"
+ALIST = b"6 3\n2 3\n1 1 2 2 1 1\n2 3 3\n1\n2\n1 3\n2 3\n2 0\n3 0\n1 3\n2 4 5\n3 4 6\n"
+OBJECT = b'{"k": 2, "w": ["a", "b"],\n "e": [{"a": 1}], "r": [[1], [2, 3]]}'
+
+
+def in_columns(path: Path) -> Records:
+    return read(path, columns=["word", "_", "y"])
+
+
+def shared(path: Path) -> object:
+    return read_shared(str(path))
+
+
+def in_blocks(path: Path) -> list[Records]:
+    names = ["word", "pos", "y"] if ".conll" in path.name else None
+    return list(stream(path, columns=names, size=20))
+
+
+SEEDS: dict[str, tuple[Callable[[Path], object], list[bytes]]] = {
+    "a.jsonl": (read, [good_lines(), good_parts()]),
+    "a.jsonl.gz": (read, [gzip.compress(good_parts(), mtime=0)]),
+    "a.npz": (read, [good_archive(np.savez), good_archive(np.savez_compressed)]),
+    "a.conll": (in_columns, [COLUMNS]),
+    "a.csv": (read, [TABLE]),
+    "b.csv": (lambda path: read(path, group="g"), [TABLE]),
+    "a.tsv": (read, [TABLE.replace(b",", b"\t")]),
+    "b.jsonl": (in_blocks, [good_lines(), good_parts()]),
+    "b.npz": (in_blocks, [good_archive(np.savez), good_archive(np.savez_compressed)]),
+    "b.conll": (in_blocks, [COLUMNS]),
+    "b.csv.gz": (in_blocks, [gzip.compress(TABLE, mtime=0)]),
+    "c.npz": (shared, [good_matrix()]),
+    "c.mtx": (shared, [MARKET, ARRAY]),
+    "c.alist": (shared, [ALIST]),
+    "c.json": (shared, [OBJECT]),
+    "c.alist.gz": (shared, [gzip.compress(ALIST, mtime=0)]),
 }
 
 
-@pytest.mark.parametrize("suffix", [".jsonl", ".npz"])
+def mutated(data: bytes, draw: random.Random) -> bytes:
+    out = bytearray(data)
+    for _ in range(draw.randint(1, 4)):
+        at = draw.randrange(len(out))
+        match draw.randrange(7):
+            case 0:
+                del out[at:]
+            case 1:
+                out[at] = draw.randrange(256)
+            case 2:
+                out[at] ^= 1 << draw.randrange(8)
+            case 3:
+                del out[at : at + draw.randint(1, 9)]
+            case 4:
+                out[at:at] = draw.choice(
+                    [
+                        b"\0",
+                        b"\xff",
+                        b"\r\n",
+                        b'"',
+                        b"\n\n",
+                        b"9" * 30,
+                        b"[" * 80,
+                        b"null",
+                        b"1e999",
+                    ]
+                )
+            case _:
+                out[at:at] = out[draw.randrange(len(out)) :][: draw.randint(1, 40)]
+        if not out:
+            break
+    return bytes(out)
+
+
+@pytest.mark.parametrize("name", SEEDS)
 @given(seed=st.integers(0, 2**32))
-@settings(deadline=None, max_examples=400)
-def test_mutations_raise_nothing_else(suffix: str, seed: int) -> None:
+@settings(deadline=None, max_examples=200)
+def test_mutations_raise_nothing_else(name: str, seed: int) -> None:
     budget.set_limit(SMALL)
     draw = random.Random(seed)
-    data = bytearray(draw.choice(SEEDS[suffix]))
-    for _ in range(draw.randint(1, 4)):
-        at = draw.randrange(len(data))
-        match draw.randrange(5):
-            case 0:
-                del data[at:]
-            case 1:
-                data[at] = draw.randrange(256)
-            case 2:
-                data[at] ^= 1 << draw.randrange(8)
-            case 3:
-                del data[at : at + draw.randint(1, 9)]
-            case _:
-                data[at:at] = data[draw.randrange(len(data)) :][: draw.randint(1, 40)]
-        if not data:
-            break
+    reader, seeds = SEEDS[name]
+    data = mutated(draw.choice(seeds), draw)
+    if draw.random() < 0.02:
+        data = draw.randbytes(draw.randrange(300))
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"a{suffix}"
+        path = Path(folder) / name
         path.write_bytes(data)
 
         def attempt() -> None:
             try:
-                records = read(path)
+                records = reader(path)
             except FgError as error:
                 assert error.message and "\n" not in str(error)
+                assert re.fullmatch(r"E0(3[2-6]\d|900)", error.code), error
             else:
-                assert records.count == len(next(iter(records.columns.values())).shape)
+                for part in records if isinstance(records, list) else [records]:
+                    if isinstance(part, Records):
+                        check(part)
 
         assert peak(attempt) < 2 * SMALL
+
+
+def check(records: Records) -> None:
+    for column in records.columns.values():
+        assert len(column.shape) == records.count and column.start[-1] == len(column.values)
+        assert (column.shape.prod(axis=1) == np.diff(column.start)).all()
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_seeds_of_mutations_are_good(name: str, tmp_path: Path) -> None:
+    reader, seeds = SEEDS[name]
+    for data in seeds:
+        (tmp_path / name).write_bytes(data)
+        assert reader(tmp_path / name)
+
+
+def packed(path: Path, unit: bytes, times: int, head: bytes = b"") -> Path:
+    with gzip.open(path, "wb", 1) as out:
+        out.write(head)
+        for _ in range(times):
+            out.write(unit)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "unit", "options"),
+    [
+        ("a.jsonl.gz", b"", b"\n" * 10**6, {}),
+        ("a.jsonl.gz", b'{"x": "', b"a" * 10**6, {}),
+        ("a.jsonl.gz", b"", b'{"x": 1}\n' * 10**5, {}),
+        ("a.conll.gz", b"", b"a B\n" * 10**5, {"columns": "w,y"}),
+        ("a.conll.gz", b"", b"a B\n\n" * 10**5, {"columns": "w,y"}),
+        ("a.conll.gz", b"", b"a" * 10**6, {"columns": "w,y"}),
+        ("a.csv.gz", b"x,y\n", b"1,2\n" * 10**5, {}),
+        ("a.csv.gz", b"x,y\n", b"," * 10**6, {}),
+        ("a.csv.gz", b"x,y\n", b'"a\n",2\n' * 10**5, {}),
+        ("a.csv.gz", b'x,y\n"', b"a\n" * 10**5, {}),
+        ("a.csv.gz", b"", b"x," * 10**5, {}),
+        ("a.csv.gz", b"x,y\n", b"1,2\n" * 10**5, {"group": "x"}),
+    ],
+)
+def test_packed_bombs(tmp_path: Path, name: str, head: bytes, unit: bytes, options: Any) -> None:
+    budget.set_limit(1_000_000)
+    path = packed(tmp_path / name, unit, 10, head)
+
+    def attempt() -> None:
+        with pytest.raises(FgError) as caught:
+            read(path, **options)
+        assert caught.value.code in ("E0900", "E0327", "E0349")
+
+    assert peak(attempt) < 2_500_000
+
+
+@pytest.mark.parametrize("name", ["a.mtx.gz", "a.alist.gz", "a.json.gz"])
+def test_packed_bombs_of_shared_data(tmp_path: Path, name: str) -> None:
+    heads = {
+        "a.mtx.gz": b"%%MatrixMarket matrix coordinate pattern general\n9 9 3000000\n",
+        "a.alist.gz": b"3000000 3\n",
+        "a.json.gz": b'{"x": [',
+    }
+    path = packed(tmp_path / name, b"1 1\n" * 10**5, 30, heads[name])
+
+    def attempt() -> None:
+        with pytest.raises(FgError) as caught:
+            read_shared(str(path))
+        assert caught.value.code in ("E0900", "E0327")
+
+    assert peak(attempt) < 2 * SMALL
+
+
+def test_a_packed_file_larger_than_the_budget_streams(tmp_path: Path) -> None:
+    budget.set_limit(1_000_000)
+    path = packed(tmp_path / "a.conll.gz", (b"a" * 40 + b" B\nc D\n\n") * 10**4, 4)
+    with pytest.raises(BudgetError):
+        read(path, columns="w,y")
+
+    def attempt() -> None:
+        assert sum(block.count for block in stream(path, columns="w,y")) == 40_000
+
+    assert peak(attempt) < 3_000_000
+
+
+def test_packed_files_that_are_damaged(tmp_path: Path) -> None:
+    whole = gzip.compress(good_lines() * 50)
+    for data in (
+        whole[:-4],
+        whole[:40],
+        b"",
+        whole + b"more",
+        b"plain text",
+        whole[:-8] + b"\0" * 8,
+    ):
+        (tmp_path / "a.jsonl.gz").write_bytes(data)
+        with pytest.raises(DataError) as caught:
+            read(tmp_path / "a.jsonl.gz")
+        assert caught.value.code == ("E0346" if data else "E0323")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("{" + ", ".join(f'"k{i}": 1' for i in range(20_000)) + "}", "E0900"),
+        ('{"x": {' + ", ".join(f'"k{i}": 1' for i in range(20_000)) + "}}", "E0900"),
+        ('{"x": [' + "1, " * 100_000 + '"a"]}', "E0332"),
+        ('{"x": [' + "[1, 2], " * 20_000 + "[3]]}\n" + '{"x": [[[1]]]}', "E0334"),
+    ],
+)
+def test_many_parts(tmp_path: Path, text: str, code: str) -> None:
+    (tmp_path / "a.jsonl").write_text(text)
+
+    def attempt() -> None:
+        with pytest.raises(FgError) as caught:
+            read(tmp_path / "a.jsonl")
+        assert caught.value.code == code
+
+    assert peak(attempt) < 4 * SMALL
 
 
 @pytest.mark.parametrize("seed", range(3))

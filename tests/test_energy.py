@@ -61,6 +61,10 @@ class Trial:
             {k: v for k, v in d.items() if k not in self.slow.unknowns()} for d in self.data
         ]
 
+    def without_latents(self) -> list[dict[str, Any]]:
+        latents = self.slow.unknowns("latent")
+        return [{k: v for k, v in d.items() if k not in latents} for d in self.data]
+
     def world(self, i: int) -> Any:
         return self.slow.instance(self.data[i], self.weights)
 
@@ -94,7 +98,7 @@ def trial(name: str, seed: int = 0) -> Trial:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_observed(name: str, seed: int) -> None:
     found = trial(name, seed)
-    energy = found.run.energy(found.data)
+    energy = found.run.energy(found.without_latents())
     truth = [found.least(i, found.only_answers(i)) for i in range(len(found.data))]
     np.testing.assert_allclose(energy, truth, **close)
 
@@ -106,10 +110,21 @@ def hide(value: Any, rng: Any) -> Any:
 
 
 @each_case
+def test_whole_configuration(name: str) -> None:
+    """With every latent given too, the energy is that of the configuration, by factor."""
+    found = trial(name)
+    parts = found.run.energies(found.data)
+    for i, data in enumerate(found.data):
+        truth = found.world(i).energies({u: data[u] for u in found.slow.unknowns()})
+        assert list(parts) == list(truth)
+        np.testing.assert_allclose([p[i] for p in parts.values()], list(truth.values()), **close)
+
+
+@each_case
 def test_partly_hidden(name: str) -> None:
     found = trial(name)
     data, truth = [], []
-    for i, whole_instance in enumerate(found.data):
+    for i, whole_instance in enumerate(found.without_latents()):
         hidden = {a: hide(v, found.rng) for a, v in found.only_answers(i).items()}
         data.append(copy.deepcopy(whole_instance) | hidden)
         truth.append(found.least(i, hidden))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from factorgraph.cli import options as o
 
 
@@ -10,25 +14,46 @@ def check(
     loss: o.Loss = None,
     set_: o.Settings = None,
     without: o.Without = None,
+    pedantic: Annotated[
+        bool, typer.Option("--pedantic", help="Warn of what is legal, but hardly meant.")
+    ] = False,
     json: o.Json = False,
 ) -> None:
-    """Check a model: names, kinds, shapes, its loss."""
+    """Check a model: names, kinds, shapes, its loss; every error in one run."""
+    import sys
+
     checked = o.model(model, loss=loss, settings_=set_, without=without)
+    warnings = checked.warnings(pedantic=pedantic)
     probes = [] if checked.loss is None else [str(p) for p in checked.loss.probes]
-    factors = len(checked.compiled.programs)
+    missing = checked.missing() if checked.has_loss else None
+    factors = len(checked.checked.factors)
     if json:
+        for warning in warnings:
+            o.say_json(warning.as_dict())
         o.say_json(
             {
                 "ok": True,
                 "file": checked.name,
                 "factors": factors,
-                "loss": None if checked.loss is None else checked.loss.name,
+                "loss": checked.loss_text,
                 "probes": probes,
+                "warnings": len(warnings),
+                "trains": checked.has_loss and missing is None,
+                "missing": None if missing is None else missing.message,
             }
         )
         return
     from factorgraph.source import visible
 
+    for warning in warnings:
+        sys.stderr.write(warning.report() + "\n")
     plural = "" if factors == 1 else "s"
-    said = "no loss" if checked.loss is None else f"loss {checked.loss.name}: {', '.join(probes)}"
+    said = "no loss"
+    if checked.has_loss:
+        said = f"loss {checked.loss_text}: {', '.join(probes)}" if probes else (
+            f"loss {checked.loss_text}"
+        )  # fmt: skip
     o.say(visible(f"{checked.name}: fine; {factors} factor{plural}; {said}"))
+    if missing is not None:
+        place = f" (line {missing.span.line})" if missing.span else ""
+        o.say(visible(f"  to train it, this is missing{place}: {missing.message}"))

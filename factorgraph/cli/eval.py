@@ -9,19 +9,28 @@ def eval_(
     model: o.ModelPath,
     data: o.DataPath,
     weights: o.RunPath,
+    with_: o.With = None,
+    columns: o.Columns = None,
+    group: o.Group = None,
+    unknown: o.Unknown = o.Missing.error,
     without: o.Without = None,
     only: o.Only = None,
     budget_memory: o.Budget = None,
     json: o.Json = False,
 ) -> None:
     """Compare a run's answers with labelled data."""
+    from factorgraph.learn.measure import together
     from factorgraph.pipeline import fits, load_run
 
     o.limit(budget_memory)
     run = load_run(weights)
     fits(run, o.model(model, without=without))
-    records = o.records(data, run.model, only)
-    scores = run.evaluate(records)
+    run.skip_unknown = unknown is o.Missing.skip
+    parts = [
+        run.evaluate(records, with_=with_)
+        for records in o.stream(data, run.model, only, columns=columns, group=group)
+    ]
+    scores = together(parts, list(run.model.checked.answers))
     if json:
         o.say_json(scores.as_dict())
         return

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from factorgraph.cli import options as o
+
+if TYPE_CHECKING:
+    from factorgraph.pipeline import Run
 
 
 def infer(
@@ -20,15 +25,18 @@ def infer(
         bool, typer.Option("--marginals", help="Add the probability of each value.")
     ] = False,
     beta: Annotated[float, typer.Option(help="Inverse temperature of the marginals.")] = 1.0,
+    with_: o.With = None,
+    columns: o.Columns = None,
+    group: o.Group = None,
+    unknown: o.Unknown = o.Missing.error,
     without: o.Without = None,
     only: o.Only = None,
     budget_memory: o.Budget = None,
     json: o.Json = True,
 ) -> None:
     """Answer: one JSON object a line for each instance, in order."""
-    import json as js
-
     from factorgraph.errors import UsageError
+    from factorgraph.files import writing
     from factorgraph.pipeline import fits, load_run
 
     o.limit(budget_memory)
@@ -36,16 +44,30 @@ def infer(
         raise UsageError("--beta is a positive number")
     run = load_run(weights)
     fits(run, o.model(model, without=without))
-    records = o.records(data, run.model, only)
-    beliefs: Any = run.marginals(records, beta) if marginals else None
-    lines = []
-    for answer in run.predict(records):
+    run.skip_unknown = unknown is o.Missing.skip
+
+    def lines() -> Iterator[str]:
+        for records in o.stream(data, run.model, only, columns=columns, group=group):
+            yield from _lines(run, records, beta if marginals else None, with_)
+
+    if output == "-":
+        for line in lines():
+            o.say(line)
+        return
+    o.keep_inputs(output, model, data)
+    try:
+        with writing(Path(output)) as write:
+            for line in lines():
+                write(line.encode() + b"\n")
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written: {error.strerror}") from None
+
+
+def _lines(run: Run, records: Any, beta: float | None, with_: list[str] | None) -> Iterator[str]:
+    import json as js
+
+    beliefs: Any = run.marginals(records, beta, with_=with_) if beta is not None else None
+    for answer in run.predict(records, with_=with_):
         if beliefs is not None:
             answer["marginals"] = {name: b.tolist() for name, b in next(beliefs).items()}
-        line = js.dumps(o.plain(answer), allow_nan=False)
-        if output == "-":
-            o.say(line)
-        else:
-            lines.append(line + "\n")
-    if output != "-":
-        o.write(output, "".join(lines), model, data)
+        yield js.dumps(o.plain(answer), allow_nan=False)

@@ -2,73 +2,167 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from factorgraph.cli import options as o
 
+if TYPE_CHECKING:
+    from factorgraph.data.column import Records
+    from factorgraph.pipeline import Model, Run
+
 
 def info(
     model: o.ModelPath,
     data: Annotated[str | None, typer.Argument(metavar="[DATA]", help="Data to ground it.")] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option("--weights", "-w", metavar="RUN", help="Weights; else the initial ones."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the initial weights.")] = 0,
+    with_: o.With = None,
+    columns: o.Columns = None,
+    group: o.Group = None,
     set_: o.Settings = None,
     without: o.Without = None,
     only: o.Only = None,
     budget_memory: o.Budget = None,
     json: o.Json = False,
 ) -> None:
-    """Show roles, shapes and scopes; with data also the graph, its tables and memory."""
+    """Show roles, shapes, scopes and kinds; with data also the graph, its tables, memory and the
+    energy of the data's configurations by factor."""
     from factorgraph.compiler.describe import model_as_dict, model_as_text
 
     o.limit(budget_memory)
     built = o.model(model, settings_=set_, without=without)
-    graph = _graph(built, data, only) if data is not None else None
+    out = model_as_dict(built.checked)
+    lines = [model_as_text(built.checked)]
+    kinds = _kinds(built)
+    out["kinds"] = kinds
+    lines.append("")
+    lines += [f"  {name}: {said}" for name, said in kinds.items()]
+    if data is not None:
+        records = o.records(data, built, only, columns=columns, group=group)
+        run = _run(built, weights, seed, records, with_)
+        graph = _graph(run, records, with_)
+        energies = _energies(run, records, with_)
+        out |= {"graph": graph, "energies": energies}
+        lines += ["", *_graph_lines(graph), "", *_energy_lines(energies)]
     if json:
-        out = model_as_dict(built.checked)
-        if graph is not None:
-            out["graph"] = graph
         o.say_json(out)
-        return
-    o.say(model_as_text(built.checked))
-    if graph is not None:
-        from factorgraph.budget import human
-
-        o.say("")
-        o.say(f"{graph['instances']} instances, {graph['variables']} unknowns")
-        for name, group in graph["factors"].items():
-            o.say(
-                f"  {name}: {group['rows']} rows of arity {group['arity']}, "
-                f"{group['tables']} tables of {group['entries']} entries, "
-                f"{human(group['bytes'])}"
-            )
-        o.say(f"inference: {graph['inference']}")
+    else:
+        o.say("\n".join(lines))
 
 
-def _graph(built: Any, data: str, only: list[str] | None) -> dict[str, Any]:
-    from factorgraph.data.bind import bind
+def _kinds(built: Model) -> dict[str, str]:
+    """Return what each factor becomes."""
+    from factorgraph.compiler.recognise import recognise
+
+    compiled = built.compiled
+    tables = {p.name: p for p in compiled.programs}
+    out = {}
+    for name in built.checked.factors:
+        if name in tables:
+            program = tables[name]
+            shared = "one table for all rows" if program.shareable and not program.slots else (
+                "rows with equal data share a table" if program.shareable else "a table a row"
+            )  # fmt: skip
+            out[name] = f"table, {shared}"
+        else:
+            reason = compiled.evaluated[name].message.removesuffix(": not built yet")
+            out[name] = f"evaluated at configurations (no table: {reason})"
+        found = recognise(built.checked, built.checked.factors[name])
+        if found is not None:
+            out[name] = f"{found.says}; {out[name]}"
+    return out
+
+
+def _run(
+    built: Model, weights: str | None, seed: int, records: Records, with_: list[str] | None
+) -> Run:
+    from factorgraph.pipeline import fits, load_run
+
+    if weights is None:
+        return built.init(seed, records, with_=with_)
+    run = load_run(weights)
+    fits(run, built)
+    return run
+
+
+def _graph(run: Run, records: Records, with_: list[str] | None) -> dict[str, Any]:
     from factorgraph.engine.choose import choose
-    from factorgraph.errors import InferenceError
+    from factorgraph.errors import InferenceError, NotBuiltError
     from factorgraph.ground.ground import ground
 
-    instances = bind(built.checked, o.records(data, built, only))
-    structure = ground(built.compiled, instances).structure
+    instances = run.bind(records, with_=with_)
+    out: dict[str, Any] = {
+        "instances": instances.count,
+        "variables": int(instances.variables.sum()),
+    }
+    try:
+        structure = ground(run.model.compiled, instances).structure
+    except NotBuiltError as error:
+        return out | {"factors": {}, "inference": error.message}
     try:
         reason = choose(structure).reason
     except InferenceError as error:
         reason = error.message
-    return {
-        "instances": structure.instances,
-        "variables": structure.variables,
-        "factors": {
-            g.name: {
-                "rows": len(g.table),
-                "arity": len(g.cards),
-                "tables": g.distinct,
-                "entries": g.states,
-                "bytes": 8 * g.size + g.scope.nbytes + g.table.nbytes,
-            }
-            for g in structure.groups
-        },
-        "inference": reason,
+    factors = {
+        g.name: {
+            "rows": len(g.table),
+            "arity": len(g.cards),
+            "tables": g.distinct,
+            "entries": g.states,
+            "bytes": 8 * g.size + g.scope.nbytes + g.table.nbytes,
+        }
+        for g in structure.groups
     }
+    return out | {"factors": factors, "inference": reason}
+
+
+def _graph_lines(graph: dict[str, Any]) -> list[str]:
+    from factorgraph.budget import human
+
+    lines = [f"{graph['instances']} instances, {graph['variables']} finite unknowns"]
+    lines += [
+        f"  {name}: {group['rows']} rows of arity {group['arity']}, "
+        f"{group['tables']} tables of {group['entries']} entries, {human(group['bytes'])}"
+        for name, group in graph["factors"].items()
+    ]
+    return [*lines, f"inference: {graph['inference']}"]
+
+
+def _energies(run: Run, records: Records, with_: list[str] | None) -> dict[str, Any]:
+    """Return the energies of the data's configurations by factor, or why there are none."""
+    from factorgraph.errors import DataError, InferenceError, NotBuiltError
+
+    try:
+        found = run.energies(records, with_=with_)
+    except (NotBuiltError, InferenceError) as error:
+        return {"missing": f"the data leave unknowns open, and {error.message}"}
+    except DataError as error:
+        if error.code != "E0319":
+            raise
+        return {"missing": error.message}
+    return {name: values.tolist() for name, values in found.items()}
+
+
+def _energy_lines(energies: dict[str, Any]) -> list[str]:
+    if "missing" in energies:
+        return [f"energy: {energies['missing']}"]
+    count = len(next(iter(energies.values()))) if energies else 0
+    shown = min(count, 5)
+    width = max([len(name) for name in energies] + [6])
+    head = f"{'energy':<{width}}  " + "  ".join(f"{f'instance {i}':>12}" for i in range(shown))
+    lines = [head + f"  {'sum':>12}"]
+    totals = [0.0] * count
+    for name, values in energies.items():
+        totals = [a + b for a, b in zip(totals, values, strict=True)]
+        lines.append(_energy_line(name, values, shown, width))
+    return [*lines, _energy_line("total", totals, shown, width)]
+
+
+def _energy_line(name: str, values: list[float], shown: int, width: int) -> str:
+    numbers = "  ".join(f"{v:12.6g}" for v in [*values[:shown], sum(values)])
+    return f"{name:<{width}}  {numbers}"

@@ -16,8 +16,11 @@ from factorgraph.cli.cache import cache
 from factorgraph.cli.check import check
 from factorgraph.cli.compile import compile_
 from factorgraph.cli.eval import eval_
+from factorgraph.cli.fmt import fmt
 from factorgraph.cli.infer import infer
 from factorgraph.cli.info import info
+from factorgraph.cli.lsp import lsp
+from factorgraph.cli.mock import mock
 from factorgraph.cli.options import ReaderGone
 from factorgraph.cli.train import train
 from factorgraph.errors import FgError
@@ -37,6 +40,9 @@ app.command("train")(train)
 app.command("eval")(eval_)
 app.command("infer")(infer)
 app.command("info")(info)
+app.command("fmt")(fmt)
+app.command("mock")(mock)
+app.command("lsp")(lsp)
 app.command("cache")(cache)
 
 
@@ -121,7 +127,8 @@ def _tell(error: FgError, as_json: bool) -> None:
     if as_json:
         from factorgraph.cli.options import say_json
 
-        say_json(error.as_dict())
+        for one in error.all:
+            say_json(one.as_dict())
     sys.stderr.write(error.report() + "\n")
 
 

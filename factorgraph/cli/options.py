@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from factorgraph.errors import UsageError
+from factorgraph.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from factorgraph.data.column import Records
     from factorgraph.pipeline import Model
 
+
+class Missing(StrEnum):
+    """What to do with labels that training has not seen."""
+
+    error = "error"
+    skip = "skip"
+
+
 ModelPath = Annotated[str, typer.Argument(metavar="MODEL", help="A .fg file; - reads stdin.")]
 DataPath = Annotated[
-    str, typer.Argument(metavar="DATA", help="Data: .npz or .jsonl; - reads jsonl from stdin.")
+    str,
+    typer.Argument(
+        metavar="DATA", help="Data: .npz, .jsonl, .csv or columns; - reads jsonl from stdin."
+    ),
 ]
 RunPath = Annotated[
     str, typer.Option("--weights", "-w", metavar="RUN", help="The run folder of a training.")
@@ -37,6 +50,24 @@ Only = Annotated[
     typer.Option(
         "--only", metavar="FIELD=VALUES", help="Use some instances: fold=1..9, fold!=0, id=3,5."
     ),
+]
+With = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with", metavar="FILE", help="Data that all instances share: FILE or NAME=FILE."
+    ),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option("--columns", metavar="NAMES", help="Columns of a text file: word,pos,y."),
+]
+Group = Annotated[
+    str | None,
+    typer.Option("--group", metavar="COLUMN", help="Rows of a table with equal values are one."),
+]
+Unknown = Annotated[
+    Missing,
+    typer.Option("--unknown", help="Instances with labels that training has not seen."),
 ]
 Budget = Annotated[
     str | None, typer.Option("--budget-memory", metavar="BYTES", help="Refuse to take more: 2G.")
@@ -85,7 +116,14 @@ def model(
     return pipeline.load(path, **options)
 
 
-def records(path: str, model: Model, only: list[str] | None) -> Records:
+def records(
+    path: str,
+    model: Model,
+    only: list[str] | None,
+    *,
+    columns: str | None = None,
+    group: str | None = None,
+) -> Records:
     """Read the data that a command is about."""
     from factorgraph.data.bind import wanted
     from factorgraph.data.read import read
@@ -94,10 +132,57 @@ def records(path: str, model: Model, only: list[str] | None) -> Records:
     fields = wanted(model.checked)
     for condition in only or []:
         fields.add(condition.partition("=")[0].strip().removesuffix("!").strip())
-    found = read(path, fields)
+    found = read(path, fields, columns=names(columns), group=group)
     for condition in only or []:
         found = select(found, condition)
     return found
+
+
+def stream(
+    path: str,
+    model: Model,
+    only: list[str] | None,
+    *,
+    columns: str | None = None,
+    group: str | None = None,
+) -> Iterator[Records]:
+    """Yield the data that a command is about in blocks, so that they need not fit into memory."""
+    from factorgraph.data.bind import wanted
+    from factorgraph.data.select import chosen
+    from factorgraph.data.stream import stream as blocks
+
+    fields = wanted(model.checked)
+    for condition in only or []:
+        fields.add(condition.partition("=")[0].strip().removesuffix("!").strip())
+    some = False
+    for block in blocks(path, fields, columns=names(columns), group=group):
+        found: Records | None = block
+        for condition in only or []:
+            found = chosen(found, condition) if found is not None else None
+        if found is not None:
+            some = True
+            yield found
+    if not some and only:
+        raise DataError(f"no instance of {path} has {' and '.join(only)}", code="E0331")
+
+
+def keep_inputs(output: str, *inputs: str) -> None:
+    """Refuse to write over what is read.
+
+    Raises
+    ------
+    UsageError : where the output is one of the inputs.
+    """
+    import os
+
+    for path in inputs:
+        if os.path.exists(output) and os.path.exists(path) and os.path.samefile(output, path):
+            raise UsageError(f"{output} is read and cannot be written at the same time")
+
+
+def names(columns: str | None) -> list[str] | None:
+    """Return the names of ``--columns a,b,c``."""
+    return None if columns is None else [name.strip() for name in columns.split(",")]
 
 
 def limit(budget: str | None) -> None:
@@ -115,14 +200,11 @@ def write(output: str, text: str, *inputs: str) -> None:
     ------
     UsageError : where the file is one of the inputs, or cannot be written.
     """
-    import os
     from pathlib import Path
 
     from factorgraph.files import write as write_file
 
-    for path in inputs:
-        if os.path.exists(output) and os.path.exists(path) and os.path.samefile(output, path):
-            raise UsageError(f"{output} is read and cannot be written at the same time")
+    keep_inputs(output, *inputs)
     try:
         write_file(Path(output), text.encode())
     except OSError as error:

@@ -25,6 +25,9 @@ def train(
     set_: o.Settings = None,
     without: o.Without = None,
     only: o.Only = None,
+    with_: o.With = None,
+    columns: o.Columns = None,
+    group: o.Group = None,
     tolerance: Annotated[
         float, typer.Option(min=0.0, help="Converged at this gradient norm, relative to weights.")
     ] = 1e-4,
@@ -42,12 +45,8 @@ def train(
     """Train a model on data and write a run folder."""
     o.limit(budget_memory)
     built = o.model(model, loss=loss, settings_=set_, without=without)
-    if built.loss is None:
-        from factorgraph.errors import UsageError
-
-        raise UsageError("the model has no loss", hint="add `loss nll`, or say --loss nll")
-    compiled = built.compiled  # errors of the model come before the data are read
-    records = o.records(data, built, only)
+    built.trainable()  # errors of the model come before the data are read
+    records = o.records(data, built, only, columns=columns, group=group)
     from factorgraph.learn.events import Event
     from factorgraph.learn.folder import Log, prepare
 
@@ -66,11 +65,12 @@ def train(
             progress=progress_,
             max_iterations=max_iterations,
             threads=threads,
+            with_=with_,
             on_event=hear,
             stop=stop,
         )
     run.store(folder)
-    assert run.finished is not None and compiled is built.compiled
+    assert run.finished is not None
     if json:
         o.say_json({"run": output, **run.finished.as_dict()})
     elif not quiet:

@@ -2,20 +2,58 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 from factorgraph.compiler.emit import extent
 from factorgraph.compiler.module import Compiled, show_loss
 from factorgraph.model.expression import show
-from factorgraph.model.model import FactorDeclaration, IndexSet, Model
+from factorgraph.model.model import (
+    FactorDeclaration,
+    Given,
+    IndexSet,
+    MapLayer,
+    Model,
+    Unknown,
+)
 
 
 def _axes(axes: tuple[IndexSet, ...]) -> str:
     return f"[{', '.join(a.name for a in axes)}]" if axes else ""
 
 
-def _states(values: IndexSet) -> int | None:
-    return values.fixed
+def _states(unknown: Unknown) -> int | None:
+    """Return how many values a variable has, None where the text does not tell."""
+    count = 1
+    for values in [f.values for f in unknown.fields] or [unknown.values]:
+        if values is None or values.fixed is None or unknown.sequence is not None:
+            return None
+        count *= values.fixed
+    return count
+
+
+def type_name(slot: Given | Unknown) -> str:
+    """Return the type of a slot as it is written."""
+    if isinstance(slot, Unknown) and slot.sequence is not None:
+        return f"{slot.sequence.sort} of ({', '.join(f.name for f in slot.fields)})"
+    if slot.fields:
+        inside = (f"{f.name}: {f.values.name if f.values else f.kind.sort}" for f in slot.fields)
+        return f"({', '.join(inside)})"
+    if slot.values is not None:
+        return slot.values.name
+    if isinstance(slot, Unknown) and (slot.low > -inf or slot.high < inf):
+        return f"real({slot.low:g}, {slot.high:g})"
+    return slot.kind.sort
+
+
+def layer_text(layer: MapLayer) -> str:
+    """Return a map's layer as it is written."""
+    inside = [layer_text(x) for x in layer.layers] or [show(s) for s in layer.sizes]
+    if layer.sort in ("mlp", "conv") and layer.act != ("relu" if layer.sort == "mlp" else "none"):
+        inside.append(f"act = {layer.act}")
+    if layer.pad != "none":
+        inside.append(f"pad = {layer.pad}")
+    return f"{layer.sort}({', '.join(inside)})"
 
 
 def binders(factor: FactorDeclaration) -> str:
@@ -43,7 +81,7 @@ def model_as_dict(model: Model) -> dict[str, Any]:
         "givens": {
             g.name: {
                 "shape": [a.name for a in g.axes],
-                "type": g.values.name if g.values is not None else g.kind.sort,
+                "type": type_name(g),
             }
             for g in model.givens.values()
         },
@@ -51,8 +89,8 @@ def model_as_dict(model: Model) -> dict[str, Any]:
             u.name: {
                 "role": u.role,
                 "shape": [a.name for a in u.axes],
-                "type": u.values.name,
-                "states": _states(u.values),
+                "type": type_name(u),
+                "states": _states(u),
             }
             for u in model.unknowns.values()
         },
@@ -60,11 +98,13 @@ def model_as_dict(model: Model) -> dict[str, Any]:
             p.name: {
                 "shape": [a.fixed if a.fixed is not None else a.name for a in p.axes],
                 "initial": list(p.initial),
+                "constraint": p.constraint,
                 "l1": p.l1,
                 "l2": p.l2,
             }
             for p in model.params.values()
         },
+        "maps": {m.name: layer_text(m.layer) for m in model.maps.values()},
         "factors": {
             f.name: {
                 "hard": f.hard,
@@ -91,15 +131,18 @@ def model_as_text(model: Model) -> str:
     for name, value in model.constants.items():
         lines.append(("constant", name, f"{value}"))
     for g in model.givens.values():
-        kind = g.values.name if g.values is not None else g.kind.sort
-        lines.append(("given", g.name + _axes(g.axes), kind))
+        lines.append(("given", g.name + _axes(g.axes), type_name(g)))
     for u in model.unknowns.values():
-        states = _states(u.values)
+        states = _states(u)
         count = "" if states is None else f", {states} states"
-        lines.append((u.role, u.name + _axes(u.axes), u.values.name + count))
+        lines.append((u.role, u.name + _axes(u.axes), type_name(u) + count))
     for p in model.params.values():
         terms = [f"{n}({c:g})" for n, c in (("l1", p.l1), ("l2", p.l2)) if c]
-        lines.append(("param", p.name + _axes(p.axes), " + ".join(terms) or "not regularised"))
+        held = "" if p.constraint == "real" else f"{p.constraint}; "
+        said = " + ".join(terms) or "not regularised"
+        lines.append(("param", p.name + _axes(p.axes), held + said))
+    for m in model.maps.values():
+        lines.append(("map", m.name, layer_text(m.layer)))
     for f in model.factors.values():
         scope = ", ".join(show(r) for r in f.scope) or "no unknown"
         word = "hard" if f.hard else "factor"

@@ -13,6 +13,7 @@ from math import isinf
 from factorgraph.compiler.differentiate import derivative
 from factorgraph.compiler.program import (
     InPlace,
+    Lookup,
     Program,
     Reduction,
     Slot,
@@ -204,6 +205,7 @@ class _Emitter:
         for k in range(len(p.terms)):
             names += [f"at{k}", f"by{k}", f"o{k}"]
         names += [f"r{k + 1}" for k in range(len(p.spaces))]
+        names += [f"l{k}" for k in range(len(p.lookups))]
         names += [f"n_{name}" for name in self.domains]
         return names
 
@@ -215,6 +217,8 @@ class _Emitter:
         match e:
             case State():
                 return f"y{e.axis}"
+            case Lookup():
+                return f"l{e.number}[y{e.state.axis}]"
             case Variable():
                 return self.loop_index[e]
             case DomainSize():
@@ -480,26 +484,21 @@ def extent(values: IndexSet) -> str:
     return str(values.fixed)
 
 
-def factor(program: Program, storage: Storage, train: bool) -> tuple[list[str], list[str]]:
-    """Return the source lines of a factor's functions, and its arguments' names.
+def factor(program: Program, storage: Storage) -> tuple[list[str], list[str], NotBuiltError | None]:
+    """Return the source lines of a factor's functions, its arguments' names, and why it has no
+    gradient if it has none.
 
     Parameters
     ----------
     storage : the order in which each param's axes are stored.
-    train : whether gradients are needed; where they cannot be had yet and are not, they are
-        left out.
-
-    Raises
-    ------
-    NotBuiltError : where gradients are needed and cannot be had yet.
     """
     emitter = _Emitter(program, storage)
     lines = [f"# {comment(program.factor.span.text)}", ""]
     lines += emitter.energy()
+    missing = None
     if program.params:
         try:
             lines += ["", "", *emitter.gradient()]
-        except NotBuiltError:
-            if train:
-                raise
-    return lines, emitter.arguments()
+        except NotBuiltError as error:
+            missing = error
+    return lines, emitter.arguments(), missing

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from factorgraph.errors import UsageError, did_you_mean
 from factorgraph.source import Span
 from factorgraph.syntax import tree as t
+from factorgraph.syntax.include import Included
 
 
 def without(file: t.File, names: Sequence[str]) -> str:
@@ -31,30 +32,62 @@ def without(file: t.File, names: Sequence[str]) -> str:
 
 
 def flatten(
-    file: t.File, settings: Mapping[str, float], loss: str | None, used: Sequence[str]
+    included: Included, settings: Mapping[str, float], loss: str | None, used: Sequence[str]
 ) -> str:
-    """Return the text with constants set, the loss chosen and library definitions written out."""
-    edits: list[tuple[Span, str]] = []
-    chosen = False
-    for statement in file.statements:
-        if isinstance(statement, t.Let) and statement.name.name in settings:
-            edits.append((statement.value.span, _number(settings[statement.name.name])))
-        elif isinstance(statement, t.Size):
-            for sized in statement.sizes:
-                if sized.value is not None and sized.name.name in settings:
-                    edits.append((sized.value.span, _number(settings[sized.name.name])))
-        elif isinstance(statement, t.LossChoice) and loss is not None:
-            edits.append((statement.value.span, loss))
-            chosen = True
-    text = file.source.text
-    for span, new in sorted(edits, key=lambda e: -e[0].start):
-        text = text[: span.start] + new + text[span.stop :]
-    text = text.rstrip() + "\n"
+    """Return the text with its includes written out, constants set, the loss chosen and library
+    definitions added."""
+    chosen = any(isinstance(s, t.LossChoice) for s in included.file.statements)
+    text = _written(included, settings, loss).rstrip() + "\n"
     if loss is not None and not chosen:
         text += f"loss {loss}\n"
     for definition in used:
         text += definition.strip() + "\n"
     return text
+
+
+def _written(included: Included, settings: Mapping[str, float], loss: str | None) -> str:
+    """Return the text of a file with its edits made."""
+    edits: list[tuple[Span, str]] = []
+    for statement in included.top.statements:
+        if isinstance(statement, t.Use):
+            if statement.alias is not None:
+                edits.append((statement.path.span, f'"{statement.alias.name}.fg"'))
+                continue
+            inside = [_edited(s, settings, loss) for s in included.parts[statement.span.start]]
+            edits.append((statement.span, "\n".join(inside)))
+        else:
+            edits += _edits(statement, settings, loss)
+    return _apply(included.top.source.text, edits, 0)
+
+
+def _edited(statement: t.Statement, settings: Mapping[str, float], loss: str | None) -> str:
+    span = statement.span
+    return _apply(span.text, _edits(statement, settings, loss), span.start)
+
+
+def _apply(text: str, edits: list[tuple[Span, str]], first: int) -> str:
+    for span, new in sorted(edits, key=lambda e: -e[0].start):
+        text = text[: span.start - first] + new + text[span.stop - first :]
+    return text
+
+
+def _edits(
+    statement: t.Statement, settings: Mapping[str, float], loss: str | None
+) -> list[tuple[Span, str]]:
+    """Return what changes in a statement: settings, and the choice of the loss."""
+    if isinstance(statement, t.Use) and statement.alias is not None:
+        return [(statement.path.span, f'"{statement.alias.name}.fg"')]
+    if isinstance(statement, t.Let) and statement.name.name in settings:
+        return [(statement.value.span, _number(settings[statement.name.name]))]
+    if isinstance(statement, t.Size):
+        return [
+            (sized.value.span, _number(settings[sized.name.name]))
+            for sized in statement.sizes
+            if sized.value is not None and sized.name.name in settings
+        ]
+    if isinstance(statement, t.LossChoice) and loss is not None:
+        return [(statement.value.span, loss)]
+    return []
 
 
 def _number(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Loss formulas: from the tree to probes of the model and a formula over their values.
+"""Loss formulas: from the typed formula to probes of the model and arithmetic over their values.
 
 A loss sees the model only through probes: the least energy or the free energy of a region of
 configurations. A formula over them is differentiated like any other expression; the slopes are
@@ -7,37 +7,61 @@ the weights with which each probe's cotangents enter the gradient.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from math import inf
 
 from factorgraph.compiler.differentiate import derivative
-from factorgraph.errors import ModelError, did_you_mean
+from factorgraph.errors import NotBuiltError
 from factorgraph.model.expression import (
-    BIT,
-    INT,
     REAL,
     Apply,
     Const,
     Expr,
-    fixed_value,
+    LetRead,
+    MapRead,
+    Read,
+    Reduce,
+    SizeOf,
     is_larger,
-    show,
+    walk,
 )
-from factorgraph.model.functions import UNARY, apply
-from factorgraph.model.library import standard
+from factorgraph.model.formula import check_formula
+from factorgraph.model.library import is_standard
+from factorgraph.model.loss import (
+    Coordinate,
+    EnergyAt,
+    Extremum,
+    Formula,
+    Gradient,
+    IsObserved,
+    Laplacian,
+    LossRead,
+    OverCoordinates,
+    OverDraws,
+    RegionEnergy,
+    SpellingIn,
+    ValueIn,
+)
 from factorgraph.model.model import Model
 from factorgraph.model.names import not_built
+from factorgraph.model.region import (
+    Answer,
+    Anything,
+    Best,
+    Draw,
+    Jitter,
+    Only,
+    Part,
+    Pin,
+    Region,
+    Sample,
+    Second,
+    Wrong,
+)
+from factorgraph.model.resolve import PARTS
 from factorgraph.source import Span
 from factorgraph.syntax import tree as t
-
-REGIONS = ("answer", "any", "wrong")
-LATER = (
-    "only pin sample draw best jitter grad laplace softmin norm gibbs meanfield bp"
-).split()  # fmt: skip
-DEPTH = 50
-PARTS = 10_000
-"""How many parts a loss may have once it is written out."""
 
 
 @dataclass(frozen=True)
@@ -86,15 +110,6 @@ class LossProgram:
     used: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Region:
-    name: str
-
-
-_Value = Expr | _Region
-_Scope = Mapping[str, _Value]
-
-
 def plan(model: Model, formula: t.Expression) -> LossProgram:
     """Return the plan of a loss formula.
 
@@ -105,210 +120,166 @@ def plan(model: Model, formula: t.Expression) -> LossProgram:
 
     Raises
     ------
-    ModelError : for unknown names, wrong arguments, a region where a number is needed.
-    NotBuiltError : for regions and derivatives that cannot be probed yet.
+    ModelError : where the formula is wrong; see `factorgraph.model.formula.check_formula`.
+    NotBuiltError : for what is right, but cannot be trained with yet.
     """
-    planner = _Planner(model)
-    value = planner.number(formula, {})
-    probes = tuple(planner.probes)
-    if not probes:
-        raise ModelError(
-            "this loss does not look at the energy", code="E0203", span=formula.span,
-            hint="use E(answer), E(any), free(any), …",
-        )  # fmt: skip
+    return plan_formula(check_formula(model, formula))
+
+
+def plan_formula(formula: Formula) -> LossProgram:
+    """Return the plan of a loss that is checked.
+
+    Raises
+    ------
+    NotBuiltError : naming the first thing in it that cannot be trained with yet.
+    """
+    planner = _Planner(formula)
+    value = planner.lower(formula.value)
+    assert not is_larger(value, PARTS)
     slopes = tuple(derivative(value, p) for p in planner.probes.values())
-    return LossProgram(formula.span.text, probes, value, slopes, tuple(planner.used))
+    name = formula.span.text
+    return LossProgram(name, tuple(planner.probes), value, slopes, formula.used)
 
 
 class _Planner:
-    def __init__(self, model: Model) -> None:
-        self.model = model
+    """Turns each look at the model into a probe: a method for each class of looks."""
+
+    def __init__(self, formula: Formula) -> None:
+        self.span = formula.span
         self.probes: dict[Probe, ProbeValue] = {}
-        self.used: dict[str, None] = {}
-        self.open: list[str] = []
-        self.parts = 0
 
-    def number(self, node: t.Expression, scope: _Scope) -> Expr:
-        value = self.value(node, scope)
-        if isinstance(value, _Region):
-            raise ModelError(
-                f"`{value.name}` is a region, not a number",
-                code="E0204",
-                span=node.span,
-                hint=f"E({value.name}) is its least energy, free({value.name}) its free energy",
-            )
-        return value
+    def lower(self, e: Expr) -> Expr:
+        """Return an expression over probes' values.
 
-    def value(self, node: t.Expression, scope: _Scope) -> _Value:
-        span = node.span
-        self.parts += 1
-        if self.parts > PARTS:
-            raise ModelError("this loss grows too large", code="E0004", span=span)
-        match node:
-            case t.Number(value=value):
-                return Const(span, INT if isinstance(value, int) else REAL, value)
-            case t.Name(name=name):
-                return self.name(name, span, scope)
-            case t.Unary(operator="-"):
-                return apply(span, "neg", self.number(node.operand, scope))
-            case t.Binary(operator="and" | "or" | "=>" | "in" | "&"):
-                raise not_built(f"`{node.operator}` in a loss", span)
-            case t.Binary():
-                left, right = self.number(node.left, scope), self.number(node.right, scope)
-                return apply(span, node.operator, left, right)
-            case t.Choose():
-                condition = self.number(node.condition, scope)
-                if condition.kind != BIT:
-                    raise ModelError(
-                        "a condition is needed", code="E0106", span=node.condition.span,
-                        hint="compare it, e.g. `E(wrong) > 1`",
-                    )  # fmt: skip
-                yes, no = self.number(node.yes, scope), self.number(node.no, scope)
-                return Apply(span, REAL, "if", (condition, yes, no))
-            case t.Call():
-                return self.call(node, scope)
-        raise not_built("this in a loss", span)
+        Raises
+        ------
+        NotBuiltError : where a part has no probe.
+        """
+        match e:
+            case Const():
+                return e
+            case Apply():
+                return replace(e, arguments=tuple(map(self.lower, e.arguments)))
+            case Reduce():
+                for part in e.parts():
+                    if any(isinstance(p, LossRead) for p in walk(part)):
+                        self._inside_for(part)
+                raise self.missing("`for` in a loss", e.span)
+        for kind, method in _LOOKS.items():
+            if isinstance(e, kind):
+                return method(self, e)
+        raise self.missing("this in a loss", e.span)
 
-    def name(self, name: str, span: Span, scope: _Scope) -> _Value:
-        if name in scope:
-            return scope[name]
-        if name in REGIONS:
-            return _Region(name)
-        if name in self.model.constants:
-            return Const(span, REAL, float(self.model.constants[name]))
-        definition = self.definition(name)
-        if definition is not None:
-            return self.expand(definition, (), span, scope)
-        raise self.strange(name, span, scope)
+    def _inside_for(self, e: Expr) -> None:
+        """Say what is missing inside of a `for`, if it is more than the `for` itself."""
+        for part in walk(e):
+            if isinstance(part, LossRead) and not isinstance(part, IsObserved):
+                self.lower(part)
 
-    def strange(self, name: str, span: Span, scope: _Scope) -> ModelError:
-        """Return the error for a name that means nothing here, or nothing yet."""
-        if name in LATER:
-            return not_built(f"`{name}` in a loss", span)
-        if name in self.model.givens or name in self.model.params or name in self.model.unknowns:
-            return not_built(f"a loss that reads `{name}`", span)
-        if name in self.model.library.funs or name in standard().funs:
-            return not_built("costs of mistakes", span)
-        if name in self.model.factors:
-            return not_built("a factor as an energy", span)
-        known = [*scope, *REGIONS, *LATER, "E", "free", *UNARY, "min", "max"]
-        known += [*self.model.library.losses, *standard().losses, *self.model.constants]
-        return ModelError(
-            f"a loss knows no `{name}`", code="E0202", span=span, hint=did_you_mean(name, known)
-        )
-
-    def definition(self, name: str) -> t.LossDefinition | None:
-        own = self.model.library.losses.get(name)
-        return own if own is not None else standard().losses.get(name)
-
-    # -- calls
-
-    def call(self, node: t.Call, scope: _Scope) -> _Value:
-        name, span = node.name.name, node.span
-        for argument in node.arguments:
-            if argument.binders is not None:
-                raise not_built("`for` in a loss", argument.span)
-        if name in ("E", "free"):
-            return self.energy(node, scope)
-        definition = self.definition(name)
-        if definition is not None:
-            return self.expand(definition, node.arguments, span, scope)
-        positional = [a for a in node.arguments if a.name is None]
-        if name in ("min", "max"):
-            if not 2 <= len(positional) == len(node.arguments) <= DEPTH:
-                raise ModelError(f"`{name}` takes two to {DEPTH} numbers", code="E0112", span=span)
-            result = self.number(positional[0].value, scope)
-            for more in positional[1:]:
-                result = apply(span, name, result, self.number(more.value, scope))
-            return result
-        if name in UNARY:
-            if len(node.arguments) != 1 or not positional:
-                raise ModelError(f"`{name}` takes one argument", code="E0112", span=span)
-            return apply(span, name, self.number(positional[0].value, scope))
-        raise self.strange(name, node.name.span, scope)
-
-    def energy(self, node: t.Call, scope: _Scope) -> ProbeValue:
-        """``E(S)`` or ``free(S, beta = 1)``."""
-        name, span = node.name.name, node.span
-        region: _Value | None = None
-        beta = inf if name == "E" else 1.0
-        for k, argument in enumerate(node.arguments):
-            key = argument.name or ("region" if k == 0 else "beta" if k == 1 else "")
-            if key == "by":
-                raise not_built("`by =`: the inference of one probe", argument.span)
-            if key == "region" and argument.name is None:
-                region = self.value(argument.value, scope)
-            elif key == "beta" and name == "free":
-                beta = self.temperature(argument.value, scope)
-            else:
-                raise ModelError(f"`{name}` has no such argument", code="E0112", span=argument.span)
-        if not isinstance(region, _Region):
-            raise ModelError(
-                f"`{name}` takes a region: {', '.join(REGIONS)}",
-                code="E0205",
-                span=node.arguments[0].span if node.arguments else span,
-                hint=None if region is None else f"`{show(region)}` is a number",
-            )
-        if region.name == "wrong" and beta != inf:
-            raise not_built("the free energy of `wrong`", span, hint="use E(wrong) or free(any)")
-        probe = Probe(region.name, beta)
+    def probe(self, span: Span, probe: Probe) -> ProbeValue:
         if probe not in self.probes:
             self.probes[probe] = ProbeValue(span, REAL, len(self.probes))
         return self.probes[probe]
 
-    def temperature(self, node: t.Expression, scope: _Scope) -> float:
-        value = fixed_value(self.number(node, scope))
-        if value is None or not value > 0:
-            raise ModelError("beta is a positive number or inf", code="E0206", span=node.span)
-        return float(value)
+    def missing(self, what: str, span: Span, hint: str | None = None) -> NotBuiltError:
+        """Return the error for what has no probe yet, at a place that the user wrote."""
+        return not_built(what, self.span if is_standard(span) else span, hint=hint)
 
-    def expand(
-        self,
-        definition: t.LossDefinition,
-        arguments: tuple[t.Argument, ...],
-        span: Span,
-        scope: _Scope,
-    ) -> _Value:
-        """Write out a loss that has a name."""
-        name = definition.name.name
-        if name in self.open:
-            raise ModelError(f"loss `{name}` needs itself", code="E0116", span=span)
-        if len(self.open) > DEPTH:
-            raise ModelError(f"losses nest deeper than {DEPTH}", code="E0004", span=span)
-        formals = [f.name.name for f in definition.formals]
-        inner: dict[str, _Value] = {}
-        for k, argument in enumerate(arguments):
-            key = argument.name or (formals[k] if k < len(formals) else "")
-            if key not in formals or key in inner:
-                raise ModelError(
-                    f"loss `{name}` takes {', '.join(formals) or 'no arguments'}",
-                    code="E0112",
-                    span=argument.span,
-                    hint=did_you_mean(key, formals),
-                )
-            inner[key] = self.value(argument.value, scope)
-        if definition.span.source is not self.model.source:
-            self.used.setdefault(definition.span.text)
-        self.open.append(name)
-        for formal in definition.formals:
-            if formal.name.name not in inner and formal.default is None:
-                raise ModelError(
-                    f"loss `{name}` needs `{formal.name.name}`", code="E0112", span=span
-                )
-        try:
-            for formal in definition.formals:
-                if formal.default is not None and formal.name.name not in inner:
-                    inner[formal.name.name] = self.value(formal.default, {})
-            result = self.value(definition.value, inner)
-        except ModelError as error:
-            theirs, mine = error.span, definition.span.source
-            if theirs is None or theirs.source is not mine or span.source is mine:
-                raise
-            # a place in the library helps nobody: point at the use of it
-            raise type(error)(
-                f"loss `{name}`: {error.message}", code=error.code, span=span, hint=error.hint
-            ) from None
-        self.open.pop()
-        if isinstance(result, Expr) and is_larger(result, PARTS):
-            raise ModelError("this loss grows too large", code="E0004", span=span)
-        return result
+    # -- looks
+
+    def region_energy(self, e: RegionEnergy) -> Expr:
+        if isinstance(e.energy, Second):
+            raise self.missing(f"second energies in training: `{e.name}`", e.span)
+        if isinstance(e.energy, Part):
+            raise self.missing(f"a factor as an energy: `{e.name}`", e.span)
+        region = self.region(e.region, e.span)
+        if e.by is not None:
+            raise self.missing("`by =`: the inference of one probe", e.by.span)
+        if region == "wrong" and e.beta != inf:
+            raise self.missing(
+                "the free energy of `wrong`", e.span, hint="use E(wrong) or free(any)"
+            )
+        return self.probe(e.span, Probe(region, e.beta))
+
+    def region(self, region: Region, span: Span) -> str:
+        """Return the name of a region that can be probed."""
+        match region:
+            case Answer() | Anything():
+                return str(region)
+            case Wrong(inner=Anything(), eps=None):
+                return "wrong"
+            case Wrong(inner=Answer() | Anything() | Wrong()):
+                raise self.missing(f"the region `{region}`", region.span)
+            case Wrong():
+                return self.region(region.inner, span)
+            case Only() | Pin():
+                word = "only" if isinstance(region, Only) else "pin"
+                raise self.missing(
+                    f"local losses: `{word}` in a loss", region.span,
+                    hint="nll and the like look at the whole",
+                )  # fmt: skip
+            case Sample() | Draw():
+                word = "sample" if isinstance(region, Sample) else "draw"
+                raise self.missing(f"sampling: `{word}` in a loss", region.span)
+        raise self.missing(f"the region `{region}`", region.span)
+
+    def energy_at(self, e: EnergyAt) -> Expr:
+        raise self.missing(f"the energy of one configuration: `{e.name}`", e.span)
+
+    def extremum(self, e: Extremum) -> Expr:
+        if isinstance(e.region, Sample | Draw | Only | Pin):
+            self.region(e.region, e.span)
+        if e.split is None:
+            raise self.missing(
+                "a cost that does not split into terms of a few unknowns goes to k best",
+                e.span,
+                hint="margin and softmax_margin with a sum of small terms, like hamming",
+            )
+        energies = [energy for _, energy in e.split.energies]
+        part = next((energy for energy in energies if isinstance(energy, Part)), None)
+        if part is not None:
+            raise self.missing(f"a factor as an energy: `{e.name}`", e.span)
+        raise self.missing(f"costs of mistakes: `{e.name}`", e.span)
+
+    def over_draws(self, e: OverDraws) -> Expr:
+        raise self.missing(f"sampling: `{e.name}`", e.span)
+
+    def over_coordinates(self, e: OverCoordinates) -> Expr:
+        for part in walk(e.body):
+            if isinstance(part, LossRead) and not isinstance(part, OverCoordinates):
+                self.lower(part)
+        raise self.missing("losses of real answers", e.span)
+
+    def derivatives(self, e: Gradient | Laplacian) -> Expr:
+        raise self.missing(f"derivatives in the answers: `{e.name}`", e.span)
+
+    def of_configuration(self, e: Coordinate | ValueIn | SpellingIn | IsObserved) -> Expr:
+        configuration = getattr(e, "configuration", None)
+        if isinstance(configuration, Best):
+            raise self.missing(f"losses through the minimum: `{e.name}`", configuration.span)
+        if isinstance(configuration, Jitter):
+            raise self.missing(f"noise on the answers: `{configuration}`", configuration.span)
+        raise self.missing(f"a loss that reads `{e.name}`", e.span)
+
+    def reads(self, e: Read | SizeOf | MapRead) -> Expr:
+        raise self.missing(f"a loss that reads `{e.name}`", e.span)
+
+
+_LOOKS: dict[type[Expr], Callable[..., Expr]] = {
+    RegionEnergy: _Planner.region_energy,
+    EnergyAt: _Planner.energy_at,
+    Extremum: _Planner.extremum,
+    OverDraws: _Planner.over_draws,
+    OverCoordinates: _Planner.over_coordinates,
+    Gradient: _Planner.derivatives,
+    Laplacian: _Planner.derivatives,
+    Coordinate: _Planner.of_configuration,
+    ValueIn: _Planner.of_configuration,
+    SpellingIn: _Planner.of_configuration,
+    IsObserved: _Planner.of_configuration,
+    LetRead: _Planner.reads,
+    MapRead: _Planner.reads,
+    SizeOf: _Planner.reads,
+    Read: _Planner.reads,
+}
+"""Which method lowers what: the first class that fits. A new probe is a new method here."""

@@ -9,6 +9,8 @@ from math import inf
 from factorgraph.compiler.program import (
     BaseDefinition,
     InPlace,
+    Lookup,
+    LookupDefinition,
     Program,
     Reduction,
     Slot,
@@ -25,14 +27,20 @@ from factorgraph.model.expression import (
     BIT,
     INT,
     REAL,
+    TEXT,
     Apply,
     Const,
+    Distinct,
     DomainSize,
     Expr,
+    FieldRead,
     GivenRead,
+    LengthOf,
     LetRead,
+    MapRead,
     ParamRead,
     Reduce,
+    Spelling,
     UnknownRead,
     Variable,
     fixed_value,
@@ -45,6 +53,7 @@ from factorgraph.model.expression import (
 from factorgraph.model.functions import apply
 from factorgraph.model.model import FactorDeclaration, IndexSet, Model
 from factorgraph.model.names import not_built
+from factorgraph.model.reads import is_ragged
 
 TABLE_LIMIT = 2**24
 """Entries of one table above which a factor is no small table."""
@@ -79,13 +88,36 @@ class _Lowering:
         self.model = model
         self.factor = factor
         self.scope = tuple(r for r in factor.scope if isinstance(r, UnknownRead))
-        self.sets = tuple(model.unknowns[r.name].values for r in self.scope)
+        self.sets = tuple(self.finite(r) for r in self.scope)
+        self.lookups: list[LookupDefinition] = []
         self.spaces: list[Space] = []
         self.slots: list[SlotDefinition] = []
         self.bases: list[BaseDefinition] = []
         self.terms: list[TermsDefinition] = []
         self.owner: dict[Variable, int] = {b.variable: 0 for b in factor.binders}
         self.loops_made = 0
+
+    def finite(self, read: UnknownRead) -> IndexSet:
+        """Return the values of a variable of the scope, as many for every instance."""
+        unknown = self.model.unknowns[read.name]
+        if unknown.values is None:
+            what = "a real number" if unknown.kind == REAL else f"a {unknown.kind.sort}"
+            raise not_built(f"a table over `{read.name}`, which is {what}", read.span)
+        if unknown.values.fixed is None and not isinstance(unknown.values.count, DomainSize):
+            raise not_built(
+                f"a table over `{read.name}`, whose values depend on the instance", read.span
+            )
+        if any(is_ragged(a) for a in unknown.axes):
+            raise not_built(f"a table over `{read.name}`, whose rows differ in length", read.span)
+        here = {b.variable for b in self.factor.binders}
+        for part in walk(read):
+            if isinstance(part, Variable) and part not in here:
+                raise not_built(
+                    "a factor over as many unknowns as a `for` inside it runs over",
+                    read.span,
+                    hint=f"bind `{part.name}` in the factor's own brackets",
+                )
+        return unknown.values
 
     def program(self) -> Program:
         fixed = [s.fixed or 1 for s in self.sets]
@@ -109,6 +141,7 @@ class _Lowering:
             tuple(self.slots),
             tuple(self.bases),
             tuple(self.terms),
+            tuple(self.lookups),
             body,
             tuple(params),
         )
@@ -121,9 +154,19 @@ class _Lowering:
             return e
         if isinstance(e, DomainSize):
             return e
+        if e.kind == TEXT:
+            return self.text(e, at)
         if is_data(e) and not free_variables(e) & at.loops.keys():
             return self.slot(e, at)
         match e:
+            case MapRead() | Distinct() | FieldRead() | LengthOf():
+                raise not_built(f"a table of `{show(e)}`", e.span)
+            case Apply(operator="require"):
+                condition, value = e.arguments
+                if free_variables(condition) & at.loops.keys():
+                    raise _Ragged
+                self.slot(replace(e, kind=INT, arguments=(condition, integer(e.span, 0))), at)
+                return self.code(value, at)
             case UnknownRead():
                 state = State(e.span, e.kind, self.scope.index(e))
                 low = self.sets[state.axis].low
@@ -147,6 +190,33 @@ class _Lowering:
             case Reduce():
                 return self.reduction(e, at)
         raise AssertionError(e)
+
+    def text(self, e: Expr, at: _Context) -> Expr:
+        """Code a text by a number that is equal where the texts are."""
+        if is_data(e):
+            if free_variables(e) & at.loops.keys():
+                raise _Ragged
+            return self.slot(Apply(e.span, INT, "code", (e,)), at)
+        if isinstance(e, Apply) and e.operator == "if":
+            condition, yes, no = e.arguments
+            coded = Apply(e.span, INT, "if", (condition, yes, no))
+            if is_data(condition):
+                return self.branches(coded, at)
+            return replace(coded, arguments=tuple(self.code(a, at) for a in e.arguments))
+        unknowns = list(dict.fromkeys(n for n in walk(e) if isinstance(n, UnknownRead)))
+        if len(unknowns) != 1 or any(isinstance(n, FieldRead | Spelling) for n in walk(e)):
+            raise not_built(f"a table of `{show(e)}`, a text of several unknowns", e.span)
+        read = unknowns[0]
+        axis = self.scope.index(read)
+        index = Variable(e.span, read.kind, "label", -1)
+        value = Apply(e.span, INT, "code", (_replaced(e, read, index),))
+        if not is_fixed(_replaced(e, read, integer(e.span, 0))):
+            raise not_built(f"a table of `{show(e)}`, a text of unknowns and data", e.span)
+        definition = LookupDefinition(self.sets[axis], index, value)
+        if definition not in self.lookups:
+            self.lookups.append(definition)
+        state = State(e.span, read.kind, axis)
+        return Lookup(e.span, INT, self.lookups.index(definition), state)
 
     def branches(self, e: Apply, at: _Context) -> Expr:
         """Code an `if` whose condition reads data: each branch's data only where it is taken."""
@@ -371,6 +441,15 @@ class _Lowering:
         self.terms.append(TermsDefinition(number.number, step, r.low, r.high))
         body = product([*rest, *(p for p in plain if p is not number)], r.body)
         return replace(r, body=body, terms=len(self.terms) - 1)
+
+
+def _replaced(e: Expr, old: Expr, new: Expr) -> Expr:
+    """Return an expression of functions with one part replaced."""
+    if e == old:
+        return new
+    if isinstance(e, Apply):
+        return replace(e, arguments=tuple(_replaced(a, old, new) for a in e.arguments))
+    return e
 
 
 def _split(index: Expr, at: _Context) -> tuple[Expr, list[Variable]]:

@@ -21,7 +21,7 @@ from factorgraph.compiler.emit import Printer, Storage, comment
 from factorgraph.compiler.loss import LossProgram, ProbeValue
 from factorgraph.compiler.lower import lower
 from factorgraph.compiler.program import Program, State
-from factorgraph.errors import ModelError
+from factorgraph.errors import ModelError, NotBuiltError
 from factorgraph.model.expression import Expr, ParamRead, show, walk
 from factorgraph.model.model import Model
 
@@ -71,6 +71,9 @@ class Compiled:
     storage : for each param, its axes in the order in which they are stored: the axes that data
         index first, those that states index last, so that a row of states is a run of memory.
     arguments : for each factor, the names of the arrays that its functions take.
+    evaluated : factors that have no small tables, with the reason: they are evaluated at
+        configurations.
+    slopeless : factors whose tables have no gradient yet, with the reason.
     """
 
     model: Model
@@ -79,6 +82,8 @@ class Compiled:
     loss: LossProgram | None
     text: str = field(repr=False)
     arguments: dict[str, list[str]]
+    evaluated: dict[str, NotBuiltError]
+    slopeless: dict[str, NotBuiltError]
 
 
 def compile_model(model: Model, loss: LossProgram | None) -> Compiled:
@@ -97,19 +102,30 @@ def too_deep() -> ModelError:
 
 
 def _compile(model: Model, loss: LossProgram | None) -> Compiled:
-    programs = tuple(lower(model, factor) for factor in model.factors.values())
+    found = []
+    evaluated: dict[str, NotBuiltError] = {}
+    slopeless: dict[str, NotBuiltError] = {}
+    for factor in model.factors.values():
+        try:
+            found.append(lower(model, factor))
+        except NotBuiltError as error:
+            evaluated[factor.name] = error
+    programs = tuple(found)
     storage = {name: _storage(name, model, programs) for name in model.params}
     # nothing here depends on where the text lies, so that a run shares its model's machine code
     lines = ["# Emitted by fgc from a model text; made again when the model changes.", ""]
     lines += _HEAD.splitlines()
     arguments = {}
     for program in programs:
-        text, names = emit.factor(program, storage, loss is not None)
+        text, names, missing = emit.factor(program, storage)
         lines += ["", "", *text]
         arguments[program.name] = names
+        if missing is not None:
+            slopeless[program.name] = missing
     if loss is not None:
         lines += ["", "", *_loss(loss)]
-    return Compiled(model, programs, storage, loss, "\n".join(lines) + "\n", arguments)
+    return Compiled(model, programs, storage, loss, "\n".join(lines) + "\n", arguments,
+                    evaluated, slopeless)  # fmt: skip
 
 
 def _storage(name: str, model: Model, programs: tuple[Program, ...]) -> tuple[int, ...]:

@@ -37,6 +37,17 @@ class Slot(Expr):
 
 
 @dataclass(frozen=True)
+class Lookup(Expr):
+    """What a state's label says: entry ``state`` of an array that is made once."""
+
+    number: int
+    state: State
+
+    def parts(self) -> tuple[Expr, ...]:
+        return (self.state,)
+
+
+@dataclass(frozen=True)
 class InPlace(Expr):
     """An element of a column, read where it lies: base + sum of stride * index."""
 
@@ -131,6 +142,15 @@ class TermsDefinition:
 
 
 @dataclass(frozen=True)
+class LookupDefinition:
+    """An array over a set of values: ``value`` for each, whole numbers."""
+
+    values: IndexSet
+    index: Variable
+    value: Expr
+
+
+@dataclass(frozen=True)
 class Program:
     """A factor, split into what is bound once and what is run.
 
@@ -140,7 +160,7 @@ class Program:
     scope : reads of unknowns, in the order of the table's axes.
     sets : the values of each variable of the scope.
     spaces : row spaces; space 0 is the factor's own rows and is not listed here (numbered from 1).
-    slots, bases, terms : definitions, by number.
+    slots, bases, terms, lookups : definitions, by number.
     body : the code of the energy.
     params : the names of the params that the code reads.
     """
@@ -152,6 +172,7 @@ class Program:
     slots: tuple[SlotDefinition, ...]
     bases: tuple[BaseDefinition, ...]
     terms: tuple[TermsDefinition, ...]
+    lookups: tuple[LookupDefinition, ...]
     body: Expr
     params: tuple[str, ...]
 

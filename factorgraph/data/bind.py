@@ -3,133 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from factorgraph import budget
-from factorgraph.data.column import Column, Records
+from factorgraph.data.coding import Coder
+from factorgraph.data.column import Column, Records, shared_column
+from factorgraph.data.fill import fill
+from factorgraph.data.instances import Instances, Ints, Observed, Vocabularies
+from factorgraph.data.shared import Sparse
 from factorgraph.errors import DataError, did_you_mean
-from factorgraph.model.expression import Apply, Const, DomainSize, Expr, SizeOf, show
-from factorgraph.model.model import Given, IndexSet, Model, Unknown
+from factorgraph.model.expression import Apply, Const, DomainSize, Expr, GivenRead, SizeOf, show
+from factorgraph.model.model import Given, IndexSet, Model, RecordField, Unknown
 
-Ints = NDArray[np.int64]
-Vocabularies = dict[str, tuple[str, ...]]
-
-
-@dataclass(frozen=True, eq=False)
-class Observed:
-    """The states of one array of unknowns.
-
-    Attributes
-    ----------
-    state : int32 [E], the state of each variable from 0, -1 where it is not observed.
-    start : int64 [N + 1], variables by instance.
-    shape : int64 [N, rank], extents by instance.
-    """
-
-    state: NDArray[np.int32]
-    start: Ints
-    shape: Ints
-
-
-@dataclass(frozen=True, eq=False)
-class Instances:
-    """Data that fit a model.
-
-    Attributes
-    ----------
-    sizes : int64 [N] for each size that belongs to the instance.
-    givens : columns with labels as numbers from 0.
-    unknowns : shapes of all unknowns and what is observed of them.
-    weight : float64 [N], the weight of each instance in the objective.
-    vocabularies : labels of the domains that the training data filled.
-    """
-
-    model: Model = field(repr=False)
-    records: Records = field(repr=False)
-    count: int
-    sizes: dict[str, Ints]
-    givens: dict[str, Column] = field(repr=False)
-    unknowns: dict[str, Observed] = field(repr=False)
-    weight: NDArray[np.float64] = field(repr=False)
-    vocabularies: Vocabularies = field(repr=False)
-    first: int = 0
-
-    def where(self, i: int) -> str:
-        """Return the place of instance ``i`` in the data, for messages."""
-        return self.records.where(self.first + int(i))
-
-    def part(self, low: int, high: int) -> Instances:
-        """Return the instances ``low .. high - 1``, as views."""
-
-        def cut(start: Ints) -> tuple[slice, Ints]:
-            return slice(start[low], start[high]), start[low : high + 1] - start[low]
-
-        givens = {}
-        for name, column in self.givens.items():
-            where, start = cut(column.start)
-            givens[name] = Column(name, column.values[where], start, column.shape[low:high])
-        unknowns = {}
-        for name, observed in self.unknowns.items():
-            where, start = cut(observed.start)
-            unknowns[name] = Observed(observed.state[where], start, observed.shape[low:high])
-        return Instances(
-            self.model,
-            self.records,
-            high - low,
-            {name: size[low:high] for name, size in self.sizes.items()},
-            givens,
-            unknowns,
-            self.weight[low:high],
-            self.vocabularies,
-            self.first + low,
-        )
-
-    @property
-    def variables(self) -> Ints:
-        """int64 [N]: how many unknowns each instance has."""
-        total = np.zeros(self.count, np.int64)
-        for observed in self.unknowns.values():
-            total += np.diff(observed.start)
-        return total
+Shared = Mapping[str, "NDArray[np.generic] | Sparse"]
 
 
 def wanted(model: Model) -> set[str]:
     """Return the names of the fields that a model may read from data."""
     return {*model.givens, *model.unknowns, *model.sizes, "weight"}
-
-
-def fill(model: Model, records: Records) -> Vocabularies:
-    """Return the labels of every domain that data fill, sorted.
-
-    Raises
-    ------
-    DataError : where a domain occurs in no field of the data.
-    """
-    out: Vocabularies = {}
-    for name, domain in model.domains.items():
-        if not domain.from_data:
-            continue
-        found: set[str] = set()
-        seen = False
-        slots: list[Given | Unknown] = [*model.givens.values(), *model.unknowns.values()]
-        for slot in slots:
-            column = records.columns.get(slot.name)
-            if slot.values is not None and slot.values.domain == name and column is not None:
-                seen = True
-                present = column.values
-                if column.missing is not None:
-                    present = present[~column.missing]
-                found.update(str(v) for v in np.unique(present))
-        if not seen or not found:
-            raise DataError(
-                f"{records.source}: no field gives the values of domain `{name}`",
-                hint=f"list them in the model: `domain {name} = {{…}}`",
-            )
-        out[name] = tuple(sorted(found))
-    return out
 
 
 def bind(
@@ -138,6 +32,9 @@ def bind(
     vocabularies: Mapping[str, tuple[str, ...]] | None = None,
     *,
     answers: bool = True,
+    latents: bool = False,
+    shared: Shared | None = None,
+    skip_unknown: bool = False,
 ) -> Instances:
     """Return data checked against a model's declarations.
 
@@ -146,6 +43,9 @@ def bind(
     records : data in the common form; fields that the model does not declare are ignored.
     vocabularies : labels of the domains that training filled; None fills them from these data.
     answers : whether observed answers are read (they never need be there at inference).
+    latents : whether values of latent unknowns are read, for the energy of a configuration.
+    shared : givens that all instances share.
+    skip_unknown : instances with labels that training has not seen are left out and counted.
 
     Raises
     ------
@@ -153,109 +53,388 @@ def bind(
         expected and what was found.
     """
     words = dict(vocabularies) if vocabularies is not None else fill(model, records)
-    return _Binder(model, records, words, answers).instances()
+    binder = _Binder(model, records, words, answers, latents, shared or {}, skip_unknown)
+    instances = binder.instances()
+    bad = binder.coder.unseen
+    if bad is None or not bad.any():
+        return instances
+    if bad.all():
+        raise DataError(
+            f"{records.source}: every instance has labels that training has not seen", code="E0309"
+        )
+    kept = records.take(np.flatnonzero(~bad))
+    binder = _Binder(model, kept, words, answers, latents, shared or {}, False)
+    return replace(binder.instances(), skipped=int(bad.sum()))
 
 
 class _Binder:
     def __init__(
-        self, model: Model, records: Records, vocabularies: Vocabularies, answers: bool
+        self,
+        model: Model,
+        records: Records,
+        vocabularies: Vocabularies,
+        answers: bool,
+        latents: bool,
+        shared: Shared,
+        skip_unknown: bool,
     ) -> None:
         self.model = model
         self.records = records
         self.words = vocabularies
-        self.answers = answers
+        self.roles = {"answer"} if answers else set()
+        self.roles |= {"latent"} if latents else set()
+        self.shared = self.named(shared)
+        self.coder = Coder(model, records, vocabularies, self.extent, skip_unknown)
         self.sizes: dict[str, Ints] = {}
         self.origin: dict[str, str] = {}
+        self.lengths: dict[str, Column] = {}
+        self.sparse: dict[str, Sparse] = {}
+
+    def named(self, shared: Shared) -> dict[str, NDArray[np.generic] | Sparse]:
+        """Give a nameless matrix to the one given with two axes that the data lack."""
+        out = dict(shared)
+        if "" in out:
+            lacking = [
+                g.name for g in self.model.givens.values()
+                if len(g.axes) == 2 and g.name not in self.records.columns and g.name not in out
+            ]  # fmt: skip
+            if len(lacking) != 1:
+                raise DataError(
+                    "the shared matrix has no name, and "
+                    + (f"several givens lack data: {', '.join(lacking)}" if lacking
+                       else "no given with two axes lacks data"),
+                    code="E0315",
+                    hint="say --with NAME=FILE",
+                )  # fmt: skip
+            out[lacking[0]] = out.pop("")
+        for name in out:
+            if name not in self.model.givens and name not in self.model.sizes:
+                raise DataError(
+                    f"the shared data hold `{name}`, which is no given of the model",
+                    code="E0315",
+                    hint=did_you_mean(name, self.model.givens),
+                )
+        return out
 
     def instances(self) -> Instances:
         model, records = self.model, self.records
-        givens = {name: self.column(g) for name, g in model.givens.items()}
-        present = {
-            name: records.columns[name]
-            for name in model.answers
-            if self.answers and name in records.columns
-        }
-        for name, column in givens.items():
-            self.measure(model.givens[name], column)
-        for name, column in present.items():
-            self.measure(model.unknowns[name], column)
+        found: dict[str, dict[str, Column]] = {}
+        for name, given in model.givens.items():
+            matrix = self.shared.get(name)
+            if isinstance(matrix, Sparse):
+                self.sparse[name] = self.checked_sparse(given, matrix)
+            else:
+                found[name] = self.fields(given)
+        for name, unknown in model.unknowns.items():
+            if unknown.role in self.roles:
+                columns = self.fields(unknown)
+                if columns:
+                    found[name] = columns
+        slots: dict[str, Given | Unknown] = {**model.givens, **model.unknowns}
+        for name, columns in found.items():
+            if slots[name].kind.sort != "sequence":
+                for column in columns.values():
+                    self.measure(slots[name], column)
         for name, size in model.sizes.items():
-            if size.value is None and name not in self.sizes:
+            if size.over is not None:
+                self.ragged_size(name)
+            elif size.value is None and name not in self.sizes:
                 self.scalar_size(name)
-        for name, column in givens.items():
-            self.fits(model.givens[name], column)
-        coded = {name: self.code(model.givens[name], column) for name, column in givens.items()}
+        for name, columns in found.items():
+            if slots[name].kind.sort != "sequence":
+                for column in columns.values():
+                    self.fits(slots[name], column)
+        givens: dict[str, Column] = {}
+        for name, given in model.givens.items():
+            if name not in found:
+                continue
+            if not given.fields:
+                givens[name] = self.coder.code(given, found[name][""])
+            for field in given.fields:
+                key = f"{name}.{field.name}"
+                givens[key] = self.coder.code(given, found[name][field.name], field)
         unknowns = {
-            name: self.observe(unknown, present.get(name))
+            name: self.observe(unknown, found.get(name, {}))
             for name, unknown in model.unknowns.items()
         }
+        rows = {name: _starts(column) for name, column in self.lengths.items()}
         return Instances(
-            model, records, records.count, self.sizes, coded, unknowns, self.weight(), self.words
+            model,
+            records,
+            records.count,
+            self.sizes,
+            givens | self.lengths,
+            rows,
+            self.sparse,
+            unknowns,
+            self.weight(),
+            self.words,
         )
 
-    # -- fields and sizes
+    # -- fields
 
-    def column(self, given: Given) -> Column:
-        column = self.records.columns.get(given.name)
-        if column is None:
+    def fields(self, slot: Given | Unknown) -> dict[str, Column]:
+        """Return the columns of a slot: under "" or by field; none for what is not observed."""
+        if not slot.fields:
+            column = self.column(slot, slot.name)
+            if column is None:
+                return {}
+            lengths = self.records.columns.get(f"{slot.name}.lengths")
+            return {"": self.merged(slot, column, lengths)}
+        whole = self.column(slot, slot.name, required=False)
+        sequence = slot.kind.sort == "sequence"
+        rank = len(slot.axes) + sequence
+        if whole is not None:
+            if whole.rank == rank + 1:
+                return self.split(slot, whole)
+            if whole.rank == rank and not len(whole.values):
+                # nothing but empty lists: they do not tell how long their records would be
+                return {f.name: replace(whole, name=f"{slot.name}.{f.name}") for f in slot.fields}
+            if sequence and whole.rank == rank:
+                # one value an element: the label, or where there is none the arc
+                return {slot.fields[-1].name: whole}
             raise DataError(
-                f"{self.records.source}: there is no field `{given.name}`, a given of the model",
+                f"{self.records.source}: field `{slot.name}` has {whole.rank} axes an instance, "
+                f"but its records make {rank + 1}",
+                code="E0303",
+                hint=f"a record is a list [{', '.join(f.name for f in slot.fields)}] or an object",
+            )
+        out = {}
+        for k, field in enumerate(slot.fields):
+            column = self.column(slot, f"{slot.name}.{field.name}", required=False)
+            if column is None:
+                column = self.column(slot, f"{slot.name}.{k}", required=False)
+            if column is not None:
+                out[field.name] = column
+        if len(out) < len(slot.fields) and (isinstance(slot, Given) or (out and not sequence)):
+            lost = next(f.name for f in slot.fields if f.name not in out)
+            if not out:
+                self.column(slot, slot.name)
+            raise DataError(
+                f"{self.records.source}: field `{slot.name}` lacks `{lost}`",
                 code="E0301",
-                hint=did_you_mean(given.name, self.records.columns)
+                hint=f"a record is a list [{', '.join(f.name for f in slot.fields)}] or an object",
+            )
+        return out
+
+    def split(self, slot: Given | Unknown, whole: Column) -> dict[str, Column]:
+        """Return the fields of records that are tuples."""
+        count = len(slot.fields)
+        bad = np.flatnonzero((whole.shape[:, -1] != count) & (whole.shape[:, :-1] > 0).all(axis=1))
+        if len(bad):
+            raise DataError(
+                f"{self.records.where(int(bad[0]))}: field `{slot.name}` has records of "
+                f"{whole.shape[bad[0], -1]} values, but its fields are "
+                f"{', '.join(f.name for f in slot.fields)}",
+                code="E0304",
+            )
+        missing = whole.missing
+        return {
+            field.name: replace(
+                whole,
+                name=f"{slot.name}.{field.name}",
+                values=whole.values[k::count],
+                start=whole.start // count,
+                shape=whole.shape[:, :-1],
+                missing=None if missing is None else missing[k::count],
+            )
+            for k, field in enumerate(slot.fields)
+        }
+
+    def column(self, slot: Given | Unknown, name: str, required: bool = True) -> Column | None:
+        dense = self.shared.get(name)
+        if dense is not None and not isinstance(dense, Sparse):
+            return shared_column(name, dense, self.records.count)
+        column = self.records.columns.get(name)
+        if column is None:
+            if isinstance(slot, Unknown) or not required:
+                return None
+            raise DataError(
+                f"{self.records.source}: there is no field `{name}`, a given of the model",
+                code="E0301",
+                hint=did_you_mean(name, self.records.columns)
                 or f"the fields are: {', '.join(self.records.columns) or 'none'}",
             )
-        if column.missing is not None:
-            i = self.instance_of(column, int(np.flatnonzero(column.missing)[0]))
+        if column.missing is not None and isinstance(slot, Given):
+            i = self.coder.instance_of(column, int(np.flatnonzero(column.missing)[0]))
             raise DataError(
-                f"{self.records.where(i)}: field `{given.name}` has a missing value; "
+                f"{self.records.where(i)}: field `{name}` has a missing value; "
                 "only answers may be missing",
                 code="E0302",
             )
         return column
 
-    def instance_of(self, column: Column, element: int) -> int:
-        return int(np.searchsorted(column.start, element, side="right")) - 1
+    # -- ragged arrays
+
+    def merged(self, slot: Given | Unknown, column: Column, lengths: Column | None) -> Column:
+        """Return a ragged array with its rows laid end to end, and note how long they are."""
+        at = next((k for k, a in enumerate(slot.axes) if _is_ragged(a)), None)
+        if at is None:
+            return column
+        name = slot.axes[at].name
+        if lengths is None:
+            if column.rank != len(slot.axes):
+                raise self.rank_error(slot, column)
+            shape = column.shape
+            count, length = shape[:, at - 1], shape[:, at]
+            values = np.repeat(length, count)
+            start = np.concatenate(([0], np.cumsum(count)))
+            lengths = Column(name, values, start, count[:, None])
+            flat = np.delete(shape, at, axis=1)
+            flat[:, at - 1] = count * length
+            column = replace(column, shape=flat)
+        elif lengths.rank != 1 or lengths.values.dtype.kind not in "iu":
+            raise DataError(
+                f"{self.records.source}: `{slot.name}.lengths` must be a list of whole numbers "
+                "an instance",
+                code="E0305",
+            )
+        else:
+            total = np.zeros(self.records.count, np.int64)
+            owner = np.repeat(np.arange(self.records.count), np.diff(lengths.start))
+            np.add.at(total, owner, lengths.values)
+            if column.rank != len(slot.axes) - 1:
+                raise self.rank_error(slot, column)
+            bad = (total != column.shape[:, at - 1]) | (
+                np.minimum.reduceat(np.append(lengths.values, 0), lengths.start[:-1]) < 0
+                if len(lengths.values) else np.zeros(len(total), bool)
+            )  # fmt: skip
+            if bad.any():
+                i = int(np.flatnonzero(bad)[0])
+                raise DataError(
+                    f"{self.records.where(i)}: the rows of `{slot.name}` have {total[i]} items "
+                    f"by their lengths, but {column.shape[i, at - 1]} are there",
+                    code="E0304",
+                )
+        known = self.lengths.get(name)
+        if known is None:
+            self.lengths[name] = lengths
+            self.origin[name] = slot.name
+        elif not (
+            np.array_equal(known.values, lengths.values)
+            and np.array_equal(known.start, lengths.start)
+        ):
+            raise DataError(
+                f"{self.records.source}: the rows of `{slot.name}` and `{self.origin[name]}` "
+                f"differ in length, but both are `{name}`",
+                code="E0304",
+            )
+        return column
+
+    def ragged_size(self, name: str) -> None:
+        """Check the rows' lengths against the axis that they stand on, or read them as a field."""
+        over = self.model.sizes[name].over
+        assert over is not None
+        if name not in self.lengths:
+            column = self.records.columns.get(name)
+            if column is None or column.rank != 1 or column.values.dtype.kind not in "iu":
+                raise DataError(
+                    f"{self.records.source}: nothing tells the size `{name}` of each row",
+                    code="E0305",
+                    hint=f"add a field `{name}` with a whole number for each row",
+                )
+            self.lengths[name] = column
+            self.origin[name] = name
+        lengths = self.lengths[name]
+        if isinstance(over.count, SizeOf) and over.count.name not in self.sizes:
+            self.sizes[over.count.name] = np.ascontiguousarray(lengths.shape[:, 0])
+        expected = np.broadcast_to(self.extent(over.count), self.records.count)
+        if not np.array_equal(expected, lengths.shape[:, 0]):
+            i = int(np.flatnonzero(expected != lengths.shape[:, 0])[0])
+            raise DataError(
+                f"{self.records.where(i)}: `{over.name}` is {expected[i]}, but "
+                f"`{self.origin[name]}` has {lengths.shape[i, 0]} rows",
+                code="E0304",
+            )
+
+    # -- sizes
+
+    def rank_error(self, slot: Given | Unknown, column: Column) -> DataError:
+        return DataError(
+            f"{self.records.source}: field `{slot.name}` has {column.rank} axes an instance, "
+            f"but is declared with {len(slot.axes)}: {slot.name}{_axes(slot.axes)}",
+            code="E0303",
+        )
+
+    def plain(self, slot: Given | Unknown) -> list[IndexSet | None]:
+        """Return what each axis of a slot's column runs over; None where rows lie end to end."""
+        out: list[IndexSet | None] = []
+        for axis in slot.axes:
+            if _is_ragged(axis):
+                out[-1] = None
+            else:
+                out.append(axis)
+        return out
 
     def measure(self, slot: Given | Unknown, column: Column) -> None:
         """Read sizes off a field's shape."""
-        if column.rank != len(slot.axes):
+        axes = self.plain(slot)
+        if column.rank != len(axes):
+            raise self.rank_error(slot, column)
+        for k, axis in enumerate(axes):
+            if axis is None or not isinstance(axis.count, SizeOf):
+                continue
+            self.agree(axis.count.name, np.asarray(column.shape[:, k]), slot.name)
+
+    def agree(self, name: str, extents: Ints, where: str) -> None:
+        """Note a size, or refuse one that differs from what is known."""
+        if name not in self.sizes:
+            self.sizes[name] = np.ascontiguousarray(extents)
+            self.origin[name] = where
+        elif not np.array_equal(self.sizes[name], extents):
+            i = int(np.flatnonzero(self.sizes[name] != extents)[0])
             raise DataError(
-                f"{self.records.source}: field `{slot.name}` has {column.rank} axes an instance, "
-                f"but is declared with {len(slot.axes)}: "
-                f"{slot.name}{_axes(slot.axes)}",
+                f"{self.records.where(i)}: `{name}` is {self.sizes[name][i]} in field "
+                f"`{self.origin[name]}`, but {extents[i]} in field `{where}`",
+                code="E0304",
+            )
+
+    def checked_sparse(self, given: Given, matrix: Sparse) -> Sparse:
+        """Check a sparse matrix's shape and values against its declaration."""
+        if len(given.axes) != 2 or given.fields:
+            raise DataError(
+                f"`{given.name}` has {len(given.axes)} axes, but the shared matrix has two",
                 code="E0303",
             )
-        for k, axis in enumerate(slot.axes):
-            if not isinstance(axis.count, SizeOf):
-                continue
-            name, extents = axis.count.name, column.shape[:, k]
-            if name not in self.sizes:
-                self.sizes[name] = np.ascontiguousarray(extents)
-                self.origin[name] = slot.name
-            elif not np.array_equal(self.sizes[name], extents):
-                i = int(np.flatnonzero(self.sizes[name] != extents)[0])
+        for axis, extent in zip(given.axes, matrix.shape, strict=True):
+            if isinstance(axis.count, SizeOf):
+                self.agree(axis.count.name, np.full(self.records.count, extent), given.name)
+            elif isinstance(axis.count, Const) and axis.count.value != extent:
                 raise DataError(
-                    f"{self.records.where(i)}: `{name}` is {self.sizes[name][i]} in field "
-                    f"`{self.origin[name]}`, but {extents[i]} in field `{slot.name}`",
+                    f"`{given.name}` has extent {extent} where `{axis.name}` is "
+                    f"{axis.count.value}",
                     code="E0304",
                 )
+        if given.kind.sort == "bit" and not np.isin(matrix.data, (0, 1)).all():
+            raise DataError(f"`{given.name}` holds numbers other than 0 and 1", code="E0308")
+        if given.kind.sort in ("label", "text"):
+            raise DataError(
+                f"`{given.name}` is {given.kind}, but the shared matrix holds numbers",
+                code="E0307",
+            )
+        return matrix
 
     def scalar_size(self, name: str) -> None:
         """A size that occurs in no shape is a field of its own."""
+        dense = self.shared.get(name)
         column = self.records.columns.get(name)
+        if dense is not None and not isinstance(dense, Sparse):
+            column = shared_column(name, dense, self.records.count)
         if column is None or column.rank:
             raise DataError(
                 f"{self.records.source}: nothing tells the size `{name}`",
                 code="E0305",
                 hint=f"add a field `{name}` with one whole number an instance",
             )
-        values = column.values
-        bad = np.zeros(len(values), np.bool_) if column.missing is None else column.missing.copy()
+        values = self.coder.numbers(column)[column.start[:-1]]
+        bad = np.zeros(len(values), np.bool_)
+        if column.missing is not None:
+            bad |= column.missing
         if values.dtype.kind in "iu":
             bad |= values < 0
         elif values.dtype.kind == "f":
-            bad |= values != np.floor(values)
-        if bad.any() or values.dtype.kind not in "iu":
+            bad |= (values != np.floor(values)) | (values < 0) | (np.abs(values) > 2**53)
+        if bad.any() or values.dtype.kind not in "iuf":
             raise DataError(
                 f"{self.records.where(int(bad.argmax()))}: size `{name}` must be a whole number "
                 "of at least 0",
@@ -287,7 +466,9 @@ class _Binder:
 
     def fits(self, slot: Given | Unknown, column: Column) -> None:
         """Check the extents that are no plain sizes."""
-        for k, axis in enumerate(slot.axes):
+        for k, axis in enumerate(self.plain(slot)):
+            if axis is None:
+                continue
             expected = np.broadcast_to(self.extent(axis.count), self.records.count)
             found = column.shape[:, k]
             if not np.array_equal(expected, found):
@@ -298,123 +479,129 @@ class _Binder:
                     code="E0304",
                 )
 
-    # -- values
+    # -- unknowns
 
-    def code(self, slot: Given | Unknown, column: Column) -> Column:
-        """Return the column with labels as numbers, its values checked."""
-        values, sort = column.values, slot.kind.sort
-        numeric = values.dtype.kind in "biuf"
-        if sort == "label":
-            assert slot.values is not None and slot.values.domain is not None
-            return self.recode(slot, column, slot.values.domain)
-        if (sort == "text") == numeric:
-            expected = "a text" if sort == "text" else "a number"
-            raise DataError(
-                f"{self.records.source}: field `{slot.name}` must be {expected}, "
-                f"but holds {'numbers' if numeric else 'texts'}",
-                code="E0307",
-            )
-        if sort == "text":
-            return column
-        if sort == "real":
-            if values.dtype.kind == "f":
-                self.refuse(column, ~np.isfinite(values), "is not finite")
-            elif values.dtype != np.uint8:
-                values = values.astype(np.float64)
-            return Column(column.name, values, column.start, column.shape, column.missing)
-        if values.dtype.kind == "f":
-            whole = (np.abs(values) <= 2**53) & (values == np.floor(values))
-            self.refuse(column, ~whole, "is no whole number")
-        values = values.astype(np.int64)
-        if slot.values is not None:
-            low = slot.values.low
-            count = np.repeat(
-                np.broadcast_to(self.extent(slot.values.count), self.records.count),
-                np.diff(column.start),
-            )
-            bad = (values < low) | (values >= low + count)
-            if column.missing is not None:
-                bad &= ~column.missing
-            self.refuse(column, bad, f"is outside `{slot.values.name}`")
-        return Column(column.name, values, column.start, column.shape, column.missing)
-
-    def refuse(self, column: Column, bad: NDArray[np.bool_], what: str) -> None:
-        if bad.any():
-            at = int(np.flatnonzero(bad)[0])
-            i = self.instance_of(column, at)
-            raise DataError(
-                f"{self.records.where(i)}: field `{column.name}`, item {at - column.start[i]}: "
-                f"{column.values[at]} {what}",
-                code="E0308",
-            )
-
-    def recode(self, slot: Given | Unknown, column: Column, domain: str) -> Column:
-        labels = np.array(self.model.labels(domain, self.words), dtype=np.str_)
-        values = column.values
-        if values.dtype.kind != "U":
-            if values.dtype.kind not in "iu":
-                raise DataError(
-                    f"{self.records.source}: field `{slot.name}` must hold values of `{domain}`, "
-                    f"but holds {values.dtype}",
-                    code="E0307",
-                )
-            values = values.astype(np.str_)
-        order = np.argsort(labels)
-        place = np.minimum(np.searchsorted(labels[order], values), len(labels) - 1)
-        codes = order[place]
-        wrong = labels[codes] != values
-        if column.missing is not None:
-            wrong &= ~column.missing
-        if wrong.any():
-            at = int(np.flatnonzero(wrong)[0])
-            i = self.instance_of(column, at)
-            value = str(values[at])
-            raise DataError(
-                f"{self.records.where(i)}: field `{slot.name}`, item {at - column.start[i]}: "
-                f'"{value}" is no value of `{domain}`',
-                code="E0309",
-                hint=did_you_mean(value, [str(x) for x in labels])
-                or ("training has not seen it" if self.model.domains[domain].from_data else None),
-            )
-        return Column(
-            column.name, codes.astype(np.int64), column.start, column.shape, column.missing
-        )
-
-    def observe(self, unknown: Unknown, column: Column | None) -> Observed:
+    def observe(self, unknown: Unknown, columns: dict[str, Column]) -> Observed:
         """Return the shape of an array of unknowns, and what the data say of it."""
-        rank = len(unknown.axes)
-        if column is None:
-            shape = np.empty((self.records.count, rank), np.int64)
-            for k, axis in enumerate(unknown.axes):
-                shape[:, k] = self.extent(axis.count)
-            if (shape < 0).any():
-                i = int(np.flatnonzero((shape < 0).any(axis=1))[0])
+        if unknown.sequence is not None:
+            return self.observe_sequence(unknown, columns)
+        if not columns:
+            return self.nothing(unknown)
+        if not unknown.fields and unknown.values is not None:
+            coded = self.coder.code(unknown, columns[""])
+            state = (coded.values - unknown.values.low).astype(np.int32)
+            if coded.missing is not None:
+                state[coded.missing] = -1
+            return Observed(state, coded.start, coded.shape, {}, _open(coded))
+        fields: list[tuple[str, RecordField | None]] = [(f.name, f) for f in unknown.fields]
+        values = {
+            name: self.coder.code(unknown, columns[name], field)
+            for name, field in fields or [("", None)]
+        }
+        first = next(iter(values.values()))
+        open_ = np.logical_or.reduce([_open(column) for column in values.values()])
+        return Observed(np.zeros(0, np.int32), first.start, first.shape, values, open_)
+
+    def nothing(self, unknown: Unknown) -> Observed:
+        """Return an array of unknowns of which the data say nothing."""
+        axes = unknown.axes
+        at = next((k for k, a in enumerate(axes) if _is_ragged(a)), None)
+        shape = np.empty((self.records.count, len(self.plain(unknown))), np.int64)
+        place = 0
+        for k, axis in enumerate(axes):
+            if k == at:
+                lengths = self.lengths[axis.name]
+                owner = np.repeat(np.arange(self.records.count), np.diff(lengths.start))
+                total = np.zeros(self.records.count, np.int64)
+                np.add.at(total, owner, lengths.values)
+                shape[:, place - 1] = total
+                continue
+            shape[:, place] = self.extent(axis.count)
+            place += 1
+        if (shape < 0).any():
+            i = int(np.flatnonzero((shape < 0).any(axis=1))[0])
+            raise DataError(
+                f"{self.records.where(i)}: `{unknown.name}` has a negative extent", code="E0306"
+            )
+        count = float(shape.astype(np.float64).prod(axis=1).sum())
+        budget.require(16 * int(count), f"`{unknown.name}`, {count:.3g} unknowns")
+        sizes = shape.prod(axis=1)
+        start = np.concatenate(([0], np.cumsum(sizes)))
+        if unknown.values is not None:
+            state = np.full(start[-1], -1, np.int32)
+            return Observed(state, start, shape, {}, sizes > 0)
+        missing = np.ones(start[-1], np.bool_)
+        values = {
+            name: Column(name, np.zeros(start[-1]), start, shape, missing)
+            for name in ([f.name for f in unknown.fields] or [""])
+        }
+        return Observed(np.zeros(0, np.int32), start, shape, values, sizes > 0)
+
+    def observe_sequence(self, unknown: Unknown, columns: dict[str, Column]) -> Observed:
+        """Return the elements of a sequence, each field as far as the data give it."""
+        count = self.records.count
+        if not columns:
+            start, shape = np.zeros(count + 1, np.int64), np.zeros((count, 1), np.int64)
+            return Observed(np.zeros(0, np.int32), start, shape, {}, np.ones(count, np.bool_))
+        values = {}
+        for field in unknown.fields:
+            column = columns.get(field.name)
+            if column is None:
+                continue
+            if column.rank != 1:
                 raise DataError(
-                    f"{self.records.where(i)}: `{unknown.name}` has a negative extent", code="E0306"
+                    f"{self.records.source}: field `{unknown.name}` must be a list of elements "
+                    f"({', '.join(f.name for f in unknown.fields)})",
+                    code="E0303",
                 )
-            count = float(shape.astype(np.float64).prod(axis=1).sum())
-            budget.require(16 * int(count), f"`{unknown.name}`, {count:.3g} unknowns")
-            start = np.concatenate(([0], np.cumsum(shape.prod(axis=1))))
-            return Observed(np.full(start[-1], -1, np.int32), start, shape)
-        self.fits(unknown, column)
-        coded = self.code(unknown, column)
-        state = (coded.values - unknown.values.low).astype(np.int32)
-        if column.missing is not None:
-            state[column.missing] = -1
-        return Observed(state, column.start, column.shape)
+            values[field.name] = self.coder.code(unknown, column, field)
+        first = next(iter(values.values()))
+        for column in values.values():
+            if not np.array_equal(column.start, first.start):
+                raise DataError(
+                    f"{self.records.source}: the fields of `{unknown.name}` differ in length",
+                    code="E0304",
+                )
+        open_ = np.full(count, len(values) < len(unknown.fields))
+        for column in values.values():
+            open_ |= _open(column)
+        return Observed(np.zeros(0, np.int32), first.start, first.shape, values, open_)
 
     def weight(self) -> NDArray[np.float64]:
         column = self.records.columns.get("weight")
         declared = "weight" in self.model.givens or "weight" in self.model.unknowns
         if column is None or declared:
             return np.ones(self.records.count)
-        if column.rank or column.values.dtype.kind not in "iuf" or column.missing is not None:
+        values = self.coder.numbers(column)
+        if column.rank or values.dtype.kind not in "iuf" or column.missing is not None:
             raise DataError(
                 f"{self.records.source}: `weight` must be one number an instance", code="E0310"
             )
-        values = column.values.astype(np.float64)
-        self.refuse(column, ~(np.isfinite(values) & (values >= 0)), "is no weight")
+        values = values.astype(np.float64)
+        self.coder.refuse(column, ~(np.isfinite(values) & (values >= 0)), "is no weight")
         return values
+
+
+def _open(column: Column) -> NDArray[np.bool_]:
+    """Return, for each instance, whether a value of it is missing."""
+    out = np.zeros(len(column.shape), np.bool_)
+    if column.missing is not None:
+        owner = np.repeat(np.arange(len(out)), np.diff(column.start))
+        out[owner[column.missing]] = True
+    return out
+
+
+def _starts(lengths: Column) -> Column:
+    """Return where each row starts, counted from its instance's first item."""
+    ends = np.cumsum(lengths.values, dtype=np.int64)
+    begin = ends - lengths.values
+    owner = np.repeat(np.arange(len(lengths.shape)), np.diff(lengths.start))
+    first = np.concatenate((begin, [0]))[np.minimum(lengths.start[:-1], len(begin))]
+    return replace(lengths, values=begin - first[owner])
+
+
+def _is_ragged(axis: IndexSet) -> bool:
+    return isinstance(axis.count, GivenRead) and not axis.count.indices
 
 
 def _axes(axes: tuple[IndexSet, ...]) -> str:

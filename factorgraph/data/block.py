@@ -13,12 +13,13 @@ _LIMIT = 2.0**63
 
 
 class BadValue(ValueError):
-    """A value that cannot be kept: its index in the list, and what is wrong with it."""
+    """A value that cannot be kept: its index in the list, what is wrong with it, the code."""
 
-    def __init__(self, index: int, reason: str) -> None:
+    def __init__(self, index: int, reason: str, code: str) -> None:
         super().__init__(reason)
         self.index = index
         self.reason = reason
+        self.code = code
 
 
 def numbers(values: list[Any], finite: bool) -> Values:
@@ -50,9 +51,9 @@ def numbers(values: list[Any], finite: bool) -> Values:
     for i in np.flatnonzero(~(np.abs(out) < _LIMIT)).tolist():
         value = values[i]
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
-            raise BadValue(i, "an integer of more than 64 bits")
+            raise BadValue(i, "an integer of more than 64 bits", "E0335")
         if finite and not np.isfinite(out[i]):
-            raise BadValue(i, "a number too large for a float")
+            raise BadValue(i, "a number too large for a float", "E0335")
     return out
 
 
@@ -75,8 +76,8 @@ def texts(values: list[str]) -> Values:
     out = np.array(values, f"<U{max(1, max(sizes))}")
     bad = invalid(out)
     if bad is not None:
-        raise BadValue(bad, "text that is not valid Unicode")
+        raise BadValue(bad, "text that is not valid Unicode", "E0336")
     if int(np.strings.str_len(out).sum()) != sum(sizes):
         nul = next(i for i, text in enumerate(values) if text.endswith("\0"))
-        raise BadValue(nul, "text that ends in a NUL")
+        raise BadValue(nul, "text that ends in a NUL", "E0336")
     return out

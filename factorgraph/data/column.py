@@ -32,6 +32,8 @@ class Column:
     shape : int64 [N, rank], extents by instance; rank 0 for a scalar field.
     missing : bool [E], True where the data leave the value open (``null`` or ``"_"``), there
         the value is 0 or ""; None where nothing is missing.
+    shared : whether all instances own the same values: ``start`` is 0 everywhere, so that
+        ``values[start[i] + k]`` holds for every i, and ``shape`` is one row, repeated.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Column:
     start: Ints
     shape: Ints
     missing: Flags | None = None
+    shared: bool = False
 
     @property
     def rank(self) -> int:
@@ -47,6 +50,8 @@ class Column:
 
     def instance(self, i: int) -> Values:
         """Return a view of instance ``i`` in its own shape."""
+        if self.shared:
+            return self.values.reshape(self.shape[i])
         return self.values[self.start[i] : self.start[i + 1]].reshape(self.shape[i])
 
     def take(self, indices: Ints) -> Column:
@@ -58,12 +63,16 @@ class Column:
 
         Returns
         -------
-        Column of M instances with arrays of its own.
+        Column of M instances with arrays of its own; shared values stay where they are.
 
         Raises
         ------
         BudgetError : the copy would be too large.
         """
+        if self.shared:
+            shape = np.broadcast_to(self.shape[:1], (len(indices), self.rank))
+            start = np.zeros(len(indices) + 1, np.int64)
+            return Column(self.name, self.values, start, shape, self.missing, shared=True)
         sizes = np.diff(self.start)
         chosen = sizes[indices]
         total = int(chosen.sum())
@@ -86,6 +95,29 @@ class Column:
         return Column(self.name, values, start, self.shape[indices], missing)
 
 
+def shared_column(name: str, array: Values, count: int) -> Column:
+    """Return the column of values that all instances share.
+
+    Parameters
+    ----------
+    name : the field's name.
+    array : the values in their own shape, of a type that columns hold.
+    count : number of instances N.
+
+    Returns
+    -------
+    Column with ``shared`` set. Its values are a view of the array where that is possible.
+    """
+    extents = np.array(array.shape, np.int64).reshape(1, array.ndim)
+    return Column(
+        name,
+        np.require(array, requirements=["C", "W"]).reshape(-1),
+        np.zeros(count + 1, np.int64),
+        np.broadcast_to(extents, (count, array.ndim)),
+        shared=True,
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Records:
     """All instances of one source of data.
@@ -97,7 +129,8 @@ class Records:
     columns : the fields by name, in the order of the data.
     origin : int64 [N], number of each instance in the source (a line number if ``by_line``);
         None means 0 .. N - 1.
-    by_line : whether the source has an instance a line.
+    by_line : whether instances have a line of the source each, or begin at one.
+    as_text : whether all values came as text, so that numbers are still to be parsed.
     """
 
     source: str
@@ -105,6 +138,7 @@ class Records:
     columns: dict[str, Column] = field(repr=False)
     origin: Ints | None = field(default=None, repr=False)
     by_line: bool = False
+    as_text: bool = False
 
     def take(self, indices: ArrayLike) -> Records:
         """Return the chosen instances, in the order given.
@@ -129,11 +163,15 @@ class Records:
             chosen = np.zeros(0, np.int64)
         if chosen.ndim != 1 or chosen.dtype.kind not in "iu":
             raise UsageError(
-                f"instances are chosen by a list of integers or a mask of {self.count} truth values"
+                "instances are chosen by a list of integers or a mask of "
+                f"{self.count} truth values",
+                code="E0358",
             )
         if chosen.size and not (int(chosen.min()) >= 0 and int(chosen.max()) < self.count):
             bad = chosen[(chosen < 0) | (chosen >= self.count)][0]
-            raise UsageError(f"{self.source} has no instance {bad}, only 0..{self.count - 1}")
+            raise UsageError(
+                f"{self.source} has no instance {bad}, only 0..{self.count - 1}", code="E0358"
+            )
         index = chosen.astype(np.int64)
         return Records(
             self.source,
@@ -141,6 +179,7 @@ class Records:
             {name: column.take(index) for name, column in self.columns.items()},
             index if self.origin is None else self.origin[index],
             self.by_line,
+            self.as_text,
         )
 
     def where(self, i: int) -> str:

@@ -47,6 +47,7 @@ def kept(dtype: np.dtype[Any], what: str) -> np.dtype[Any]:
     }
     raise DataError(
         f"{what} has type {dtype}, which is not read",
+        code="E0331",
         hint=hints.get(kind, "store truth values, integers, floats or text"),
     )
 
@@ -59,7 +60,7 @@ def cost(dtype: np.dtype[Any], count: int) -> int:
     return count * (size + converted + (2 if dtype.kind == "U" else 0))
 
 
-def settle(flat: Values, what: str, own: bool) -> tuple[Values, Flags | None]:
+def settle(flat: Values, what: str, own: bool, first: int = 0) -> tuple[Values, Flags | None]:
     """Return checked values in the type they are kept in, and which of them are missing.
 
     Parameters
@@ -67,6 +68,7 @@ def settle(flat: Values, what: str, own: bool) -> tuple[Values, Flags | None]:
     flat : [E], of a legal type, in any byte order.
     what : the field and its source, for messages.
     own : whether ``flat`` may be changed and kept; otherwise it is copied where need be.
+    first : the number of the first element in its source, for messages.
 
     Returns
     -------
@@ -81,9 +83,11 @@ def settle(flat: Values, what: str, own: bool) -> tuple[Values, Flags | None]:
     if flat.dtype.kind == "u" and flat.dtype.itemsize == 8 and flat.size:
         largest = int(flat.max())
         if largest > np.iinfo(np.int64).max:
-            raise DataError(f"{what} holds {largest}, which is more than a 64-bit integer")
+            raise DataError(
+                f"{what} holds {largest}, which is more than a 64-bit integer", code="E0335"
+            )
     if flat.dtype.kind == "b" and flat.size and int(flat.view(np.uint8).max()) > 1:
-        raise DataError(f"{what} holds bytes that are no truth values")
+        raise DataError(f"{what} holds bytes that are no truth values", code="E0335")
     fresh = flat.dtype != target or not flat.flags.c_contiguous
     values = np.ascontiguousarray(flat, target)
     if not (own or fresh) and not values.flags.writeable:
@@ -92,7 +96,10 @@ def settle(flat: Values, what: str, own: bool) -> tuple[Values, Flags | None]:
     if values.dtype.kind == "U":
         bad = invalid(values)
         if bad is not None:
-            raise DataError(f"{what} holds text that is not valid Unicode (element {bad})")
+            raise DataError(
+                f"{what} holds text that is not valid Unicode (element {first + bad})",
+                code="E0336",
+            )
         missing = values == MISSING
         if missing.any():
             values = values if own or fresh else values.copy()

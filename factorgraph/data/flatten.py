@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import chain
-from typing import Any
+from collections.abc import Callable, Mapping
+from itertools import accumulate, chain
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from factorgraph.errors import DataError
 
 DEEPEST = 64
+Lengths = list[int] | None
 _LEAVES: frozenset[type] = frozenset({int, float, bool, str, type(None)})
 _LISTS = frozenset({list, tuple})
+_OBJECTS: frozenset[type] = frozenset({dict, str, type(None)})
 _NAMES = {
     dict: "an object",
     list: "a list",
@@ -25,50 +27,84 @@ _NAMES = {
 }
 
 
-def flatten(value: object, what: Callable[[], str]) -> tuple[list[Any], tuple[int, ...], set[type]]:
+class Flat(NamedTuple):
+    """A value without its nesting.
+
+    Attributes
+    ----------
+    leaves : in C order; if one is a dict, all are dicts, None or "_".
+    shape : the extents; it ends where a level is empty.
+    kinds : the types found among the leaves.
+    lengths : of the rows, where they are uneven: ``shape[0]`` then counts what all rows hold.
+    """
+
+    leaves: list[Any]
+    shape: tuple[int, ...]
+    kinds: set[type]
+    lengths: Lengths
+
+
+def flatten(value: object, what: Callable[[], str]) -> Flat:
     """Return the leaves of a value, its shape and the types of the leaves.
 
     Parameters
     ----------
-    value : a number, text, truth value or None, or nested lists of them; numpy arrays within
-        lists count as lists.
+    value : a number, text, truth value, object or None, or nested lists of them; numpy arrays
+        within lists count as lists.
     what : gives the place and the field, for messages.
-
-    Returns
-    -------
-    leaves : in C order.
-    shape : the extents; it ends where a level is empty.
-    kinds : the types found among the leaves.
 
     Raises
     ------
-    DataError : the lists are uneven or too deep, or a leaf is none of the above.
+    DataError : lists below the second level are uneven, lists are too deep, or a leaf is none
+        of the above.
     """
     level: list[Any] = [value]
     shape: tuple[int, ...] = ()
+    lengths: Lengths = None
     while True:
         kinds = set(map(type, level))
         if not kinds <= _LEAVES and not kinds <= _LISTS:
             level = [_plain(v) for v in level]
             kinds = set(map(type, level))
         if kinds <= _LEAVES:
-            return level, shape, kinds
+            return Flat(level, shape, kinds, lengths)
         if not kinds <= _LISTS:
-            raise _refusal(level, shape, kinds, what)
+            texts = {v for v in level if type(v) is str}
+            if dict in kinds and kinds <= _OBJECTS and texts <= {"_"}:
+                return Flat(level, shape, kinds, lengths)
+            raise _refusal(level, shape, kinds, lengths, what)
         extents = set(map(len, level))
         if len(extents) > 1:
-            raise _uneven(level, shape, what)
-        shape = (*shape, extents.pop())
+            if lengths is not None or len(shape) != 1:
+                raise _uneven(level, shape, lengths, what)
+            lengths = list(map(len, level))
+            shape = (sum(lengths),)
+        else:
+            shape = (*shape, extents.pop())
         if len(shape) > DEEPEST:
-            raise DataError(f"{what()} has lists nested deeper than {DEEPEST}")
+            raise DataError(f"{what()} has lists nested deeper than {DEEPEST}", code="E0326")
         level = list(chain.from_iterable(level))
 
 
-def place(index: int, shape: tuple[int, ...]) -> str:
+def nest(leaves: list[Any], shape: tuple[int, ...]) -> Any:
+    """Return leaves as nested lists of a shape without zeros."""
+    if not shape:
+        return leaves[0]
+    for extent in shape[:0:-1]:
+        leaves = [leaves[i : i + extent] for i in range(0, len(leaves), extent)]
+    return leaves
+
+
+def place(index: int, shape: tuple[int, ...], lengths: Lengths = None) -> str:
     """Return how to write the ``index``-th element of an array of this shape: ``[2][0]``."""
     if not shape:
         return ""
-    return "".join(f"[{i}]" for i in np.unravel_index(index, shape))
+    at = [int(i) for i in np.unravel_index(index, shape)]
+    if lengths is not None:
+        ends = list(accumulate(lengths))
+        row = next(r for r, end in enumerate(ends) if at[0] < end)
+        at = [row, at[0] - ends[row] + lengths[row], *at[1:]]
+    return "".join(f"[{i}]" for i in at)
 
 
 def kind_name(kind: type) -> str:
@@ -77,31 +113,43 @@ def kind_name(kind: type) -> str:
 
 
 def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return dict(value) if isinstance(value, Mapping) else value
 
 
-def _uneven(level: list[Any], shape: tuple[int, ...], what: Callable[[], str]) -> DataError:
+def _uneven(
+    level: list[Any], shape: tuple[int, ...], lengths: Lengths, what: Callable[[], str]
+) -> DataError:
     size = len(level[0])
     i = next(i for i, part in enumerate(level) if len(part) != size)
     return DataError(
-        f"{what()}{place(i, shape)} has {len(level[i])} values where "
-        f"{place(0, shape)} has {size}; rows of different length are not read yet"
+        f"{what()}{place(i, shape, lengths)} has {len(level[i])} values where "
+        f"{place(0, shape, lengths)} has {size}; only the rows of a field, its lists at the "
+        "second level, may differ in length",
+        code="E0333",
     )
 
 
 def _refusal(
-    level: list[Any], shape: tuple[int, ...], kinds: set[type], what: Callable[[], str]
+    level: list[Any],
+    shape: tuple[int, ...],
+    kinds: set[type],
+    lengths: Lengths,
+    what: Callable[[], str],
 ) -> DataError:
     for i, part in enumerate(level):
-        if type(part) not in _LISTS and type(part) not in _LEAVES:
+        if type(part) not in _LISTS and type(part) not in _LEAVES and type(part) is not dict:
             return DataError(
-                f"{what()}{place(i, shape)} is {kind_name(type(part))}; values are numbers, "
-                "text, truth values, null and lists of them"
+                f"{what()}{place(i, shape, lengths)} is {kind_name(type(part))}; values are "
+                "numbers, text, truth values, null, and lists and objects of them",
+                code="E0331",
             )
     names = sorted({kind_name(kind) for kind in kinds})
-    i = next(i for i, part in enumerate(level) if type(part) is not type(level[0]))
+    name = kind_name(type(level[0]))
+    i = next(i for i, part in enumerate(level) if kind_name(type(part)) != name)
     return DataError(
-        f"{what()}{place(i, shape)} is {kind_name(type(level[i]))} where "
-        f"{place(0, shape)} is {kind_name(type(level[0]))}; "
-        f"a list must not mix {' and '.join(names)}"
+        f"{what()}{place(i, shape, lengths)} is {kind_name(type(level[i]))} where "
+        f"{place(0, shape, lengths)} is {name}; a list must not mix {' and '.join(names)}",
+        code="E0332",
     )

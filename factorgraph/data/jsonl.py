@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from collections.abc import Collection
-from typing import IO, Any, NoReturn
+from collections.abc import Collection, Iterator
+from typing import Any, NoReturn
 
 import numpy as np
 
-from factorgraph import budget
 from factorgraph.data.column import Records
 from factorgraph.data.flatten import DEEPEST, kind_name
 from factorgraph.data.table import Table
-from factorgraph.errors import BudgetError, DataError
+from factorgraph.data.text import STREAMED, Text, opened
+from factorgraph.errors import DataError
 
-LONGEST = 256 * 2**20
-_BLOCK = 1 << 20
 _PART = 1 << 16
-_BOM = b"\xef\xbb\xbf"
 _NO_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
 _STEP = np.zeros(256, np.int8)
 _STEP[list(b"[{")] = 1
@@ -27,7 +23,9 @@ _STEP[list(b"]}")] = -1
 
 
 class _Refused(ValueError):
-    pass
+    def __init__(self, reason: str, code: str) -> None:
+        super().__init__(reason)
+        self.code = code
 
 
 def read_jsonl(path: str | os.PathLike[str], fields: Collection[str] | None = None) -> Records:
@@ -35,62 +33,64 @@ def read_jsonl(path: str | os.PathLike[str], fields: Collection[str] | None = No
 
     Parameters
     ----------
-    path : the file, in UTF-8; ``-`` is the standard input.
+    path : the file, in UTF-8, packed by gzip if its name ends in ``.gz``; ``-`` is the standard
+        input.
     fields : names to keep; None keeps all. Absent ones are left out.
 
     Returns
     -------
     Records. Numbers are int64, or float64 if any has a fraction or an exponent; ``null``, and
-    ``"_"`` among texts or numbers, mark missing values.
+    ``"_"`` among texts or numbers, mark missing values. Objects, and lists that mix kinds, make
+    a column for each of their values, rows of different length one of values and one of lengths.
 
     Raises
     ------
     DataError : the file is missing, is no JSON Lines, or its lines do not go together.
     BudgetError : the data would take too much memory.
     """
-    source = os.fspath(path)
-    try:
-        if source != "-":
-            with open(source, "rb") as file:
-                return read_lines(file, source, fields)
-        source = "<stdin>"
-        stream = getattr(sys.stdin, "buffer", None)
-        if stream is None:
-            raise DataError("there is no standard input to read")
-        return read_lines(stream, source, fields)
-    except OSError as error:
-        raise DataError(f"cannot read {source}: {error.strerror or error}") from None
-    except ValueError as error:  # a path with a NUL, or a closed stream
-        raise DataError(f"cannot read {source}: {error}") from None
-    except MemoryError:
-        raise BudgetError(f"{source} does not fit into memory", code="E0900") from None
+    with opened(path) as text:
+        return next(_blocks(text, fields, None))
 
 
-def read_lines(stream: IO[bytes], source: str, fields: Collection[str] | None = None) -> Records:
-    """Read JSON Lines from a binary stream; the arguments are those of `read_jsonl`."""
+def stream_jsonl(
+    path: str | os.PathLike[str], fields: Collection[str] | None = None, size: int = STREAMED
+) -> Iterator[Records]:
+    """Read a file of one JSON object a line in blocks of about ``size`` bytes of text.
+
+    Yields
+    ------
+    Records; types and shapes are those of the block.
+    """
+    with opened(path, whole=False) as text:
+        yield from _blocks(text, fields, size)
+
+
+def _blocks(text: Text, fields: Collection[str] | None, size: int | None) -> Iterator[Records]:
+    """Yield what is in a file: all of it, or blocks by size."""
+    source = text.source
     table = Table(source, fields, by_line=True, finite=True)
-    # Text is decoded and parsed: Python objects take an order of magnitude more than their text.
-    limit = min(LONGEST, budget.limit() // 4)
-    block = max(4096, min(_BLOCK, budget.limit() // 64))
-    decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
-    number = pending = 0
-    while line := stream.readline(limit + 1):
-        number += 1
-        if len(line) > limit:
-            raise DataError(f"{source}:{number}: line of more than {budget.human(limit)}")
-        if number == 1:
-            line = line.removeprefix(_BOM)
+    pending, held, block = 0, 0, text.block
+    for number, line in text.lines():
+        if not line or line.isspace():
+            continue
         deep = depth(line)
         if deep > DEEPEST:
-            raise DataError(f"{source}:{number}: brackets nest {deep} deep, more than {DEEPEST}")
+            raise DataError(
+                f"{source}:{number}: brackets nest {deep} deep, more than {DEEPEST}", code="E0326"
+            )
         pending += len(line)
         if pending > block:
             table.flush()
-            table.check(_expanded(line))
+            held += pending
+            if size is not None and table.full(held, size):
+                yield table.records()
+                table = table.next()
+                held = 0
+            table.check(expanded(line))
             pending = len(line)
-        if not line.isspace() and line:
-            table.append(_parse(line, f"{source}:{number}", decoder), number)
-    return table.records()
+        table.append(parse(line, f"{source}:{number}"), number)
+    if table or not table.begun:
+        yield table.records()
 
 
 def depth(line: bytes) -> int:
@@ -121,26 +121,41 @@ def depth(line: bytes) -> int:
     return deepest
 
 
-def _parse(line: bytes, place: str, decoder: json.JSONDecoder) -> dict[str, object]:
+def parse(line: bytes, place: str, *, document: bool = False) -> dict[str, object]:
+    """Return the object that a text of JSON holds; `depth` must have been found small.
+
+    Parameters
+    ----------
+    line : UTF-8.
+    place : where it is from, for messages.
+    document : whether it has lines of its own, to be named in messages.
+
+    Raises
+    ------
+    DataError : it is no JSON, or no object.
+    """
     try:
-        value = decoder.decode(line.decode())
+        value = _DECODER.decode(line.decode())
     except UnicodeDecodeError as error:
-        raise DataError(f"{place}: byte {error.start + 1} is not valid UTF-8") from None
+        at = error.start + 1
+        raise DataError(f"{place}: byte {at} is not valid UTF-8", code="E0324") from None
     except json.JSONDecodeError as error:
-        raise DataError(f"{place}:{error.colno}: not JSON: {error.msg}") from None
+        spot = f"{error.lineno}:{error.colno}" if document else str(error.colno)
+        raise DataError(f"{place}:{spot}: not JSON: {error.msg}", code="E0325") from None
     except _Refused as error:
-        raise DataError(f"{place}: {error}") from None
+        raise DataError(f"{place}: {error}", code=error.code) from None
     except ValueError:  # more digits than Python converts
-        raise DataError(f"{place}: an integer of more than 64 bits") from None
+        raise DataError(f"{place}: an integer of more than 64 bits", code="E0335") from None
     if not isinstance(value, dict):
         raise DataError(
             f"{place} holds {kind_name(type(value))}, not an object",
-            hint='each line is an object of fields, as in {"word": ["the", "cat"]}',
+            code="E0328",
+            hint='data are objects of fields, as in {"word": ["the", "cat"]}',
         )
     return value
 
 
-def _expanded(line: bytes) -> int:
+def expanded(line: bytes) -> int:
     """Return about how many bytes the parsed line takes."""
     values = line.count(b",") + line.count(b":")
     return 5 * len(line) + 40 * values + 80 * (line.count(b"[") + line.count(b"{"))
@@ -151,9 +166,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(item) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for i, name in enumerate(names) if name in names[:i])
-        raise _Refused(f"field `{twice}` is given twice")
+        raise _Refused(f"field `{twice}` is given twice", "E0329")
     return item
 
 
 def _constant(text: str) -> NoReturn:
-    raise _Refused(f"{text} is no number in JSON; say null where a value is missing")
+    raise _Refused(f"{text} is no number in JSON; say null where a value is missing", "E0335")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)

@@ -1,49 +1,33 @@
-"""Read numpy archives without trusting them.
-
-Nothing is allocated on the word of a header: a shape must agree with the size that the archive
-declares, that size with what the compressed bytes could expand to, and all with the budget.
-"""
+"""Read numpy archives whose arrays hold all instances of a field."""
 
 from __future__ import annotations
 
 import os
-import stat
-import struct
-import warnings
-import zipfile
-import zlib
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from io import BytesIO
-from typing import IO, Any
+from typing import IO
+from zipfile import ZipFile
 
 import numpy as np
-from numpy.lib import format as npy
 
 from factorgraph import budget
-from factorgraph.data.column import Column, Records, Values
-from factorgraph.data.dtype import cost, kept, settle
-from factorgraph.data.stack import OFFSETS, check_shape, even, gather, ragged
-from factorgraph.errors import BudgetError, DataError
-
-_HEADER = 10_000
-_EXPANSION = 1040  # Deflate cannot do better than 1032 to 1.
-_CHUNK = 1 << 20
-_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError,
-           RuntimeError, OverflowError, KeyError)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Entry:
-    name: str
-    what: str
-    info: zipfile.ZipInfo
-    header: int
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-    fortran: bool
-    size: int
+from factorgraph.data.archive import (
+    Entry,
+    damage,
+    entries,
+    finish,
+    flat,
+    open_values,
+    opened,
+    require,
+    take,
+)
+from factorgraph.data.column import Column, Ints, Records, Values
+from factorgraph.data.dtype import cost, settle
+from factorgraph.data.stack import even, gather, is_offsets, offsets_of, ragged, wants
+from factorgraph.data.text import STREAMED
+from factorgraph.errors import DataError
 
 
 def read_npz(path: str | os.PathLike[str], fields: Collection[str] | None = None) -> Records:
@@ -53,6 +37,8 @@ def read_npz(path: str | os.PathLike[str], fields: Collection[str] | None = None
     ----------
     path : the file. Array ``NAME`` counts the instances along its first axis; with a second
         array ``NAME.offsets``, [N + 1], instance i is ``NAME[offsets[i] : offsets[i + 1]]``.
+        Fields of records are arrays ``NAME.FIELD``, which may share ``NAME.offsets``; rows of
+        different length lie end to end, ``NAME.lengths`` tells how long they are.
     fields : names to read, others stay untouched; None reads all. Absent ones are left out.
 
     Returns
@@ -66,13 +52,22 @@ def read_npz(path: str | os.PathLike[str], fields: Collection[str] | None = None
     BudgetError : the arrays would be too large.
     """
     source = os.fspath(path)
-    with _opened(source) as archive:
-        entries = _entries(archive, source, fields)
-        columns = {
-            name: _column(archive, entry, entries.get(name + OFFSETS))
-            for name, entry in entries.items()
-            if not _is_offsets(name, entries, source)
-        }
+    with opened(source) as archive:
+        found = entries(archive, source, lambda name: wants(name, fields))
+        require(found, source)
+        bounds: dict[str, Values] = {}
+        columns = {}
+        for name, entry in found.items():
+            if is_offsets(name, found, source):
+                continue
+            values, missing = settle(flat(archive, entry), entry.what, own=True)
+            other = offsets_of(name, found)
+            if other is None:
+                columns[name] = even(name, values, missing, entry.shape, entry.what)
+                continue
+            if other not in bounds:
+                bounds[other] = _offsets(archive, found[other])
+            columns[name] = ragged(name, values, missing, entry.shape, bounds[other], entry.what)
     return gather(columns, source)
 
 
@@ -85,171 +80,125 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Values]:
     BudgetError : the arrays would be too large.
     """
     source = os.fspath(path)
-    with _opened(source) as archive:
-        return {
-            name: _flat(archive, entry).reshape(entry.shape)
-            for name, entry in _entries(archive, source, None).items()
-        }
+    with opened(source) as archive:
+        found = entries(archive, source)
+        require(found, source)
+        return {name: flat(archive, entry).reshape(entry.shape) for name, entry in found.items()}
 
 
-@contextmanager
-def _opened(source: str) -> Iterator[zipfile.ZipFile]:
-    with _damage(source):
-        status = os.stat(source)
-        if not stat.S_ISREG(status.st_mode):
-            # Opening a pipe would wait for ever.
-            raise DataError(f"{source} is not a regular file")
-        if not status.st_size:
-            raise DataError(f"{source} is empty")
-    with _damage(source), open(source, "rb") as stream, zipfile.ZipFile(stream) as archive:
-        yield archive
+def stream_npz(
+    path: str | os.PathLike[str], fields: Collection[str] | None = None, size: int = STREAMED
+) -> Iterator[Records]:
+    """Read a numpy archive in blocks of about ``size`` bytes, all arrays in step.
+
+    Only offsets, and arrays in Fortran order, are held whole.
+
+    Yields
+    ------
+    Records.
+
+    Raises
+    ------
+    DataError, BudgetError : as `read_npz` does; a wrong checksum shows at the end only.
+    """
+    source = os.fspath(path)
+    with opened(source) as archive, ExitStack() as stack:
+        found = entries(archive, source, lambda name: wants(name, fields))
+        tracks = [
+            _track(archive, entry, found, stack)
+            for name, entry in found.items()
+            if not is_offsets(name, found, source)
+        ]
+        if not tracks:
+            yield gather({}, source)
+            return
+        count = tracks[0].count
+        for track in tracks:
+            if track.count != count:
+                raise DataError(
+                    f"{source}: field `{track.entry.name}` has {track.count} instances, "
+                    f"but field `{tracks[0].entry.name}` has {count}",
+                    code="E0345",
+                )
+        if not count:
+            raise DataError(f"{source} holds no instances", code="E0323")
+        ends = sum((track.bytes() for track in tracks), np.zeros(count + 1, np.int64))
+        size = max(1, min(size, budget.limit() // 8))
+        low = 0
+        while low < count:
+            high = int(np.searchsorted(ends, ends[low] + size, side="right")) - 1
+            high = min(max(high, low + 1), count, low + size // 8 + 1)
+            budget.require(int(ends[high] - ends[low]), f"instance {low} of {source}")
+            columns = {track.entry.name: track.part(low, high) for track in tracks}
+            yield Records(source, high - low, columns, np.arange(low, high, dtype=np.int64))
+            low = high
+        for track in tracks:
+            if track.stream is not None:
+                with damage(track.entry.what):
+                    finish(track.stream, track.entry)
 
 
-def _entries(
-    archive: zipfile.ZipFile, source: str, fields: Collection[str] | None
-) -> dict[str, _Entry]:
-    """Return what an archive holds, from the headers alone, within the budget."""
-    infos = _infos(archive, source, os.stat(source).st_size)
-    wanted = {name: info for name, info in infos.items() if _wants(name, fields)}
-    entries = {name: _header(archive, name, info, source) for name, info in wanted.items()}
-    budget.require(sum(cost(e.dtype, e.size) for e in entries.values()), source)
-    return entries
+@dataclass(frozen=True, eq=False)
+class _Track:
+    """An array that is read from its first instance to its last."""
+
+    entry: Entry
+    stream: IO[bytes] | None
+    values: Values | None
+    bounds: Ints | None
+
+    @property
+    def count(self) -> int:
+        return self.entry.shape[0] if self.bounds is None else len(self.bounds) - 1
+
+    @property
+    def row(self) -> int:
+        """Number of values for each step along the first axis."""
+        return int(np.prod(self.entry.shape[1:], dtype=np.int64))
+
+    def bytes(self) -> Ints:
+        """Return the bytes that instances before each take to read, [N + 1]."""
+        rows = self.bounds if self.bounds is not None else np.arange(self.count + 1)
+        each = cost(self.entry.dtype, self.row) + 8 * len(self.entry.shape)
+        return np.asarray(rows * each, np.int64)
+
+    def part(self, low: int, high: int) -> Column:
+        entry, row = self.entry, self.row
+        first, last = (low, high) if self.bounds is None else self.bounds[[low, high]].tolist()
+        if self.stream is None:
+            assert self.values is not None
+            flat_values = self.values[first * row : last * row]
+        else:
+            with damage(entry.what):
+                flat_values = take(self.stream, entry, first * row, (last - first) * row)
+        values, missing = settle(flat_values, entry.what, own=False, first=first * row)
+        shape = (last - first, *entry.shape[1:])
+        if self.bounds is None:
+            return even(entry.name, values, missing, shape, entry.what)
+        bounds = self.bounds[low : high + 1] - first
+        return ragged(entry.name, values, missing, shape, bounds, entry.what)
 
 
-@contextmanager
-def _damage(what: str) -> Iterator[None]:
-    try:
-        yield
-    except MemoryError:
-        raise BudgetError(f"{what} does not fit into memory", code="E0900") from None
-    except OSError as error:
-        raise DataError(f"cannot read {what}: {error.strerror or error}") from None
-    except _DAMAGE as error:
-        detail = str(error) or type(error).__name__
-        raise DataError(
-            f"{what} is damaged or no npz archive: {detail[:200]}",
-            hint="write it with numpy.savez or numpy.savez_compressed",
-        ) from None
-
-
-def _wants(name: str, fields: Collection[str] | None) -> bool:
-    return fields is None or name in fields or name.removesuffix(OFFSETS) in fields
-
-
-def _is_offsets(name: str, names: Collection[str], source: str) -> bool:
-    if not name.endswith(OFFSETS):
-        return False
-    if name.removesuffix(OFFSETS) not in names:
-        raise DataError(f"{source} has `{name}`, but no array `{name.removesuffix(OFFSETS)}`")
-    return True
-
-
-def _infos(archive: zipfile.ZipFile, source: str, size: int) -> dict[str, zipfile.ZipInfo]:
-    infos: dict[str, zipfile.ZipInfo] = {}
-    for info in archive.infolist():
-        name = info.filename.removesuffix(".npy")
-        if name == info.filename or not name:
-            raise DataError(f"{source}: entry `{info.filename}` is no array (.npy)")
-        if name in infos:
-            raise DataError(f"{source} has two arrays `{name}`")
-        if info.compress_size > size:
-            raise DataError(f"{source}: field `{name}` is cut off: the file is shorter than it")
-        infos[name] = info
-    if not infos:
-        raise DataError(f"{source} holds no arrays")
-    return infos
-
-
-def _header(archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo, source: str) -> _Entry:
-    what = f"field `{name}` of {source}"
-    if info.flag_bits & 0x1:
-        raise DataError(f"{what} is encrypted, which is not read")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        # Other methods cannot be decompressed in bounded steps.
-        names = {zipfile.ZIP_BZIP2: "bzip2", zipfile.ZIP_LZMA: "LZMA"}
-        method = names.get(info.compress_type, f"method {info.compress_type}")
-        raise DataError(f"{what} is compressed by {method}; only deflate is read")
-    with _damage(what), archive.open(info) as stream:
-        version, text = _header_text(stream, what)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            shape, fortran, dtype = (
-                npy.read_array_header_1_0(text, max_header_size=_HEADER)
-                if version == (1, 0)
-                else npy.read_array_header_2_0(text, max_header_size=_HEADER)
-            )
-    except Exception as error:  # numpy's parser of headers promises no set of exceptions
-        raise DataError(f"{what} has a damaged header: {str(error)[:200]}") from None
-    kept(dtype, what)
-    count = check_shape(shape, max(dtype.itemsize, 4), what)
-    header = 8 + len(text.getvalue())
-    return _checked(_Entry(name, what, info, header, dtype, shape, fortran, count))
-
-
-def _header_text(stream: IO[bytes], what: str) -> tuple[tuple[int, int], BytesIO]:
-    start = stream.read(8)
-    if len(start) < 8 or not start.startswith(npy.MAGIC_PREFIX):
-        raise DataError(f"{what} is no numpy array: it does not start with the magic text")
-    version = npy.read_magic(BytesIO(start))
-    if version not in ((1, 0), (2, 0)):
-        raise DataError(f"{what} has version {version[0]}.{version[1]} of the format, not 1 or 2")
-    width = 2 if version == (1, 0) else 4
-    length = stream.read(width)
-    size = int.from_bytes(length, "little")
-    if size > _HEADER:
-        raise DataError(f"{what} has a header of {size} bytes, more than {_HEADER}")
-    header = stream.read(size)
-    if len(length) < width or len(header) < size:
-        raise DataError(f"{what} is cut off in its header")
-    return version, BytesIO(length + header)
-
-
-def _checked(entry: _Entry) -> _Entry:
-    info, what = entry.info, entry.what
-    need, have = entry.size * entry.dtype.itemsize, info.file_size - entry.header
-    if need != have:
-        shape = ", ".join(map(str, entry.shape))
-        raise DataError(
-            f"{what} states shape [{shape}] of {entry.dtype}, which is {need} bytes, "
-            f"but the archive has {have}"
-        )
-    most = 1 if info.compress_type == zipfile.ZIP_STORED else _EXPANSION
-    if info.file_size > info.compress_size * most:
-        raise DataError(
-            f"{what} states {info.file_size} bytes, but {info.compress_size} compressed bytes "
-            "cannot hold as much"
-        )
-    index = 8 * entry.shape[0] * len(entry.shape)
-    budget.require(cost(entry.dtype, entry.size) * (2 if entry.fortran else 1) + index, what)
-    return entry
-
-
-def _column(archive: zipfile.ZipFile, entry: _Entry, offsets: _Entry | None) -> Column:
-    values, missing = settle(_flat(archive, entry), entry.what, own=True)
-    if offsets is None:
-        return even(entry.name, values, missing, entry.shape, entry.what)
-    bounds, _ = settle(_flat(archive, offsets), offsets.what, own=True)
-    bounds = bounds.reshape(offsets.shape)
-    return ragged(entry.name, values, missing, entry.shape, bounds, entry.what)
-
-
-def _flat(archive: zipfile.ZipFile, entry: _Entry) -> Values:
-    need = entry.size * entry.dtype.itemsize
-    with _damage(entry.what), archive.open(entry.info) as stream:
-        buffer = np.empty(need, np.uint8)
-        stream.read(entry.header)
-        done = 0
-        while done < need:
-            part = stream.read(min(_CHUNK, need - done))
-            if not part:
-                raise DataError(f"{entry.what} is cut off after {done} of {need} bytes")
-            buffer[done : done + len(part)] = np.frombuffer(part, np.uint8)
-            done += len(part)
-        stream.read(1)  # the checksum is compared at the end only
-    if not entry.dtype.itemsize:
-        return np.zeros(entry.size, "<U1")
-    flat = buffer.view(entry.dtype)
+def _track(archive: ZipFile, entry: Entry, found: dict[str, Entry], stack: ExitStack) -> _Track:
+    other = offsets_of(entry.name, found)
+    bounds = None
+    if other is not None:
+        found[other].require()
+        bounds = _offsets(archive, found[other])
+        # The same checks as for an array that is read at once, without its values.
+        nothing = np.zeros(0, np.bool_)
+        ragged(entry.name, nothing, None, (entry.shape[0], 0), bounds, entry.what)
+        bounds = bounds.astype(np.int64)
+    else:
+        budget.require(8 * entry.shape[0], entry.what)
     if entry.fortran and len(entry.shape) > 1:
-        flat = np.ascontiguousarray(flat.reshape(entry.shape[::-1]).T).reshape(-1)
-    return flat
+        entry.require()
+        return _Track(entry, None, flat(archive, entry), bounds)
+    with damage(entry.what):
+        stream = stack.enter_context(closing(open_values(archive, entry)))
+    return _Track(entry, stream, None, bounds)
+
+
+def _offsets(archive: ZipFile, entry: Entry) -> Values:
+    values, _ = settle(flat(archive, entry), entry.what, own=True)
+    return values.reshape(entry.shape)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,19 @@ import numpy as np
 from factorgraph.data.column import Column, Records, Values
 from factorgraph.data.dtype import settle
 from factorgraph.data.field import Field
+from factorgraph.data.frame import from_frame, is_frame
 from factorgraph.data.read import read
-from factorgraph.data.stack import OFFSETS, check_shape, even, gather, ragged
+from factorgraph.data.stack import (
+    check_shape,
+    even,
+    gather,
+    is_offsets,
+    offsets_of,
+    ragged,
+    wants,
+)
 from factorgraph.data.table import Table
-from factorgraph.errors import DataError
+from factorgraph.errors import DataError, UsageError
 
 SOURCE = "<data>"
 
@@ -22,6 +31,10 @@ SOURCE = "<data>"
 def from_python(
     data: Records | str | os.PathLike[str] | Mapping[str, Any] | Iterable[Mapping[str, Any]],
     fields: Collection[str] | None = None,
+    *,
+    columns: Sequence[str] | str | None = None,
+    group: str | None = None,
+    comments: bool = False,
 ) -> Records:
     """Return data of any accepted form as records.
 
@@ -29,9 +42,12 @@ def from_python(
     ----------
     data : Records, returned as they are; a path, which is read; a dict of arrays whose first
         axis counts the instances (with ``NAME.offsets`` as in an npz file) or of lists with an
-        entry for each instance; or an iterable of dicts, one for each instance, of numbers,
-        texts, truth values, None, nested lists and arrays.
+        entry for each instance; an iterable of dicts, one for each instance, of numbers, texts,
+        truth values, None, objects, nested lists and arrays; or a pandas DataFrame with a row
+        for each instance.
     fields : names to keep; None keeps all. Absent ones are left out.
+    columns, comments : for a path to text in columns, see `read_columns`.
+    group : for tables, see `read_table`.
 
     Returns
     -------
@@ -40,24 +56,33 @@ def from_python(
     Raises
     ------
     DataError : the data are of no such form, or do not go together.
+    UsageError : an option does not go with the data.
     BudgetError : the data would take too much memory.
     """
     if isinstance(data, Records):
         return data
     if isinstance(data, str | os.PathLike):
-        return read(data, fields)
+        return read(data, fields, columns, group, comments=comments)
+    if columns is not None or comments:
+        raise UsageError("only files of text in columns have names of columns", code="E0355")
+    if is_frame(data):
+        return from_frame(data, SOURCE, fields, group)
+    if group is not None:
+        raise UsageError("only the rows of a table can be grouped", code="E0355")
     if isinstance(data, Mapping):
         return _from_arrays(data, fields)
     if not isinstance(data, Iterable):
         raise DataError(
             f"data of type {type(data).__name__} are not read",
-            hint="give a path, a dict of arrays or a list of dicts",
+            code="E0354",
+            hint="give a path, a dict of arrays, a list of dicts or a DataFrame",
         )
     table = Table(SOURCE, fields, by_line=False, finite=False)
     for i, item in enumerate(data):
         if not isinstance(item, Mapping):
             raise DataError(
                 f"{SOURCE}: instance {i} is of type {type(item).__name__}, not a dict of fields",
+                code="E0328",
                 hint="give a path, a dict of arrays or a list of dicts",
             )
         _check_names(item)
@@ -70,20 +95,20 @@ def from_python(
 def _from_arrays(data: Mapping[str, Any], fields: Collection[str] | None) -> Records:
     _check_names(data)
     if not data:
-        raise DataError(f"{SOURCE} holds no fields")
+        raise DataError(f"{SOURCE} holds no fields", code="E0323")
     columns: dict[str, Column] = {}
     for name, value in data.items():
-        base = name.removesuffix(OFFSETS)
-        if fields is not None and base not in fields and name not in fields:
+        if not wants(name, fields) or is_offsets(name, data.keys(), SOURCE):
             continue
-        if base == name:
-            columns[name] = _column(name, value, data.get(name + OFFSETS))
-        elif base not in data:
-            raise DataError(f"{SOURCE} has `{name}`, but no array `{base}`")
+        other = offsets_of(name, data.keys())
+        for column in _columns(name, value, None if other is None else data[other]):
+            if column.name in columns:
+                raise DataError(f"{SOURCE}: field `{column.name}` is given twice", code="E0329")
+            columns[column.name] = column
     return gather(columns, SOURCE)
 
 
-def _column(name: str, value: Any, offsets: Any) -> Column:
+def _columns(name: str, value: Any, offsets: Any) -> Iterable[Column]:
     what = f"field `{name}` of {SOURCE}"
     value = _array(value, name)
     if not isinstance(value, np.ndarray) and offsets is None:
@@ -92,35 +117,37 @@ def _column(name: str, value: Any, offsets: Any) -> Column:
     check_shape(array.shape, max(array.itemsize, 1), what)
     flat, missing = settle(array.reshape(-1), what, own=False)
     if offsets is None:
-        return even(name, flat, missing, array.shape, what)
+        return (even(name, flat, missing, array.shape, what),)
     bounds = _settled(offsets, f"offsets of {what}")
     bounds = settle(bounds.reshape(-1), f"offsets of {what}", own=False)[0].reshape(bounds.shape)
-    return ragged(name, flat, missing, array.shape, bounds, what)
+    return (ragged(name, flat, missing, array.shape, bounds, what),)
 
 
 def _settled(value: Any, what: str) -> Values:
     try:
         return np.asarray(value)
     except (ValueError, TypeError, OverflowError) as error:
-        raise DataError(f"{what} is no array: {error}") from None
+        raise DataError(f"{what} is no array: {error}", code="E0354") from None
 
 
-def _listed(name: str, value: Any, what: str) -> Column:
+def _listed(name: str, value: Any, what: str) -> Iterable[Column]:
     if isinstance(value, str | bytes) or not isinstance(value, Iterable):
         raise DataError(
             f"{what} is of type {type(value).__name__}, but holds an entry for each instance",
+            code="E0354",
             hint="give an array whose first axis counts the instances, or a list",
         )
     field = Field(name, SOURCE, by_line=False, finite=False)
     for i, entry in enumerate(value):
         field.append(_array(entry, name), i)
-    return field.column()
+    return field.columns()
 
 
 def _array(value: Any, name: str) -> Any:
     if isinstance(value, np.ma.MaskedArray):
         raise DataError(
             f"field `{name}` of {SOURCE} is a masked array, which is not read",
+            code="E0354",
             hint="give nested lists with None for each missing value",
         )
     if isinstance(value, list | tuple | str | bytes | Mapping) or not hasattr(value, "__array__"):
@@ -129,10 +156,14 @@ def _array(value: Any, name: str) -> Any:
     try:
         return np.asarray(value)
     except Exception as error:
-        raise DataError(f"field `{name}` of {SOURCE} gives no array: {error}") from None
+        raise DataError(
+            f"field `{name}` of {SOURCE} gives no array: {error}", code="E0354"
+        ) from None
 
 
 def _check_names(item: Mapping[Any, Any]) -> None:
     for name in item:
         if not isinstance(name, str):
-            raise DataError(f"{SOURCE}: the name of a field is of type {type(name).__name__}")
+            raise DataError(
+                f"{SOURCE}: the name of a field is of type {type(name).__name__}", code="E0328"
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,7 +24,8 @@ def select(records: Records, text: str) -> Records:
     ----------
     records : N instances.
     text : ``fold=0,3``, ``fold=1..9`` (inclusive), ``fold!=0`` or ``split=train``. An instance
-        whose value is missing meets no condition.
+        whose value is missing meets no condition. Values that came as text are numbers here
+        if all of them can be.
 
     Returns
     -------
@@ -34,25 +36,37 @@ def select(records: Records, text: str) -> Records:
     UsageError : the condition is not of this form, or there is no such scalar field.
     DataError : no instance meets it.
     """
+    found = chosen(records, text)
+    if found is None:
+        raise DataError(f"no instance of {records.source} has {text.strip()}", code="E0356")
+    return found
+
+
+def chosen(records: Records, text: str) -> Records | None:
+    """Return the instances that meet a condition, as `select` does, or None if none does."""
     parts = _CONDITION.fullmatch(text)
     if parts is None or not parts[1]:
-        raise UsageError(f"`{text}` is no condition on the instances", hint=_FORM)
+        raise UsageError(f"`{text}` is no condition on the instances", code="E0357", hint=_FORM)
     name, sign = parts[1], parts[2]
     column = records.columns.get(name)
     if column is None:
         fields = ", ".join(f"`{known}`" for known in records.columns) or "none"
         raise UsageError(
             f"{records.source} has no field `{name}` (its fields: {fields})",
+            code="E0357",
             hint=did_you_mean(name, records.columns),
         )
     if column.rank:
         raise UsageError(
             f"field `{name}` of {records.source} has {column.rank} axes, "
-            "but instances are chosen by a field with a single value each"
+            "but instances are chosen by a field with a single value each",
+            code="E0357",
         )
+    if records.as_text:
+        column = _parsed(column)
     items = [item.strip() for item in parts[3].split(",")]
     if not all(items):
-        raise UsageError(f"`{text}` has an empty value", hint=_FORM)
+        raise UsageError(f"`{text}` has an empty value", code="E0357", hint=_FORM)
     meets = np.zeros(records.count, np.bool_)
     for item in items:
         meets |= _equal(column, item)
@@ -60,9 +74,19 @@ def select(records: Records, text: str) -> Records:
         meets = ~meets
     if column.missing is not None:
         meets &= ~column.missing
-    if not meets.any():
-        raise DataError(f"no instance of {records.source} has {text.strip()}")
-    return records.take(np.flatnonzero(meets))
+    return records.take(np.flatnonzero(meets)) if meets.any() else None
+
+
+def _parsed(column: Column) -> Column:
+    values = column.values
+    if column.missing is not None:
+        values = np.where(column.missing, "0", values)
+    for dtype in (np.int64, np.float64):
+        try:
+            return replace(column, values=values.astype(dtype))
+        except (ValueError, OverflowError):
+            continue
+    return column
 
 
 def _equal(column: Column, item: str) -> Flags:
@@ -78,7 +102,9 @@ def _equal(column: Column, item: str) -> Flags:
     if span:
         low, high = int(span[1]), int(span[2])
         if low > high:
-            raise UsageError(f"the range {item} is empty", hint="say the smaller number first")
+            raise UsageError(
+                f"the range {item} is empty", code="E0357", hint="say the smaller number first"
+            )
         return np.asarray((values >= low) & (values <= high), np.bool_)
     if _WHOLE.fullmatch(item):
         return np.asarray(values == int(item), np.bool_)
@@ -94,5 +120,7 @@ def _equal(column: Column, item: str) -> Flags:
 
 def _misfit(column: Column, what: str, item: str, form: str) -> UsageError:
     return UsageError(
-        f"field `{column.name}` holds {what}, which `{item}` is not", hint=f"say {form}"
+        f"field `{column.name}` holds {what}, which `{item}` is not",
+        code="E0357",
+        hint=f"say {form}",
     )

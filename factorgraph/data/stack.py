@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import prod
 
 import numpy as np
@@ -13,6 +13,43 @@ from factorgraph.errors import DataError
 
 OFFSETS = ".offsets"
 _MOST = 2**62
+
+
+def wants(name: str, fields: Collection[str] | None) -> bool:
+    """Return whether a column is one of ``fields``, or a part of one: ``edge.a`` of ``edge``."""
+    if fields is None or name in fields:
+        return True
+    return name.partition(".")[0] in fields or name.removesuffix(OFFSETS) in fields
+
+
+def offsets_of(name: str, names: Collection[str]) -> str | None:
+    """Return the array that holds the offsets of an array, or None.
+
+    Parameters
+    ----------
+    name : of an array of values.
+    names : of all arrays. Those of records, ``edge.a`` and ``edge.b``, may share
+        ``edge.offsets``, if there is no array ``edge``.
+    """
+    if name + OFFSETS in names:
+        return name + OFFSETS
+    base, dot, _ = name.rpartition(".")
+    return base + OFFSETS if dot and base not in names and base + OFFSETS in names else None
+
+
+def is_offsets(name: str, names: Collection[str], source: str) -> bool:
+    """Return whether an array holds offsets.
+
+    Raises
+    ------
+    DataError : it does, but of no array that is there.
+    """
+    if not name.endswith(OFFSETS):
+        return False
+    base = name.removesuffix(OFFSETS)
+    if base not in names and not any(n.rpartition(".")[0] == base and n != name for n in names):
+        raise DataError(f"{source} has `{name}`, but no array `{base}`", code="E0344")
+    return True
 
 
 def check_shape(shape: tuple[int, ...], itemsize: int, what: str) -> int:
@@ -35,13 +72,14 @@ def check_shape(shape: tuple[int, ...], itemsize: int, what: str) -> int:
     if not shape:
         raise DataError(
             f"{what} is a single value, but the first axis counts the instances",
+            code="E0343",
             hint="a scalar field of N instances is an array of shape [N]",
         )
     # An empty array may still claim extents that overflow once they are multiplied.
     if len(shape) > 64 or min(shape) < 0 or prod(max(n, 1) for n in shape) * itemsize > _MOST:
         shown = ", ".join(str(n) if abs(n) < 10**20 else "..." for n in shape[:8])
         more = ", ..." if len(shape) > 8 else ""
-        raise DataError(f"{what} has an impossible shape [{shown}{more}]")
+        raise DataError(f"{what} has an impossible shape [{shown}{more}]", code="E0343")
     return prod(shape)
 
 
@@ -87,17 +125,20 @@ def ragged(
     if offsets.ndim != 1 or offsets.dtype.kind not in "iu" or not offsets.size:
         raise DataError(
             f"{place} have shape {list(offsets.shape)} and type {offsets.dtype}, "
-            "but must be a list of integers, one more than instances"
+            "but must be a list of integers, one more than instances",
+            code="E0344",
         )
     bounds: Ints = offsets.astype(np.int64)
     if bounds[0] != 0:
-        raise DataError(f"{place} start at {bounds[0]}, not at 0")
+        raise DataError(f"{place} start at {bounds[0]}, not at 0", code="E0344")
     falls = np.flatnonzero(bounds[1:] < bounds[:-1])
     if falls.size:
         i = int(falls[0])
-        raise DataError(f"{place} fall from {bounds[i]} to {bounds[i + 1]} at instance {i}")
+        raise DataError(
+            f"{place} fall from {bounds[i]} to {bounds[i + 1]} at instance {i}", code="E0344"
+        )
     if bounds[-1] != shape[0]:
-        raise DataError(f"{place} end at {bounds[-1]}, but there are {shape[0]} rows")
+        raise DataError(f"{place} end at {bounds[-1]}, but there are {shape[0]} rows", code="E0344")
     rest = shape[1:]
     budget.require(values.nbytes + 8 * len(bounds) * (len(shape) + 1), what)
     extents = np.empty((len(bounds) - 1, len(shape)), np.int64)
@@ -121,8 +162,9 @@ def gather(columns: Mapping[str, Column], source: str) -> Records:
         if len(column.shape) != count:
             raise DataError(
                 f"{source}: field `{column.name}` has {len(column.shape)} instances, "
-                f"but field `{first.name}` has {count}"
+                f"but field `{first.name}` has {count}",
+                code="E0345",
             )
     if not count:
-        raise DataError(f"{source} holds no instances")
+        raise DataError(f"{source} holds no instances", code="E0323")
     return Records(source, count, dict(columns))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from factorgraph.engine.result import Result
+from factorgraph.data.instances import Instances
+from factorgraph.errors import DataError
 from factorgraph.ground.batch import Batch
 from factorgraph.model.model import Unknown
 
@@ -50,6 +53,33 @@ def answers(batch: Batch, values: Floats) -> Iterator[dict[str, Any]]:
         }
 
 
+def completed(batch: Batch, values: Floats) -> Instances:
+    """Return a batch's instances with every open unknown set as in the least energy that agrees
+    with what is observed.
+
+    Raises
+    ------
+    DataError : where an instance has no configuration of finite energy.
+    """
+    result = Result.exact(batch.engine.minimum(values, batch.grounding.evidence))
+    for i, status in enumerate(result.status[0]):
+        if status == "infeasible":
+            raise DataError(
+                f"{batch.instances.where(i)}: no configuration that agrees with the data has a "
+                "finite energy",
+                code="E0319",
+            )
+    states = result.states[0]
+    instances = batch.instances
+    unknowns = {}
+    for name, observed in instances.unknowns.items():
+        base = batch.grounding.base[name]
+        shift = np.repeat(base - observed.start[:-1], np.diff(observed.start))
+        state = states[np.arange(len(observed.state)) + shift].astype(np.int32)
+        unknowns[name] = replace(observed, state=state, open=np.zeros_like(observed.open))
+    return replace(instances, unknowns=unknowns)
+
+
 def marginals(batch: Batch, values: Floats, beta: float) -> Iterator[dict[str, Floats]]:
     """Yield the marginals of every unknown of each instance, answers and latents."""
     belief = batch.engine.soft_minimum(values, beta).marginals()[0]
@@ -74,6 +104,7 @@ def _place(batch: Batch, name: str, i: int) -> tuple[slice, tuple[int, ...]]:
 def _values(batch: Batch, unknown: Unknown) -> list[Any]:
     """Return the values of a finite set in the order of its states."""
     model, vocabularies = batch.compiled.model, batch.instances.vocabularies
+    assert unknown.values is not None
     if unknown.values.domain is not None:
         return list(model.labels(unknown.values.domain, vocabularies))
     count = model.count(unknown.values, vocabularies)

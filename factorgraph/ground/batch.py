@@ -60,6 +60,7 @@ class Batch:
             arrays[f"d{k}"], arrays[f"b{k}"] = values, place
         for k, (index, number, offsets) in enumerate(bound.terms):
             arrays[f"at{k}"], arrays[f"by{k}"], arrays[f"o{k}"] = index, number, offsets
+        arrays |= {f"l{k}": values for k, values in enumerate(bound.lookups)}
         arrays |= {f"r{k + 1}": offsets for k, offsets in enumerate(bound.offsets)}
         arrays |= self._counts
         return [arrays[name] for name in self.compiled.arguments[bound.program.name]]

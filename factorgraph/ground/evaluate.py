@@ -2,46 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from factorgraph.data.bind import Instances
+from factorgraph import budget
 from factorgraph.data.column import Column
+from factorgraph.data.instances import Instances
+from factorgraph.data.shared import Sparse
 from factorgraph.errors import DataError
-from factorgraph.ground.rows import Rows, expand
+from factorgraph.ground import texts
+from factorgraph.ground.rows import BLOCK, Rows, expand, nonzeros
 from factorgraph.model.expression import (
     Apply,
     Const,
+    Distinct,
     DomainSize,
     Expr,
+    FieldRead,
     GivenRead,
+    LengthOf,
     LetRead,
+    MapRead,
+    ParamRead,
+    Read,
     Reduce,
     SizeOf,
+    Spelling,
+    UnknownRead,
     Variable,
+    free_variables,
     is_whole,
     show,
 )
+from factorgraph.model.reads import is_ragged
+
+if TYPE_CHECKING:
+    from factorgraph.maps.layer import Layer
 
 Array = NDArray[Any]
 
 
+@dataclass(frozen=True, eq=False)
+class Point:
+    """A configuration and weights: what an expression needs to be a number.
+
+    Attributes
+    ----------
+    values : a column for each array of unknowns, for records and sequences by field:
+        ``name.field``.
+    weights : float64 arrays by name, in their declared shapes.
+    maps : for each map, its layer and its weights.
+    """
+
+    values: dict[str, Column]
+    weights: dict[str, NDArray[np.float64]]
+    maps: dict[str, tuple[Layer, dict[str, NDArray[np.float64]]]]
+
+
 class Evaluator:
-    """Evaluates expressions that read only data.
+    """Evaluates expressions at many rows.
 
     Parameters
     ----------
     instances : bound data.
     what : the statement at work, for messages: "factor `emit`".
+    computed : lets that are computed once an instance.
+    point : needed for expressions that read unknowns or params.
     """
 
-    def __init__(self, instances: Instances, what: str, computed: dict[str, Column]) -> None:
+    def __init__(
+        self,
+        instances: Instances,
+        what: str,
+        computed: dict[str, Column],
+        point: Point | None = None,
+    ) -> None:
         self.instances = instances
         self.what = what
         self.computed = computed
+        self.point = point
 
     def __call__(self, e: Expr, rows: Rows) -> Array:
         """Return the value of an expression at every row: int64, float64, bool or text [n].
@@ -59,6 +102,8 @@ class Evaluator:
                 return np.full(rows.count, len(self.instances.vocabularies[e.name]))
             case Variable():
                 return rows.index[e]
+            case GivenRead(name=name) if name in self.instances.sparse:
+                return self.sparse(e, self.instances.sparse[name], rows)
             case GivenRead():
                 return self.read(e, self.instances.givens[e.name], rows)
             case LetRead():
@@ -67,7 +112,45 @@ class Evaluator:
                 return self.reduce(e, rows)
             case Apply():
                 return self.apply(e, rows)
+            case Distinct():
+                return self.distinct(e, rows)
+        assert self.point is not None, e
+        match e:
+            case UnknownRead():
+                return self.read(e, self.point.values[e.name], rows)
+            case FieldRead():
+                name = f"{e.base.name}.{e.field}"
+                return self.read(replace(e.base, kind=e.kind), self.point.values[name], rows)
+            case ParamRead():
+                return self.param(e, rows)
+            case MapRead():
+                return self.map(e, rows)
+            case LengthOf():
+                lengths: Array = self.elements(e.name).shape[rows.instance, 0]
+                return lengths
+            case Spelling():
+                return self.spelling(e.name)[rows.instance]
         raise AssertionError(e)
+
+    def elements(self, name: str) -> Column:
+        """Return a column of a sequence's elements."""
+        assert self.point is not None
+        field = self.instances.model.unknowns[name].fields[-1].name
+        return self.point.values[f"{name}.{field}"]
+
+    def spelling(self, name: str) -> Array:
+        """Return the joined labels of a sequence's value in every instance."""
+        column = self.elements(name)
+        field = self.instances.model.unknowns[name].fields[-1]
+        labels: Array = column.values
+        if field.kind.domain is not None:
+            words = self.instances.model.labels(field.kind.domain, self.instances.vocabularies)
+            labels = np.array(words, dtype=np.str_)[column.values]
+        joined = [
+            "".join(map(str, labels[column.start[i] : column.start[i + 1]].tolist()))
+            for i in range(self.instances.count)
+        ]
+        return np.array(joined, dtype=np.str_)
 
     def whole(self, e: Expr, rows: Rows) -> NDArray[np.int64]:
         """Return a whole number at every row, int64 [n].
@@ -101,12 +184,177 @@ class Evaluator:
             )
         return labels.index(str(e.value))
 
-    def read(self, e: GivenRead | LetRead, column: Column, rows: Rows) -> Array:
-        flat = self.place(e, [self.whole(i, rows) for i in e.indices], column, rows)
+    def read(self, e: Read, column: Column, rows: Rows) -> Array:
+        indices = self.indices(e, [self.whole(i, rows) for i in e.indices], rows)
+        flat = self.place(e, indices, column, rows)
         values = column.values[flat]
         if values.dtype.kind == "U" or values.dtype == np.float64:
             return values
         return values.astype(np.float64 if e.kind.sort == "real" else np.int64)
+
+    def indices(self, e: Read, indices: list[Array], rows: Rows) -> list[Array]:
+        """Return indices with a ragged axis merged with the one before it."""
+        model = self.instances.model
+        slot = model.givens.get(e.name) or model.unknowns.get(e.name)
+        if slot is None:
+            return indices
+        for k, axis in enumerate(slot.axes):
+            if not is_ragged(axis):
+                continue
+            row, item = indices[k - 1], indices[k]
+            lengths = self.instances.givens[axis.name]
+            at = self.place(e, [row], lengths, rows)
+            bad = (item < 0) | (item >= lengths.values[at])
+            if bad.any():
+                self.outside(e, int(np.flatnonzero(bad)[0]), item, k, lengths.values[at], rows)
+            return [
+                *indices[: k - 1], self.instances.rows[axis.name].values[at] + item,
+                *indices[k + 1 :],
+            ]  # fmt: skip
+        return indices
+
+    def sparse(self, e: GivenRead, matrix: Sparse, rows: Rows) -> Array:
+        """Return elements of a sparse matrix, 0 where it has none."""
+        row, column = (self.whole(i, rows) for i in e.indices)
+        for k, index in enumerate((row, column)):
+            bad = (index < 0) | (index >= matrix.shape[k])
+            if bad.any():
+                at = int(np.flatnonzero(bad)[0])
+                self.outside(e, at, index, k, np.full(rows.count, matrix.shape[k]), rows)
+        owner = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+        keys = owner * matrix.shape[1] + matrix.indices
+        wanted = row * matrix.shape[1] + column
+        place = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
+        out = np.zeros(rows.count, np.float64 if e.kind.sort == "real" else np.int64)
+        if len(keys):
+            hit = keys[place] == wanted
+            out[hit] = matrix.data[place[hit]]
+        return out
+
+    def outside(
+        self, e: Expr, at: int, index: Array, axis: int, extent: Array, rows: Rows
+    ) -> NoReturn:
+        """Refuse an index that leaves its array."""
+        raise DataError(
+            f"{self.what} reads `{show(e)}` at index {index[at]} of axis {axis + 1}, outside "
+            f"0..{extent[at] - 1} ({self.instances.where(rows.instance[at])})",
+            code="E0311",
+            span=e.span,
+            hint="bind a smaller range, or add a guard",
+        )
+
+    def param(self, e: ParamRead, rows: Rows) -> Array:
+        assert self.point is not None
+        weights = self.point.weights[e.name]
+        if not e.indices:
+            return np.full(rows.count, float(weights))
+        indices = []
+        for k, part in enumerate(e.indices):
+            index = self.whole(part, rows)
+            bad = (index < 0) | (index >= weights.shape[k])
+            if bad.any():
+                at = int(np.flatnonzero(bad)[0])
+                self.outside(e, at, index, k, np.full(rows.count, weights.shape[k]), rows)
+            indices.append(index)
+        out: Array = weights[tuple(indices)]
+        return out
+
+    def map(self, e: MapRead, rows: Rows) -> Array:
+        """Apply a map to each distinct input, once, and pick its output's numbers."""
+        from factorgraph.maps.layer import ShapeError
+
+        assert self.point is not None
+        layer, weights = self.point.maps[e.name]
+        outer = sorted(
+            free_variables(replace(e, indices=())) & rows.index.keys(), key=lambda v: v.number
+        )
+        keys = np.column_stack([rows.instance, *(rows.index[v] for v in outer)])
+        distinct, inverse = np.unique(keys, axis=0, return_inverse=True)
+        inverse = inverse.reshape(-1)
+        index = {v: np.ascontiguousarray(distinct[:, k + 1]) for k, v in enumerate(outer)}
+        inputs = Rows(np.ascontiguousarray(distinct[:, 0]), index)
+        indices = [self.whole(i, rows) for i in e.indices]
+        out = np.zeros(rows.count)
+        for shape, group in self.by_shape(e, inputs):
+            one = inputs.take(group)
+            fed: Array = self.filled(e, one, shape)
+            if not shape:
+                fed = fed[:, None]
+            try:
+                given = layer.apply(weights, fed)
+            except ShapeError as error:
+                raise DataError(
+                    f"{self.what}: map `{e.name}`: {error} "
+                    f"({self.instances.where(one.instance[0])})",
+                    code="E0317",
+                    span=e.span,
+                ) from None
+            number: Array = np.full(inputs.count, -1)
+            number[group] = np.arange(len(group))
+            here = np.flatnonzero(number[inverse] >= 0)
+            place = [number[inverse[here]], *(i[here] for i in indices)]
+            for k, i in enumerate(place[1:]):
+                bad = (i < 0) | (i >= given.shape[k + 1])
+                if bad.any():
+                    at = int(here[np.flatnonzero(bad)[0]])
+                    extent = np.full(rows.count, given.shape[k + 1])
+                    self.outside(e, at, indices[k], k, extent, rows)
+            out[here] = given[tuple(place)]
+        return out
+
+    def by_shape(self, e: MapRead, inputs: Rows) -> Iterator[tuple[tuple[int, ...], Array]]:
+        """Yield the shapes of a map's inputs with the inputs that have each."""
+        extents = np.column_stack(
+            [self.whole(extent, inputs) for _, extent in e.axes]
+            or [np.zeros((inputs.count, 0), np.int64)]
+        )
+        if not inputs.count:
+            return
+        shapes, which = np.unique(extents, axis=0, return_inverse=True)
+        for k, shape in enumerate(shapes):
+            yield tuple(shape.tolist()), np.flatnonzero(which.reshape(-1) == k)
+
+    def filled(self, e: MapRead, inputs: Rows, shape: tuple[int, ...]) -> Array:
+        """Return the inputs of a map, float64 [inputs, *shape]."""
+        size = int(np.prod(shape, dtype=np.int64))
+        budget.require(16 * size * inputs.count, f"the inputs of map `{e.name}`")
+        out = np.empty((inputs.count, size))
+        block = max(1, BLOCK // max(size, 1))
+        for first in range(0, inputs.count, block):
+            chosen = np.arange(first, min(first + block, inputs.count))
+            rows = inputs.take(np.repeat(chosen, size))
+            place = np.unravel_index(np.tile(np.arange(size), len(chosen)), shape or (1,))
+            for (variable, _), index in zip(e.axes, place, strict=False):
+                rows.index[variable] = index
+            out[chosen] = self(e.body, rows).reshape(len(chosen), size)
+        return out.reshape(inputs.count, *shape)
+
+    def distinct(self, e: Distinct, rows: Rows) -> Array:
+        """Return whether no value comes twice among a row's indices."""
+        out = np.ones(rows.count, np.int64)
+        every = [(rows, np.arange(rows.count))]
+        for variable, low, high in e.indices:
+            every = [
+                (inner, origin[back])
+                for outer, origin in every
+                for inner, back in expand(
+                    outer, variable, self.whole(low, outer), self.whole(high, outer)
+                )
+            ]
+        owners, values = [np.zeros(0, np.int64)], []
+        for inner, origin in every:
+            if e.guard is not None:
+                kept = self.condition(e.guard, inner)
+                inner, origin = inner.take(kept), origin[kept]
+            owners.append(origin)
+            values.append(self(e.body, inner))
+        owner = np.concatenate(owners)
+        if len(owner):
+            value = np.concatenate(values)
+            order = np.lexsort((value, owner))
+            same = (np.diff(owner[order]) == 0) & (value[order][1:] == value[order][:-1])
+            out[owner[order][1:][same]] = 0
+        return out
 
     def place(
         self, e: Expr, indices: list[Array], column: Column, rows: Rows, reach: Array | None = None
@@ -126,13 +374,7 @@ class Evaluator:
             if bad.any():
                 at = int(np.flatnonzero(bad)[0])
                 value = index[at] + (below if index[at] + below < 0 else above)
-                raise DataError(
-                    f"{self.what} reads `{show(e)}` at index {value} of axis {k + 1}, outside "
-                    f"0..{extent[at] - 1} ({self.instances.where(rows.instance[at])})",
-                    code="E0311",
-                    span=e.span,
-                    hint="bind a smaller range, or add a guard",
-                )
+                self.outside(e, at, np.full(rows.count, value), k, extent, rows)
             flat *= extent
             flat += index
         return flat + column.start[rows.instance]
@@ -144,6 +386,10 @@ class Evaluator:
             return self.choose(e, rows)
         if e.operator in ("and", "or", "=>"):
             return self.lazily(e, rows)
+        if e.operator in _TEXTS:
+            return self.text(e, rows)
+        if e.operator == "require":
+            return self.require(e, rows)
         values = [self(a, rows) for a in e.arguments]
         if e.operator not in ("not", "==", "!="):
             # a truth value counts as 0 or 1
@@ -181,9 +427,102 @@ class Evaluator:
                 )
         return result
 
+    def require(self, e: Apply, rows: Rows) -> Array:
+        """Evaluate what may be read under a condition only."""
+        bad = ~self.condition(e.arguments[0], rows)
+        if bad.any():
+            at = int(np.flatnonzero(bad)[0])
+            raise DataError(
+                f"{self.what} reads `{e.span.text}` outside of what it is declared for: "
+                f"`{show(e.arguments[0])}` does not hold "
+                f"({self.instances.where(rows.instance[at])})",
+                code="E0311",
+                span=e.span,
+                hint="bind a smaller range, or add the same guard",
+            )
+        return self(e.arguments[1], rows)
+
+    def text(self, e: Apply, rows: Rows) -> Array:
+        """Evaluate a function of texts, or one that makes a text of another value."""
+        if e.operator == "padded":
+            return self.padded(e.arguments[0], rows)
+        if e.operator == "text":
+            return self.as_text(e.arguments[0], rows)
+        if e.operator == "&":
+            *parts, between = [self(a, rows) for a in e.arguments]
+            out = parts[0]
+            for part in parts[1:]:
+                out = np.char.add(np.char.add(out, between), part)
+            return out
+        if e.operator == "hash":
+            size = np.uint64(self.whole(e.arguments[0], Rows(np.zeros(1, np.int64), {}))[0])
+            return (texts.fnv(self(e.arguments[1], rows)) % size).astype(np.int64)
+        if e.operator == "code":
+            return texts.code(self(e.arguments[0], rows))
+        if e.operator == "feature":
+            return self.feature(e, rows)
+        value = self(e.arguments[0], rows)
+        if e.operator in ("prefix", "suffix") and len(e.arguments) == 2:
+            lengths = self.whole(e.arguments[1], rows)
+            out = np.empty(rows.count, value.dtype)
+            for k in np.unique(lengths).tolist():
+                here = lengths == k
+                cut = max(k, 0)
+                out[here] = texts.ends(value[here], cut, e.operator == "prefix")
+            return out
+        return texts.each(value, _TEXT_FUNCTIONS[e.operator])
+
+    def as_text(self, e: Expr, rows: Rows) -> Array:
+        values = self(e, rows)
+        if e.kind.domain is not None and values.dtype.kind != "U":
+            labels = self.instances.model.labels(e.kind.domain, self.instances.vocabularies)
+            words: Array = np.array(labels, dtype=np.str_)
+            return words[values.astype(np.int64)]
+        return texts.as_texts(values)
+
+    def padded(self, e: Expr, rows: Rows) -> Array:
+        """Read as a text; outside of the array, give a symbol that tells side and distance."""
+        read = e.arguments[0] if isinstance(e, Apply) else e
+        assert isinstance(read, GivenRead | LetRead)
+        held = self.computed if isinstance(read, LetRead) else self.instances.givens
+        column = held[read.name]
+        symbol: Array = np.full(rows.count, "", dtype="<U24")
+        for k, part in enumerate(read.indices):
+            index = self.whole(part, rows)
+            extent = column.shape[rows.instance, k]
+            for outside, sign, distance in (
+                (index < 0, "-", -index), (index >= extent, "+", index - extent + 1)
+            ):  # fmt: skip
+                new = np.flatnonzero(outside & (symbol == ""))
+                symbol[new] = [f"<{sign}{d}>" for d in distance[new].tolist()]
+        inside = symbol == ""
+        if inside.all():
+            return self(e, rows)
+        values = self(e, rows.take(inside))
+        out = symbol.astype(np.promote_types(symbol.dtype, values.dtype))
+        out[inside] = values
+        return out
+
+    def feature(self, e: Apply, rows: Rows) -> Array:
+        """Return the place of a feature among its domain's, -1 for one that it has not."""
+        domain = e.arguments[0]
+        assert isinstance(domain, Const)
+        known = np.array(self.instances.vocabularies[str(domain.value)], dtype=np.str_)
+        names = self(e.arguments[1], rows)
+        if not len(known):
+            return np.full(rows.count, -1, np.int64)
+        at = np.minimum(np.searchsorted(known, names), len(known) - 1)
+        return np.where(known[at] == names, at, -1).astype(np.int64)
+
     def choose(self, e: Apply, rows: Rows) -> Array:
         """Evaluate only the branch that is taken."""
         condition = self.condition(e.arguments[0], rows)
+        if e.kind.sort == "text":
+            parts = [self(b, rows.take(c))
+                     for c, b in ((condition, e.arguments[1]), (~condition, e.arguments[2]))]  # fmt: skip
+            words = np.zeros(rows.count, np.promote_types(parts[0].dtype, parts[1].dtype))
+            words[condition], words[~condition] = parts
+            return words
         dtype = np.int64 if is_whole(e) else np.float64
         out = np.zeros(rows.count, dtype)
         for chosen, branch in ((condition, e.arguments[1]), (~condition, e.arguments[2])):
@@ -204,17 +543,57 @@ class Evaluator:
     def reduce(self, e: Reduce, rows: Rows) -> Array:
         start = {"sum": 0.0, "min": np.inf, "max": -np.inf}[e.operator]
         out = np.full(rows.count, start)
-        accumulate: Callable[..., None] = {
-            "sum": np.add.at, "min": np.minimum.at, "max": np.maximum.at
-        }[e.operator]  # fmt: skip
         low, high = self.whole(e.low, rows), self.whole(e.high, rows)
-        for inner, origin in expand(rows, e.index, low, high):
+        for inner, origin in self.run(rows, e.index, low, high, e.guard):
             if e.guard is not None:
                 kept = self.condition(e.guard, inner)
                 inner, origin = inner.take(kept), origin[kept]
-            evaluate = self.whole if is_whole(e) else self
-            accumulate(out, origin, evaluate(e.body, inner))
+            value = (self.whole if is_whole(e) else self)(e.body, inner)
+            if e.operator == "sum":
+                out += np.bincount(origin, value, rows.count)
+            else:
+                (np.minimum if e.operator == "min" else np.maximum).at(out, origin, value)
         return out.astype(np.int64) if is_whole(e) else out
+
+    def run(
+        self, rows: Rows, index: Variable, low: Array, high: Array, guard: Expr | None
+    ) -> Iterator[tuple[Rows, Array]]:
+        """Run an index over ``low .. high``, or over the non-zeros of a sparse given.
+
+        Where the guard demands an element of a sparse matrix at the index, what is 0 there is
+        never looked at.
+        """
+        for part in _conjuncts(guard):
+            if not isinstance(part, GivenRead) or part.name not in self.instances.sparse:
+                continue
+            if part.kind.sort != "bit" or index not in part.indices:
+                continue
+            along = part.indices.index(index)
+            other = part.indices[1 - along]
+            if free_variables(other) <= rows.index.keys():
+                lines = along == 1
+                matrix = self.instances.sparse[part.name]
+                yield from nonzeros(rows, index, low, high, matrix, lines, self.whole(other, rows))
+                return
+        yield from expand(rows, index, low, high)
+
+
+def _conjuncts(guard: Expr | None) -> Iterator[Expr]:
+    """Yield the conditions that must all hold."""
+    if isinstance(guard, Apply) and guard.operator == "and":
+        for part in guard.arguments:
+            yield from _conjuncts(part)
+    elif guard is not None:
+        yield guard
+
+
+_TEXTS = frozenset("padded text & hash code feature lower prefix suffix shape kind".split())
+_TEXT_FUNCTIONS: dict[str, Callable[[str], str]] = {
+    "lower": str.lower,
+    "prefix": texts.before_dash,
+    "kind": texts.after_dash,
+    "shape": texts.shape,
+}
 
 
 def _power(a: Array, b: Array) -> Array:

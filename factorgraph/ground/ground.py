@@ -5,7 +5,6 @@ Grounding is array work over all rows of all instances; there is no loop over fa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,20 +15,23 @@ from factorgraph import budget
 from factorgraph.compiler.module import Compiled
 from factorgraph.compiler.program import (
     BaseDefinition,
+    LookupDefinition,
     Program,
     Slot,
     SlotDefinition,
     TermsDefinition,
 )
-from factorgraph.data.bind import Instances
+from factorgraph.data.instances import Instances
 from factorgraph.data.column import Column
 from factorgraph.errors import DataError
 from factorgraph.graph.structure import Group, Structure
+from factorgraph.ground.binders import blocks, compute_lets
 from factorgraph.ground.evaluate import Evaluator
 from factorgraph.ground.rows import BLOCK, Rows, expand
 from factorgraph.ground.share import share
-from factorgraph.model.expression import Expr, UnknownRead, is_whole, show
-from factorgraph.model.model import Binder, FactorDeclaration, LetDeclaration
+from factorgraph.model.expression import Const, DomainSize, Expr, UnknownRead, show
+from factorgraph.model.model import IndexSet
+from factorgraph.model.names import not_built
 
 Array = NDArray[Any]
 
@@ -53,6 +55,7 @@ class Bound:
     bases: list[tuple[Array, Array]]
     offsets: list[Array]
     terms: list[tuple[Array, Array, Array]]
+    lookups: list[Array]
     distinct: int
 
 
@@ -93,6 +96,11 @@ class _Grounder:
 
     def grounding(self) -> Grounding:
         instances, model = self.instances, self.model
+        for missing in self.compiled.evaluated.values():
+            raise missing
+        for name, unknown in model.unknowns.items():
+            if unknown.values is None:
+                raise not_built(f"inference over `{name}`, {unknown.kind}", unknown.span)
         base: dict[str, NDArray[np.int64]] = {}
         first = np.concatenate(([0], np.cumsum(instances.variables)))
         total = int(first[-1])
@@ -105,12 +113,12 @@ class _Grounder:
             base[name] = below.copy()
             sizes = np.diff(observed.start)
             place = np.arange(len(observed.state)) + np.repeat(below - observed.start[:-1], sizes)
-            card[place] = model.count(unknown.values, instances.vocabularies)
+            assert unknown.values is not None
+            card[place] = self.cards(unknown.values, sizes)
             evidence[place] = observed.state
             below += sizes
         self.base = base
-        for let in model.lets.values():
-            self.computed[let.name] = self.compute(let)
+        self.computed = compute_lets(instances)
         groups, bound = [], []
         for program in self.compiled.programs:
             group, arrays = self.program(program)
@@ -120,39 +128,13 @@ class _Grounder:
         budget.require(16 * structure.size, "the tables of the graph")
         return Grounding(instances, structure, evidence, base, tuple(bound))
 
-    # -- rows
-
-    def every(self, rows: Rows, binders: tuple[Binder, ...], at: Evaluator) -> Iterator[Rows]:
-        """Yield the rows of nested binders, in order, in blocks."""
-        if not binders:
-            yield rows
-            return
-        binder = binders[0]
-        low, high = at.whole(binder.low, rows), at.whole(binder.high, rows)
-        for block, _ in expand(rows, binder.variable, low, high):
-            yield from self.every(block, binders[1:], at)
-
-    def blocks(self, factor: FactorDeclaration, at: Evaluator) -> Iterator[Rows]:
-        start = Rows(np.arange(self.instances.count, dtype=np.int64), {})
-        for rows in self.every(start, factor.binders, at):
-            if factor.guard is not None:
-                rows = rows.take(at.condition(factor.guard, rows))
-            if rows.count:
-                yield rows
-
-    def compute(self, let: LetDeclaration) -> Column:
-        """Return a `let` that reads only givens as a column."""
-        at = Evaluator(self.instances, f"let `{let.name}`", self.computed)
-        start = Rows(np.arange(self.instances.count, dtype=np.int64), {})
-        shape = np.empty((self.instances.count, len(let.binders)), np.int64)
-        for k, binder in enumerate(let.binders):
-            shape[:, k] = np.maximum(at(binder.high, start) - at(binder.low, start) + 1, 0)
-        offsets = np.concatenate(([0], np.cumsum(shape.prod(axis=1))))
-        budget.require(8 * int(offsets[-1]), f"`{let.name}`")
-        parts = [at(let.value, rows) for rows in self.every(start, let.binders, at)]
-        values = np.concatenate(parts) if parts else np.zeros(0)
-        dtype = np.int64 if is_whole(let.value) else np.float64
-        return Column(let.name, np.ascontiguousarray(values, dtype), offsets, shape)
+    def cards(self, values: IndexSet, sizes: Array) -> Array:
+        """Return the number of states of every variable of an array."""
+        if isinstance(values.count, Const | DomainSize):
+            return np.full(int(sizes.sum()), self.model.count(values, self.instances.vocabularies))
+        at = Evaluator(self.instances, "a domain", {})
+        rows = Rows(np.arange(self.instances.count, dtype=np.int64), {})
+        return np.repeat(at.whole(values.count, rows), sizes)
 
     # -- one factor
 
@@ -167,7 +149,7 @@ class _Grounder:
         kept: list[Rows] = []
         bytes_a_row = 8 + 4 * len(program.scope) + 8 * (len(slots) + len(bases))
         total = 0
-        for rows in self.blocks(factor, at):
+        for rows in blocks(self.instances.count, factor.binders, factor.guard, at):
             total += rows.count
             budget.require(total * bytes_a_row, f"factor `{factor.name}` ({total:,} rows or more)")
             counts += np.bincount(rows.instance, minlength=self.instances.count)
@@ -206,7 +188,15 @@ class _Grounder:
         columns = [self.column(b.name).values for b in program.bases]
         pairs = list(zip(columns, starts, strict=True))
         terms = [self.sparse(program, t, arrays, pairs, at) for t in program.terms]
-        return group, Bound(program, arrays, pairs, offsets, terms, distinct)
+        lookups = [self.lookup(d, at) for d in program.lookups]
+        return group, Bound(program, arrays, pairs, offsets, terms, lookups, distinct)
+
+    def lookup(self, definition: LookupDefinition, at: Evaluator) -> Array:
+        """Return a whole number for each value of a set."""
+        count = self.model.count(definition.values, self.instances.vocabularies)
+        index = np.arange(count, dtype=np.int64) + definition.values.low
+        rows = Rows(np.zeros(count, np.int64), {definition.index: index})
+        return at.whole(definition.value, rows)
 
     def sparse(
         self,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from factorgraph.data.shared import Sparse
 from factorgraph.errors import BudgetError
 from factorgraph.model.expression import Variable
 
@@ -62,3 +63,43 @@ def expand(rows: Rows, variable: Variable, low: Ints, high: Ints) -> Iterator[tu
         new = rows.take(origin)
         new.index[variable] = value
         yield new, origin
+
+
+def nonzeros(
+    rows: Rows,
+    variable: Variable,
+    low: Ints,
+    high: Ints,
+    matrix: Sparse,
+    lines: bool,
+    line: Ints,
+) -> Iterator[tuple[Rows, Ints]]:
+    """Run a new index over the non-zeros of a line of a matrix, within ``low .. high``.
+
+    Parameters
+    ----------
+    lines : whether ``line`` numbers rows of the matrix (else columns).
+    line : int64 [n], for each row which line; outside of the matrix it has no non-zeros.
+
+    Yields
+    ------
+    As `expand`.
+    """
+    if lines:
+        pointer, indices = matrix.indptr, matrix.indices
+    else:
+        owner = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+        order = np.argsort(matrix.indices, kind="stable")
+        indices = owner[order]
+        counts = np.bincount(matrix.indices, minlength=matrix.shape[1])
+        pointer = np.concatenate(([0], np.cumsum(counts)))
+    inside = (line >= 0) & (line < len(pointer) - 1)
+    safe = np.where(inside, line, 0)
+    first = pointer[safe]
+    last = np.where(inside, pointer[np.minimum(safe + 1, len(pointer) - 1)], first) - 1
+    place = Variable(variable.span, variable.kind, variable.name, -1)
+    for inner, origin in expand(rows, place, first, last):
+        value = indices[inner.index.pop(place)]
+        inner.index[variable] = value
+        kept = (value >= low[origin]) & (value <= high[origin])
+        yield inner.take(kept), origin[kept]

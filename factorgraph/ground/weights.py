@@ -16,10 +16,10 @@ from factorgraph import budget
 from factorgraph.compiler.emit import everything
 from factorgraph.compiler.module import Compiled
 from factorgraph.compiler.program import Slot
-from factorgraph.data.bind import Vocabularies
+from factorgraph.data.instances import Vocabularies
 from factorgraph.ground.ground import Grounding
 from factorgraph.model.expression import ParamRead
-from factorgraph.model.model import ParamDeclaration
+from factorgraph.model.model import Model, ParamDeclaration
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -102,33 +102,78 @@ class Layout:
         return out
 
 
-def shapes(compiled: Compiled, vocabularies: Vocabularies) -> dict[str, tuple[int, ...]]:
-    """Return the declared extents of every param."""
-    model = compiled.model
-    return {
+def shapes(model: Model, vocabularies: Vocabularies) -> dict[str, tuple[int, ...]]:
+    """Return the declared extents of every weight.
+
+    Those of maps are called ``map.layer.W``, those of a second energy begin with its name.
+    """
+    out = {
         name: tuple(model.count(axis, vocabularies) for axis in declaration.axes)
         for name, declaration in model.params.items()
     }
+    for name, declared in model.maps.items():
+        from factorgraph.ground.layers import build
+
+        layer = build(declared.layer, model, vocabularies)
+        out |= {f"{name}.{key}": shape for key, shape in layer.weights().items()}
+    for alias, other in model.energies.items():
+        out |= {f"{alias}.{key}": shape for key, shape in shapes(other, vocabularies).items()}
+    return out
 
 
-def initial(compiled: Compiled, vocabularies: Vocabularies, seed: int) -> Weights:
+def initial(model: Model, vocabularies: Vocabularies, seed: int) -> Weights:
     """Return the initial weights; the same seed gives the same numbers."""
-    random = np.random.default_rng(seed)
-    out: Weights = {}
-    for name, shape in shapes(compiled, vocabularies).items():
+    for name, shape in shapes(model, vocabularies).items():
         size = int(np.prod(shape, dtype=np.float64))
         budget.require(8 * size, f"param `{name}` of shape {list(shape)}")
-        kind, *numbers = compiled.model.params[name].initial
-        if kind == "normal":
-            out[name] = random.normal(float(numbers[0]), float(numbers[1]), shape)
-        else:
-            out[name] = np.full(shape, float(numbers[0]))
+    return _drawn(model, vocabularies, np.random.default_rng(seed))
+
+
+def _drawn(model: Model, vocabularies: Vocabularies, random: np.random.Generator) -> Weights:
+    out: Weights = {}
+    for name, declaration in model.params.items():
+        shape = tuple(model.count(axis, vocabularies) for axis in declaration.axes)
+        out[name] = _start(declaration, shape, random)
+    for name, declared in model.maps.items():
+        from factorgraph.ground.layers import build
+
+        layer = build(declared.layer, model, vocabularies)
+        out |= {f"{name}.{key}": value for key, value in layer.initial(random).items()}
+    for alias, other in model.energies.items():
+        out |= {f"{alias}.{k}": w for k, w in _drawn(other, vocabularies, random).items()}
     return out
+
+
+def _start(
+    declaration: ParamDeclaration, shape: tuple[int, ...], random: np.random.Generator
+) -> Floats:
+    """Return a param's initial values, within what it is held to."""
+    kind, *numbers = declaration.initial
+    if kind == "normal":
+        value = random.normal(float(numbers[0]), float(numbers[1]), shape)
+    elif kind == "dirichlet":
+        value = random.gamma(float(numbers[0]), 1.0, shape)
+        value = np.maximum(value, np.finfo(np.float64).tiny)
+    else:
+        value = np.full(shape, float(numbers[0]))
+    match declaration.constraint:
+        case "positive":
+            return np.maximum(np.abs(value), np.finfo(np.float64).tiny)
+        case "interval":
+            return np.clip(value, declaration.low, declaration.high)
+        case "unit":
+            length = np.sqrt((value**2).sum(axis=-1, keepdims=True))
+            safe = np.where(length > 0, length, 1.0)
+            return np.asarray(np.where(length > 0, value / safe, np.sqrt(1.0 / shape[-1])))
+        case "simplex":
+            mass = np.abs(value)
+            return np.asarray(mass / mass.sum(axis=-1, keepdims=True))
+    return np.asarray(value)
 
 
 def whole(compiled: Compiled, vocabularies: Vocabularies) -> Layout:
     """Return the layout that keeps every weight."""
-    return _layout(compiled, shapes(compiled, vocabularies), {})
+    return _layout(compiled, shapes(compiled.model, vocabularies), {})
 
 
 def compact(
@@ -147,7 +192,7 @@ def compact(
         key: np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.int64)
         for key, parts in touched.items()
     }
-    layout = _layout(compiled, shapes(compiled, vocabularies), kept)
+    layout = _layout(compiled, shapes(compiled.model, vocabularies), kept)
     moved = []
     for grounding in given:
         bounds = []

@@ -12,7 +12,7 @@ from types import ModuleType
 import numpy as np
 
 from factorgraph.compiler.module import Compiled
-from factorgraph.data.bind import Instances
+from factorgraph.data.instances import Instances
 from factorgraph.ground.batch import Batch
 from factorgraph.ground.ground import ground
 from factorgraph.ground.weights import Weights, initial, whole
@@ -79,7 +79,7 @@ def fit(
     """
     begun = time.monotonic()
     listen(Compiling(compiled.model.source.name))
-    start = initial(compiled, instances.vocabularies, options.seed)
+    start = initial(compiled.model, instances.vocabularies, options.seed)
     with Crew(options.threads) as crew:
         objective = Objective(compiled, module, instances, crew)
         layout = objective.layout

@@ -14,6 +14,7 @@ import hashlib
 import io
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from factorgraph import files
-from factorgraph.data.bind import Vocabularies
+from factorgraph.data.instances import Vocabularies
 from factorgraph.data.npz import read_arrays
 from factorgraph.errors import DataError, RunError
 from factorgraph.ground.weights import Weights
@@ -78,9 +79,18 @@ def _unwritable(path: Path, error: OSError) -> RunError:
 
 
 def save(
-    path: Path, text: str, weights: Weights, vocabularies: Vocabularies, header: dict[str, Any]
+    path: Path,
+    text: str,
+    weights: Weights,
+    vocabularies: Vocabularies,
+    header: dict[str, Any],
+    energies: Mapping[str, str] | None = None,
 ) -> None:
     """Write a run; ``run.json`` comes last, so that a run that is there is whole.
+
+    Parameters
+    ----------
+    energies : texts of second energies by name; each becomes a file beside ``model.fg``.
 
     Raises
     ------
@@ -91,6 +101,7 @@ def save(
     full = {
         "format": FORMAT,
         "text_sha256": text_hash(text),
+        "energies": {name: text_hash(other) for name, other in (energies or {}).items()},
         "weights_sha256": hashlib.sha256(packed.getvalue()).hexdigest(),
         "shapes": {name: list(w.shape) for name, w in weights.items()},
         "vocabularies": {name: list(words) for name, words in vocabularies.items()},
@@ -100,6 +111,8 @@ def save(
         path.mkdir(parents=True, exist_ok=True)
         files.write(path / "weights.npz", packed.getvalue())
         files.write(path / "model.fg", text.encode())
+        for name, other in (energies or {}).items():
+            files.write(path / f"{name}.fg", other.encode())
         files.write(path / "run.json", json.dumps(full, indent=1).encode())
     except OSError as error:
         raise _unwritable(path, error) from None
@@ -145,6 +158,13 @@ def load(path: Path) -> Stored:
         raise wrong(
             "run.json", "field `weights_sha256` does not fit weights.npz, which was changed"
         )
+    for name, expected in (header.get("energies") or {}).items():
+        try:
+            other = (path / f"{name}.fg").read_bytes().decode("utf-8")
+        except (OSError, ValueError):
+            raise wrong(f"{name}.fg", "missing or damaged") from None
+        if text_hash(other) != expected:
+            raise wrong("run.json", f"field `energies` does not fit {name}.fg, which was changed")
     vocabularies = header.get("vocabularies")
     if not isinstance(vocabularies, dict) or not all(
         isinstance(words, list) and all(isinstance(w, str) for w in words)

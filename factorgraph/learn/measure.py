@@ -95,8 +95,17 @@ def measure(batches: Sequence[Batch], weights: Weights, crew: Crew) -> Scores:
     def work(batch: Batch) -> Scores:
         return _one(batch, weights)
 
-    parts = list(crew.map(work, batches))
     names = list(batches[0].compiled.model.answers) if batches else []
+    return together(list(crew.map(work, batches)), names)
+
+
+def together(parts: Sequence[Scores], names: Sequence[str]) -> Scores:
+    """Return the scores of several parts of the data as one.
+
+    Parameters
+    ----------
+    names : of the arrays of answers.
+    """
     return Scores(
         sum(p.instances for p in parts),
         {n: sum(p.right[n] for p in parts) for n in names},

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from factorgraph import budget
 from factorgraph.compiler.loss import LossProgram, Probe
 from factorgraph.compiler.module import Compiled
-from factorgraph.data.bind import Instances
+from factorgraph.data.instances import Instances
 from factorgraph.engine.probe import Minimum, SoftMinimum
 from factorgraph.errors import DataError, NumericalError
 from factorgraph.ground.batch import Batch
@@ -131,7 +131,7 @@ class Objective:
             raise DataError(
                 f"{where}: the answer has infinite energy"
                 + (f", factor `{factor}` forbids it" if factor else ""),
-                code="E0320",
+                code="E0318",
                 hint="mend the data or the factor",
             )
         raise NumericalError(f"{where}: the loss is {loss[i]}", code="E0702")

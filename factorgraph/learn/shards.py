@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from factorgraph.data.bind import Instances
+from factorgraph.data.instances import Instances
 
 S = TypeVar("S")
 R = TypeVar("R")

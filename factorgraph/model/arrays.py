@@ -15,10 +15,12 @@ from factorgraph.model.expression import (
     DomainSize,
     Expr,
     Kind,
+    LetRead,
     Reduce,
     Variable,
     fixed_value,
 )
+from factorgraph.model.model import IndexSet
 from factorgraph.source import Span
 
 Indices = tuple[Expr, ...]
@@ -33,18 +35,72 @@ class Array:
     ----------
     shape : extents, outermost first.
     element : positions from 0, one for each axis, to the element.
+    sets : what each axis runs over, None where it is no more than a number of places; empty
+        where nothing is known of any.
     """
 
     span: Span
     kind: Kind
     shape: tuple[Expr, ...]
     element: Callable[[Indices], Expr]
+    sets: tuple[IndexSet | None, ...] = ()
+
+    def set(self, k: int) -> IndexSet | None:
+        """Return what axis ``k`` runs over, as far as that is known."""
+        return self.sets[k] if self.sets else None
 
     def extents(self) -> str:
         """Return the shape as text for messages."""
         from factorgraph.model.expression import show
 
         return "[" + ", ".join(show(e) for e in self.shape) + "]"
+
+
+@dataclass(frozen=True)
+class Sparse(Array):
+    """A row of counts that is 0 almost everywhere: what `hash` and `features` give.
+
+    Attributes
+    ----------
+    hits : where it counts 1 more, from 0; negative where a feature counts nothing.
+    """
+
+    hits: tuple[Expr, ...] = ()
+
+    def total(self, term: Callable[[Expr], Expr]) -> Expr:
+        """Return the sum of ``term(hit)`` over the hits."""
+        result: Expr | None = None
+        for hit in self.hits:
+            value = term(hit)
+            if _may_miss(hit):
+                known = Apply(hit.span, BIT, ">=", (hit, integer(hit.span, 0)))
+                nothing = Const(hit.span, value.kind, 0)
+                value = Apply(hit.span, value.kind, "if", (known, value, nothing))
+            result = (
+                value
+                if result is None
+                else Apply(self.span, join(result.kind, value.kind), "+", (result, value))
+            )
+        return integer(self.span, 0) if result is None else result
+
+
+def sparse(span: Span, extent: Expr, hits: tuple[Expr, ...]) -> Sparse:
+    """Return the array of ``extent`` numbers that counts its hits."""
+
+    def element(indices: Indices) -> Expr:
+        (k,) = indices
+        result: Expr = integer(span, 0)
+        for hit in hits:
+            result = plus(result, Apply(span, BIT, "==", (hit, k)))
+        return result
+
+    return Sparse(span, INT, (extent,), element, hits=hits)
+
+
+def _may_miss(hit: Expr) -> bool:
+    return not (isinstance(hit, Apply) and hit.operator == "hash") and not (
+        isinstance(hit, LetRead) and hit.name.endswith(".hash")
+    )
 
 
 Value = Expr | Array

@@ -2,99 +2,145 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from math import inf
 
-from factorgraph.errors import ModelError, UsageError, did_you_mean
-from factorgraph.model.arrays import integer
+from factorgraph.errors import FgError, ModelError, ModelErrors, UsageError, did_you_mean
 from factorgraph.model.elaborate import Elaborator
 from factorgraph.model.expression import (
-    BIT,
     INT,
     REAL,
-    TEXT,
-    DomainSize,
+    Apply,
+    Const,
     Expr,
-    GivenRead,
-    Kind,
+    FieldRead,
     SizeOf,
     UnknownRead,
     Variable,
     fixed_value,
     is_fixed,
     reads,
-    show,
     walk,
 )
 from factorgraph.model.generators import Bound
+from factorgraph.model.inference import check_inference
+from factorgraph.model.layers import layer
 from factorgraph.model.library import definitions
 from factorgraph.model.model import (
     Domain,
     FactorDeclaration,
+    Features,
     Given,
     IndexSet,
     LetDeclaration,
+    MapDeclaration,
     Model,
     ParamDeclaration,
     SizeDeclaration,
     Unknown,
 )
-from factorgraph.model.names import TYPES, Declared, collect, not_built
+from factorgraph.model.names import TYPES, Declared, collect
+from factorgraph.model.reads import Poisoned, is_ragged
+from factorgraph.model.types import LARGEST, Types
 from factorgraph.source import Span
 from factorgraph.syntax import tree as t
 
-LARGEST = 2**31 - 1
 
-
-def check(file: t.File, settings: Mapping[str, float] | None = None) -> Model:
+def check(
+    file: t.File,
+    settings: Mapping[str, float] | None = None,
+    energies: Mapping[str, Model] | None = None,
+) -> Model:
     """Return the Model of a tree.
 
     Parameters
     ----------
-    file : the tree of a whole text.
+    file : the tree of a whole text, its includes written out.
     settings : new values of `let NAME = number` constants and of sizes with a value.
+    energies : the models that `use … as NAME` brings in.
 
     Raises
     ------
-    ModelError : where the text is wrong, with the place.
-    NotBuiltError : where it asks for what cannot be done yet.
+    ModelError : where the text is wrong, with the place; `ModelErrors` where it is at several.
     UsageError : where a setting names no constant.
     """
-    return _Checker(file, dict(settings or {})).model()
+    model, errors, _ = check_all(file, settings, energies)
+    if errors:
+        raise errors[0] if len(errors) == 1 else ModelErrors(errors)
+    return model
+
+
+def check_all(
+    file: t.File,
+    settings: Mapping[str, float] | None = None,
+    energies: Mapping[str, Model] | None = None,
+) -> tuple[Model, tuple[FgError, ...], set[str]]:
+    """Return the Model of a tree as far as it is right, all errors, and names that have one.
+
+    A statement that depends on one with an error of its own has nothing more to say.
+    """
+    checker = _Checker(file, dict(settings or {}), dict(energies or {}))
+    model = checker.model()
+    return model, tuple(checker.errors), checker.e.poisoned
 
 
 class _Checker:
-    def __init__(self, file: t.File, settings: dict[str, float]) -> None:
+    def __init__(
+        self, file: t.File, settings: dict[str, float], energies: dict[str, Model]
+    ) -> None:
         self.file = file
         self.settings = settings
+        self.energies = energies
         self.e = Elaborator()
-        self.names = collect(file)
+        self.types = Types(self.e)
+        self.errors: list[FgError] = []
+        self.names = collect(file, self.errors)
+        self.e.energies.update(energies)
+        for statement in file.statements:
+            if isinstance(statement, t.Broken):
+                self.e.poisoned.update(i.name for i in statement.names)
+
+    def attempt(self, action: Callable[[], None], *names: str) -> None:
+        """Do one statement's part; an error of it is kept, and its names say nothing more."""
+        depth, opened, padding = self.e._depth, len(self.e._open), self.e._padding
+        try:
+            action()
+        except ModelError as error:
+            self.e._depth, self.e._padding = depth, padding
+            del self.e._open[opened:]
+            self.e.poisoned.update(names)
+            if not isinstance(error, Poisoned):
+                self.errors.extend(error.all)
 
     def model(self) -> Model:
-        e = self.e
-        for statement in self.file.statements:
-            if isinstance(statement, t.Use):
-                raise not_built("`use`", statement.span, hint="copy the text in for now")
-        for name, declaration in self.names.items():
-            self._register(name, declaration)
-        unused = set(self.settings) - set(e.constants) - set(e.sizes)
-        if unused:
-            name = min(unused)
-            known = [*e.constants, *(s for s, d in e.sizes.items() if d.value is not None)]
-            raise UsageError(
-                f"--set {name}: the model has no such constant", hint=did_you_mean(name, known)
-            )
-        for statement in self.file.statements:
-            if isinstance(statement, t.Slots):
-                for slot in statement.slots:
-                    self._slot(statement, slot)
-        for statement in self.file.statements:
-            if isinstance(statement, t.Param):
-                for weight in statement.weights:
-                    self._param(weight)
-        self._lets()
-        factors = {
-            s.name.name: self._factor(s) for s in self.file.statements if isinstance(s, t.Factor)
-        }
+        e, statements = self.e, self.file.statements
+        self._register_all()
+        for role in ("given", "answer", "latent"):
+            for s in statements:
+                if isinstance(s, t.Slots) and s.role == role:
+                    for slot in s.slots:
+                        self.attempt(lambda s=s, x=slot: self._slot(s, x), slot.name.name)  # type: ignore[misc]
+        for s in statements:
+            if isinstance(s, t.Param):
+                for weight in s.weights:
+                    self.attempt(lambda w=weight: self._param(w), weight.name.name)  # type: ignore[misc]
+            elif isinstance(s, t.Map):
+                self.attempt(lambda s=s: self._map(s), s.name.name)  # type: ignore[misc]
+        used = set(e.used)
+        for name, let in list(e.lets.items()):
+            self.attempt(lambda n=name, x=let: e.look(n, x), name)  # type: ignore[misc]
+            if name in e.poisoned:
+                del e.lets[name]
+        e.used = used | {n for n in e.used if n not in e.lets}
+        factors: dict[str, FactorDeclaration] = {}
+        for s in statements:
+            if isinstance(s, t.Factor):
+                self.attempt(lambda s=s: factors.update({s.name.name: self._factor(s)}))  # type: ignore[misc]
+        loss, infer = self._chosen(t.LossChoice), self._chosen(t.Infer)
+        if infer is not None:
+            self.attempt(lambda: check_inference(e, infer))
+        if not self.errors:
+            self._unused_settings()
         return Model(
             source=self.file.source,
             domains=e.domains,
@@ -102,58 +148,125 @@ class _Checker:
             givens=e.givens,
             unknowns=e.unknowns,
             params=e.params,
-            lets={n: d for n, d in e.computed.items() if isinstance(d, LetDeclaration)},
+            maps=e.maps,
+            lets=dict(e.computed),
             constants=e.constants,
             factors=factors,
+            features=tuple(self._features(factors)),
             library=definitions(self.file),
-            loss=self._chosen(t.LossChoice),
-            infer=self._chosen(t.Infer),
+            loss=loss,
+            infer=infer,
+            energies=self.energies,
         )
 
-    # -- declarations
+    # -- names
 
-    def _register(self, name: str, declaration: Declared) -> None:
-        """Make a name known before anything that may use it is looked at."""
+    def _register_all(self) -> None:
+        """Make names known, in an order in which each finds what it is made of."""
+        pending = dict(self.names)
+        while pending:
+            before = len(pending)
+            for name, declaration in list(pending.items()):
+                if self._register(name, declaration, pending):
+                    del pending[name]
+            if len(pending) == before:
+                for name, declaration in pending.items():
+                    self.attempt(lambda n=name, d=declaration: self._number(n, d), name)  # type: ignore[misc]
+                return
+
+    def _register(self, name: str, declaration: Declared, pending: Mapping[str, Declared]) -> bool:
+        """Make a name known; return False where it has to wait for another."""
         e = self.e
         match declaration:
-            case t.Domain():
-                if name in TYPES:
-                    raise ModelError(
-                        f"`{name}` is a type and cannot be a domain", code="E0103",
-                        span=declaration.name.span,
-                    )  # fmt: skip
-                e.domains[name] = self._domain(declaration)
-            case t.Sized():
-                if declaration.shape:
-                    raise not_built("a size that depends on an index", declaration.span)
-                value = None
-                if declaration.value is not None:
-                    number = self.settings.get(name)
-                    if number is None:
-                        number = e.constant(declaration.value, f"size `{name}`")
-                    value = self._size(number, declaration.value.span, f"size `{name}`")
-                elif name in self.settings:
-                    raise UsageError(
-                        f"--set {name}: this size belongs to each instance; the data give it"
-                    )
-                e.sizes[name] = SizeDeclaration(name, declaration.name.span, value)
+            case t.Domain() | t.Sized():
+                parts: list[object] = [declaration]
+                while parts:
+                    part = parts.pop()
+                    if isinstance(part, t.Name) and part.name in pending and part.name != name:
+                        if isinstance(pending[part.name], t.Domain | t.Sized | t.Let | t.Fun):
+                            return False
+                    if isinstance(part, tuple):
+                        parts.extend(part)
+                    elif isinstance(part, t.Domain):
+                        parts.append(part.values if isinstance(part.values, t.Range) else None)
+                    elif isinstance(part, t.Node):
+                        parts.extend(vars(part).values())
+                self.attempt(lambda: self._number(name, declaration), name)
             case t.Let():
-                plain = declaration.binders is None
-                literal = _literal(declaration.value) if plain else None
+                literal = _literal(declaration.value) if declaration.binders is None else None
                 if literal is not None:
                     e.constants[name] = self.settings.get(name, literal)
                 else:
                     e.lets[name] = declaration
             case t.Fun():
-                self._formals(declaration)
-                e.funs[name] = declaration
+                self.attempt(lambda: self._formals(declaration), name)
+                if name not in e.poisoned:
+                    e.funs[name] = declaration
             case t.Map():
                 e.others[name] = "map"
             case t.Factor():
                 e.others[name] = "hard factor" if declaration.hard else "factor"
             case t.LossDefinition():
-                self._formals(declaration)
+                self.attempt(lambda: self._formals(declaration))
                 e.others[name] = "loss"
+            case t.Use():
+                e.others[name] = "second energy"
+        return True
+
+    def _number(self, name: str, declaration: Declared) -> None:
+        """Make a domain or a size known."""
+        e = self.e
+        if isinstance(declaration, t.Domain):
+            if name in TYPES:
+                raise ModelError(
+                    f"`{name}` is a type and cannot be a domain", code="E0103",
+                    span=declaration.name.span, hint=f"call it `{name}_`",
+                )  # fmt: skip
+            e.domains[name] = self._domain(declaration)
+            return
+        assert isinstance(declaration, t.Sized)
+        span = declaration.name.span
+        if declaration.shape:
+            if declaration.value is not None:
+                raise ModelError(
+                    "a size that depends on an index is read off the data", code="E0117",
+                    span=declaration.value.span, hint=f"leave out `= …`",
+                )  # fmt: skip
+            if len(declaration.shape) > 1:
+                raise ModelError(
+                    "a size depends on one index at most", code="E0125", span=span,
+                    hint="`size n, c[n]`: row t has c[t] items",
+                )  # fmt: skip
+            over = self.types.axis(declaration.shape[0])
+            if is_ragged(over) or over.domain is not None:
+                raise ModelError(
+                    "a ragged size depends on a plain size", code="E0125", span=span,
+                    hint="`size n, c[n]`: row t has c[t] items",
+                )  # fmt: skip
+            e.sizes[name] = SizeDeclaration(name, span, None, over)
+            return
+        value = None
+        if declaration.value is not None:
+            number = self.settings.get(name)
+            if number is None:
+                number = e.constant(declaration.value, f"size `{name}`")
+            value = self.types.size(number, declaration.value.span, f"size `{name}`")
+        elif name in self.settings:
+            raise UsageError(
+                f"--set {name}: this size belongs to each instance; the data give it", code="E0130"
+            )
+        e.sizes[name] = SizeDeclaration(name, span, value)
+
+    def _unused_settings(self) -> None:
+        e = self.e
+        unused = set(self.settings) - set(e.constants) - set(e.sizes)
+        if unused:
+            name = min(unused)
+            known = [*e.constants, *(s for s, d in e.sizes.items() if d.value is not None)]
+            raise UsageError(
+                f"--set {name}: the model has no such constant", code="E0130",
+                hint=did_you_mean(name, known),
+            )  # fmt: skip
 
     def _formals(self, declaration: t.Fun | t.LossDefinition) -> None:
         names: set[str] = set()
@@ -165,16 +278,7 @@ class _Checker:
                 )
             names.add(name)
 
-    def _size(self, number: float, span: Span, what: str) -> int:
-        if LARGEST < number < float("inf"):
-            raise ModelError(f"{what} of {number} is too large", code="E0117", span=span)
-        if not 1 <= number <= LARGEST or number != int(number):
-            raise ModelError(
-                f"{what} must be a whole number of at least 1, not {number}",
-                code="E0117",
-                span=span,
-            )
-        return int(number)
+    # -- declarations
 
     def _domain(self, node: t.Domain) -> Domain:
         name, span, values = node.name.name, node.name.span, node.values
@@ -183,7 +287,7 @@ class _Checker:
         if isinstance(values, t.Range):
             low = self.e.constant(values.low, "the end of a domain")
             high = self.e.constant(values.high, "the end of a domain")
-            self._range(low, high, values.span)
+            self.types.range(low, high, values.span)
             return Domain(name, span, low=int(low), high=int(high))
         labels: list[str] = []
         for item in values.items:
@@ -194,119 +298,63 @@ class _Checker:
             elif isinstance(item, t.Number):
                 label = str(item.value)
             else:
-                raise not_built("domains of tuples", item.span)
+                raise ModelError(
+                    "a domain holds single labels", code="E0119", span=item.span,
+                    hint="a product of sets is a record: `y : (a: A, b: B)`",
+                )  # fmt: skip
             if label in labels:
-                raise ModelError(f"`{label}` stands twice", code="E0101", span=item.span)
+                raise ModelError(
+                    f"`{label}` stands twice in domain `{name}`", code="E0101", span=item.span
+                )
             labels.append(label)
         return Domain(name, span, values=tuple(labels))
 
-    def _range(self, low: float, high: float, span: Span) -> None:
-        if max(abs(low), abs(high)) > LARGEST:
-            raise ModelError(f"the range {low}..{high} is too large", code="E0117", span=span)
-        if low != int(low) or high != int(high):
-            raise ModelError("the ends of a range are whole numbers", code="E0106", span=span)
-        if high < low:
-            raise ModelError(f"the range {low}..{high} is empty", code="E0117", span=span)
-
-    def _axis(self, node: t.Expression) -> IndexSet:
-        """Return what an axis runs over."""
-        span = node.span
-        if isinstance(node, t.Name) and node.name in self.e.domains:
-            return self._domain_set(node.name, span)
-        if isinstance(node, t.Name) and node.name == "bit":
-            return IndexSet("bit", 0, integer(span, 2))
-        extent = self.e.number(node, {})
-        if extent.kind != INT:
-            raise ModelError("an extent is a whole number", code="E0106", span=span)
-        for part in walk(extent):
-            if isinstance(part, GivenRead | UnknownRead):
-                raise ModelError(
-                    f"an extent cannot read `{part.name}`", code="E0118", span=part.span,
-                    hint="declare a size",
-                )  # fmt: skip
-        value = fixed_value(extent)
-        if value is not None:
-            extent = integer(span, self._size(value, span, "an extent"))
-        name = node.name if isinstance(node, t.Name) else show(extent)
-        return IndexSet(name, 0, extent)
-
-    def _domain_set(self, name: str, span: Span) -> IndexSet:
-        domain = self.e.domains[name]
-        count = domain.count
-        extent: Expr = DomainSize(span, INT, name) if count is None else integer(span, count)
-        if domain.low is not None:
-            return IndexSet(name, domain.low, extent)
-        return IndexSet(name, 0, extent, name)
-
     def _slot(self, statement: t.Slots, slot: t.Slot) -> None:
-        name, span = slot.name.name, slot.name.span
-        axes = tuple(self._axis(a) for a in slot.shape)
-        kind, values = self._type(statement.type, statement.role)
-        if statement.role == "given":
-            self.e.givens[name] = Given(name, span, axes, kind, values)
+        name, span, role = slot.name.name, slot.name.span, statement.role
+        axes: list[IndexSet] = []
+        for node in slot.shape:
+            axis = self.types.axis(node)
+            if is_ragged(axis):
+                over = self.e.sizes[axis.name].over
+                if not axes or axes[-1] != over:
+                    raise ModelError(
+                        f"`{axis.name}` depends on `{over.name if over else ''}`, "
+                        "which must stand right before it",
+                        code="E0125",
+                        span=node.span,
+                        hint=f"`{role} {name}[{over.name if over else ''}, {axis.name}]`",
+                    )
+            axes.append(axis)
+        found = self.types.slot(statement.type, role)
+        if found.sequence is not None and axes:
+            raise ModelError(
+                "an array of sequences", code="E0119", span=span,
+                hint="an instance has one sequence of each name",
+            )  # fmt: skip
+        if role == "given":
+            given = Given(name, span, tuple(axes), found.kind(name), found.values, found.fields)
+            self.e.givens[name] = given
             return
-        assert values is not None
-        self.e.unknowns[name] = Unknown(name, span, statement.role, axes, kind, values)
-
-    def _type(self, node: t.TypeNode, role: str) -> tuple[Kind, IndexSet | None]:
-        """Return the kind of a slot's elements, and the finite set they are of."""
-        span, given = node.span, role == "given"
-        if isinstance(node, t.CallType):
-            raise not_built(f"the type `{node.call.name.name}(…)`", span)
-        if isinstance(node, t.RecordType):
-            raise not_built("records", span)
-        if isinstance(node, t.ValuesType):
-            raise ModelError(
-                "a list of values needs a name", code="E0119", span=span,
-                hint="declare `domain D = {…}` and use D",
-            )  # fmt: skip
-        if isinstance(node, t.RangeType):
-            low = self.e.constant(node.range.low, "the end of a type")
-            high = self.e.constant(node.range.high, "the end of a type")
-            self._range(low, high, span)
-            count = int(high) - int(low) + 1
-            return INT, IndexSet(f"{low}..{high}", int(low), integer(span, count))
-        assert isinstance(node, t.NamedType)
-        name = node.name
-        if name == "bit":
-            return BIT, IndexSet("bit", 0, integer(span, 2))
-        if name in self.e.domains:
-            values = self._domain_set(name, span)
-            return (INT if values.domain is None else Kind("label", name)), values
-        if name in self.e.sizes:
-            size = self.e.sizes[name].value
-            if size is not None:
-                return INT, IndexSet(name, 0, integer(span, size))
-            if given:
-                return INT, IndexSet(name, 0, SizeOf(span, INT, name))
-            raise not_built("an unknown whose values depend on the instance", span)
-        if name in ("real", "int", "text"):
-            if given:
-                return {"real": REAL, "int": INT, "text": TEXT}[name], None
-            if name == "real":
-                raise not_built("real unknowns", span)
-            raise ModelError(
-                f"an {role} is finite or real, not `{name}`", code="E0119", span=span,
-                hint="say which values it has: `0..255`, `bit`, a domain or a size",
-            )  # fmt: skip
-        known = [*TYPES, *self.e.domains, *self.e.sizes]
-        if name in TYPES:
-            raise ModelError(f"`{name}` is a type of params only", code="E0119", span=span)
-        raise ModelError(
-            f"there is no type `{name}`", code="E0119", span=span, hint=did_you_mean(name, known)
+        self.e.unknowns[name] = Unknown(
+            name,
+            span,
+            role,
+            tuple(axes),
+            found.kind(name),
+            found.values,
+            found.low,
+            found.high,
+            found.fields,
+            found.sequence,
         )
 
     def _param(self, node: t.Weight) -> None:
         name = node.name.name
-        if node.type is not None and not (
-            isinstance(node.type, t.NamedType) and node.type.name == "real"
-        ):
-            raise not_built("params with a type", node.type.span)
         axes = []
         for expression in node.shape:
-            axis = self._axis(expression)
-            if not is_fixed(axis.count):
-                size = next(p.name for p in walk(axis.count) if isinstance(p, SizeOf))
+            axis = self.types.axis(expression)
+            if is_ragged(axis) or not is_fixed(axis.count):
+                size = next((p.name for p in walk(axis.count) if isinstance(p, SizeOf)), axis.name)
                 raise ModelError(
                     f"`{name}` depends on `{size}`, which varies by instance",
                     code="E0118",
@@ -314,96 +362,103 @@ class _Checker:
                     hint=f"give the size a value: `size {size} = …`",
                 )
             axes.append(axis)
-        initial = self._initial(node.initial)
-        l1, l2 = self._regulariser(node.regulariser)
-        self.e.params[name] = ParamDeclaration(name, node.name.span, tuple(axes), initial, l1, l2)
+        constraint, low, high = self.types.constraint(node.type, axes)
+        initial = self.types.initial(node.initial, constraint, low, high)
+        l1, l2 = self.types.regulariser(node.regulariser)
+        self.e.params[name] = ParamDeclaration(
+            name, node.name.span, tuple(axes), initial, l1, l2, constraint, low, high
+        )
 
-    def _initial(self, node: t.Expression | None) -> tuple[str | float, ...]:
-        if node is None:
-            return ("constant", 0.0)
-        if isinstance(node, t.Call) and node.name.name == "normal":
-            values = [self.e.constant(a.value, "an initial value") for a in node.arguments]
-            if len(values) != 2 or values[1] < 0:
+    def _map(self, node: t.Map) -> None:
+        def size(expression: t.Expression) -> Expr:
+            axis = self.types.axis(expression)
+            if is_ragged(axis) or not is_fixed(axis.count):
                 raise ModelError(
-                    "normal takes a mean and a deviation", code="E0112", span=node.span
+                    f"map `{node.name.name}` depends on `{axis.name}`, which varies by instance",
+                    code="E0118",
+                    span=expression.span,
+                    hint=f"give the size a value: `size {axis.name} = …`",
                 )
-            return ("normal", float(values[0]), float(values[1]))
-        if isinstance(node, t.Call) and node.name.name == "dirichlet":
-            raise not_built("`dirichlet`", node.span)
-        if isinstance(node, t.Name) and node.name == "zeros":
-            return ("constant", 0.0)
-        value = float(self.e.constant(node, "an initial value"))
-        if abs(value) == float("inf"):
-            raise ModelError("an initial value must be finite", code="E0117", span=node.span)
-        return ("constant", value)
+            sets[expression.span.start] = axis
+            return axis.count
 
-    def _regulariser(self, node: t.Expression | None) -> tuple[float, float]:
-        found = {"l1": 0.0, "l2": 0.0}
-        todo = [] if node is None else [node]
-        while todo:
-            term = todo.pop()
-            if isinstance(term, t.Binary) and term.operator == "+":
-                todo += [term.left, term.right]
-                continue
-            if not (
-                isinstance(term, t.Call) and term.name.name in found and len(term.arguments) == 1
-            ):
-                raise ModelError(
-                    "a regulariser is l1(c), l2(c) or their sum", code="E0120", span=term.span
-                )
-            value = float(self.e.constant(term.arguments[0].value, "a coefficient"))
-            if not 0 <= value < float("inf"):
-                raise ModelError(
-                    "a coefficient is a number of at least 0", code="E0117", span=term.span
-                )
-            found[term.name.name] += value
-        return found["l1"], found["l2"]
+        sets: dict[int, IndexSet] = {}
+        made = layer(node.call, size)
+        end = made
+        while end.layers:
+            end = end.layers[-1]
+        place = {"linear": 1, "mlp": -1, "conv": 1}.get(end.sort)
+        last = None if place is None else sets.get(end.sizes[place].span.start)
+        self.e.maps[node.name.name] = MapDeclaration(node.name.name, node.span, made, last)
 
-    def _lets(self) -> None:
-        """Look at every `let` once, so that one that nobody uses is checked too."""
-        for name, let in self.e.lets.items():
-            span = let.name.span
-            value = t.Name(span, name)
-            self.e.value(value, {})
+    def _features(self, factors: dict[str, FactorDeclaration]) -> list[Features]:
+        """Return how domains of features are filled: from lets and from factors."""
+        held: list[tuple[tuple[object, ...], Expr | None, Expr]] = [
+            (let.binders, let.guard, let.value) for let in self.e.computed.values()
+        ]
+        held += [(f.binders, f.guard, f.value) for f in factors.values()]
+        out: list[Features] = []
+        for binders, guard, value in held:
+            found: dict[str, dict[Expr, None]] = {}
+            for node in walk(value):
+                if isinstance(node, Apply) and node.operator == "feature":
+                    domain = node.arguments[0]
+                    assert isinstance(domain, Const)
+                    found.setdefault(str(domain.value), {}).setdefault(node.arguments[1])
+            for name, names in found.items():
+                made = Features(name, self.e.least[name], binders, guard, tuple(names))  # type: ignore[arg-type]
+                if made not in out:
+                    out.append(made)
+        return out
 
     # -- factors
 
     def _factor(self, node: t.Factor) -> FactorDeclaration:
         e = self.e
-        if node.binders is None:
-            bound = Bound((), {}, None)
-        else:
-            bound = e.bind(node.binders, {})
+        bound = Bound((), {}, None) if node.binders is None else e.bind(node.binders, {})
         binders, scope, guard = bound.binders, bound.scope, bound.guard
         value = e.truth(node.value, scope) if node.hard else e.number(node.value, scope)
-        unknowns = reads(value, UnknownRead)
-        bound_here = {b.variable for b in binders}
+        unknowns = [r for r in reads(value, UnknownRead) if isinstance(r, UnknownRead)]
         for read in unknowns:
-            for part in walk(read):
-                if isinstance(part, UnknownRead) and part != read:
-                    raise not_built(
-                        f"`{read.name}` indexed by an unknown",
-                        read.span,
-                        hint="sum over the cases: sum((z[t] == k) * … for k in …)",
-                    )
-                if isinstance(part, Variable) and part not in bound_here:
-                    raise not_built(
-                        "a factor over as many unknowns as a `for` inside it runs over",
-                        read.span,
-                        hint=f"bind `{part.name}` in the factor's own brackets",
-                    )
+            if read.kind.sort == "sequence":
+                continue
+            for index in read.indices:
+                for part in walk(index):
+                    if isinstance(part, UnknownRead) and part.kind.sort != "sequence":
+                        raise ModelError(
+                            f"`{read.name}` is an array of unknowns and cannot be indexed by "
+                            f"`{part.name}`, an unknown",
+                            code="E0123",
+                            span=read.span,
+                            hint=f"sum over the cases: sum((… == k) * {read.name}[k] for k in …)",
+                        )
+        sequences = {r.name for r in unknowns if r.kind.sort == "sequence"}
+        others = [r for r in unknowns if r.kind.sort != "sequence"]
+        if sequences and (others or len(sequences) > 1):
+            name = sorted(sequences)[0]
+            other = others[0].name if others else sorted(sequences)[1]
+            raise ModelError(
+                f"a factor over the sequence `{name}` and another unknown, `{other}`",
+                code="E0126",
+                span=node.name.span,
+                hint="put what it needs into the labels of the sequence",
+            )
         return FactorDeclaration(
             node.name.name, node.span, binders, guard, value, node.hard, tuple(unknowns)
         )
 
     def _chosen(self, kind: type[t.LossChoice] | type[t.Infer]) -> t.Expression | None:
         chosen = [s for s in self.file.statements if isinstance(s, kind)]
-        if len(chosen) > 1:
+        for more in chosen[1:]:
             word = "loss" if kind is t.LossChoice else "infer"
-            raise ModelError(
-                f"`{word}` is chosen twice", code="E0101", span=chosen[1].span,
-                hint=f"the first time on line {chosen[0].span.line}",
-            )  # fmt: skip
+            self.errors.append(
+                ModelError(
+                    f"`{word}` is chosen twice",
+                    code="E0101",
+                    span=more.span,
+                    hint=f"the first time on line {chosen[0].span.line}",
+                )  # fmt: skip
+            )
         return chosen[0].value if chosen else None
 
 

@@ -13,12 +13,13 @@ from typing import Literal
 
 from factorgraph.source import Span
 
-Sort = Literal["int", "real", "bit", "label", "text"]
+Sort = Literal["int", "real", "bit", "label", "text", "record", "sequence"]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a value is: ``int``, ``real``, ``bit``, ``text``, or ``label`` of a domain."""
+    """What a value is: ``int``, ``real``, ``bit``, ``text``, ``label`` of a domain, ``record``
+    or ``sequence`` (both known by the name of what holds them)."""
 
     sort: Sort
     domain: str | None = None
@@ -31,6 +32,8 @@ class Kind:
         names = {"int": "a whole number", "real": "a real number", "bit": "a truth value"}
         if self.sort == "label":
             return f"a value of `{self.domain}`"
+        if self.sort in ("record", "sequence"):
+            return f"a {self.sort}"
         return names.get(self.sort, "a text")
 
 
@@ -108,11 +111,74 @@ class ParamRead(Read):
 
 
 @dataclass(frozen=True)
+class FieldRead(Expr):
+    """A field of an unknown record, or of an element of an unknown sequence."""
+
+    base: UnknownRead
+    field: str
+
+    def parts(self) -> tuple[Expr, ...]:
+        return (self.base,)
+
+
+@dataclass(frozen=True)
+class LengthOf(Expr):
+    """The number of elements of an unknown sequence's value."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Spelling(Expr):
+    """The labels of an unknown sequence's value, joined to one text."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class MapRead(Expr):
+    """One number of a map's output.
+
+    Attributes
+    ----------
+    axes : the input's index variables with their extents, bound in ``body``.
+    body : the input's elements.
+    indices : positions in the output, from 0.
+    """
+
+    name: str
+    axes: tuple[tuple[Variable, Expr], ...]
+    body: Expr
+    indices: tuple[Expr, ...]
+
+    def parts(self) -> tuple[Expr, ...]:
+        return (*(extent for _, extent in self.axes), self.body, *self.indices)
+
+
+@dataclass(frozen=True)
+class Distinct(Expr):
+    """Whether ``body`` takes no value twice, over all indices where ``guard`` holds."""
+
+    indices: tuple[tuple[Variable, Expr, Expr], ...]
+    guard: Expr | None
+    body: Expr
+
+    def parts(self) -> tuple[Expr, ...]:
+        ends = [end for _, low, high in self.indices for end in (low, high)]
+        guard = () if self.guard is None else (self.guard,)
+        return (*ends, *guard, self.body)
+
+
+@dataclass(frozen=True)
 class Apply(Expr):
     """An operator or function of its arguments.
 
     ``+ - * / // % ^ neg``; ``== != < <= > >=``; ``and or not =>``; ``if``; ``min max abs exp log
-    sqrt tanh cosh sigmoid softplus``; ``position`` (the place of a label in its domain).
+    sqrt tanh cosh sigmoid softplus``; ``position`` (the place of a label in its domain);
+    ``require`` (the second argument, an error where the first does not hold). Of texts: ``lower
+    prefix suffix shape kind &``; ``text`` (a number or label as text); ``padded`` (a read that
+    gives a boundary symbol outside its array); ``hash`` (the place of a feature among so many)
+    and ``feature`` (the place of a feature in a domain, -1 where it has none).
     """
 
     operator: str
@@ -171,6 +237,11 @@ def free_variables(expression: Expr) -> set[Variable]:
     if isinstance(expression, Variable):
         return {expression}
     found: set[Variable] = set()
+    if isinstance(expression, MapRead | Distinct):
+        pairs = expression.axes if isinstance(expression, MapRead) else expression.indices
+        for part in expression.parts():
+            found |= free_variables(part)
+        return found - {pair[0] for pair in pairs}
     if isinstance(expression, Reduce):
         inside = [expression.body, *([] if expression.guard is None else [expression.guard])]
         found.update(*map(free_variables, inside))
@@ -190,7 +261,12 @@ def is_whole(expression: Expr) -> bool:
 
 def is_data(expression: Expr) -> bool:
     """Return whether the expression reads neither unknowns nor params."""
-    return not depends(expression, UnknownRead, ParamRead)
+    return not depends(expression, UnknownRead, ParamRead, LengthOf, Spelling, MapRead)
+
+
+def is_known(expression: Expr) -> bool:
+    """Return whether the expression reads no unknowns: its value changes with weights alone."""
+    return not depends(expression, UnknownRead, LengthOf, Spelling)
 
 
 def is_fixed(expression: Expr) -> bool:
@@ -212,7 +288,7 @@ def show(expression: Expr) -> str:
 
 _STRENGTH = {
     "=>": 1, "or": 2, "and": 3, "not": 4, "==": 5, "!=": 5, "<": 5, "<=": 5, ">": 5, ">=": 5,
-    "+": 6, "-": 6, "*": 7, "/": 7, "//": 7, "%": 7, "neg": 8, "^": 9,
+    "+": 6, "-": 6, "&": 7, "*": 7, "/": 7, "//": 7, "%": 7, "neg": 8, "^": 9,
 }  # fmt: skip
 
 
@@ -226,6 +302,22 @@ def _show(e: Expr, outer: int) -> str:
     if isinstance(e, Read):
         inside = ", ".join(_show(i, 0) for i in e.indices)
         return f"{e.name}[{inside}]" if e.indices else e.name
+    if isinstance(e, FieldRead):
+        return f"{_show(e.base, 9)}.{e.field}"
+    if isinstance(e, LengthOf):
+        return f"|{e.name}|"
+    if isinstance(e, Spelling):
+        return f"spell({e.name})"
+    if isinstance(e, MapRead):
+        inside = ", ".join(_show(i, 0) for i in e.indices)
+        held = f" for {', '.join(v.name for v, _ in e.axes)}" if e.axes else ""
+        return f"{e.name}({_show(e.body, 0)}{held})" + (f"[{inside}]" if e.indices else "")
+    if isinstance(e, Distinct):
+        guard = f" if {_show(e.guard, 0)}" if e.guard else ""
+        runs = " ".join(
+            f"for {v.name} in {_show(low, 6)}..{_show(high, 6)}" for v, low, high in e.indices
+        )
+        return f"alldiff({_show(e.body, 0)} {runs}{guard})"
     if isinstance(e, Reduce):
         guard = f" if {_show(e.guard, 0)}" if e.guard else ""
         span = f"{_show(e.low, 6)}..{_show(e.high, 6)}"
@@ -236,8 +328,12 @@ def _show(e: Expr, outer: int) -> str:
     if e.operator == "if":
         text = f"if {_show(args[0], 1)} then {_show(args[1], 1)} else {_show(args[2], 0)}"
         return f"({text})" if outer else text
-    if e.operator == "position":
+    if e.operator in ("position", "padded", "text"):
         return _show(args[0], outer)
+    if e.operator == "require":
+        return _show(args[1], outer)
+    if e.operator in ("hash", "feature"):
+        return f"{e.operator}({_show(args[-1], 0)})"
     if strength is None:
         return f"{e.operator}({', '.join(_show(a, 0) for a in args)})"
     if e.operator in ("neg", "not"):

@@ -6,27 +6,44 @@ from collections.abc import Callable
 from math import inf
 
 from factorgraph.errors import ModelError
-from factorgraph.model.arrays import Array, Indices, Value, join, reduce_all, same_extent
+from factorgraph.model.arrays import (
+    Array,
+    Indices,
+    Sparse,
+    Value,
+    join,
+    reduce_all,
+    same_extent,
+)
 from factorgraph.model.expression import (
     BIT,
     INT,
     REAL,
+    TEXT,
     Apply,
     Const,
     Expr,
     Reduce,
     fixed_value,
+    is_data,
     show,
 )
 from factorgraph.source import Span
 from factorgraph.syntax.parser import LARGEST
 
+TEXTS = {"lower": (1,), "prefix": (1, 2), "suffix": (2,), "shape": (1,), "kind": (1,)}
+"""Functions of texts, and how many arguments each takes."""
+
 UNARY = ("abs", "exp", "log", "sqrt", "tanh", "cosh", "sigmoid", "softplus")
 
 
-def apply(span: Span, operator: str, *arguments: Expr) -> Expr:
+def apply(span: Span, operator: str, *arguments: Expr, between: str = "&") -> Expr:
     """Return an operation on scalars, its kinds checked and whole-number constants folded."""
     kinds = [a.kind for a in arguments]
+    if operator == "&":
+        return _joined(span, arguments, between)
+    if operator in TEXTS:
+        return _text(span, operator, arguments)
     if operator in ("==", "!="):
         _comparable(span, arguments)
         return Apply(span, BIT, operator, arguments)
@@ -124,9 +141,59 @@ def _fold(operator: str, values: list[float | int | None]) -> float | int | None
         return None
 
 
+def _text(span: Span, name: str, arguments: tuple[Expr, ...]) -> Expr:
+    """Return a function of a text, or of a label's."""
+    text = arguments[0]
+    if text.kind.sort not in ("text", "label"):
+        raise ModelError(
+            f"`{name}` needs a text or a label, but `{show(text)}` is {text.kind}",
+            code="E0106",
+            span=text.span,
+        )
+    if len(arguments) == 2:
+        number = arguments[1]
+        if number.kind != INT or not is_data(number):
+            raise ModelError(
+                f"`{name}` takes a whole number of characters", code="E0106", span=number.span
+            )
+    return Apply(span, TEXT, name, (_as_text(text), *arguments[1:]))
+
+
+def _as_text(value: Expr) -> Expr:
+    return value if value.kind == TEXT else Apply(value.span, TEXT, "text", (value,))
+
+
+def _joined(span: Span, arguments: tuple[Expr, ...], between: str) -> Expr:
+    for a in arguments:
+        if a.kind == REAL or a.kind.sort in ("record", "sequence"):
+            raise ModelError(
+                f"`&` joins texts, but `{show(a)}` is {a.kind}",
+                code="E0106",
+                span=a.span,
+                hint="`and` joins conditions",
+            )
+    parts = tuple(_as_text(a) for a in arguments)
+    return Apply(span, TEXT, "&", (*parts, Const(span, TEXT, between)))
+
+
+def counted(span: Span, name: str, ones: Expr) -> Expr:
+    """Return what a function of truth values says of the number of ones."""
+    one = Const(span, INT, 1)
+    match name:
+        case "xor":
+            return Apply(span, INT, "%", (ones, Const(span, INT, 2)))
+        case "atmostone":
+            return Apply(span, BIT, "<=", (ones, one))
+        case "exactlyone":
+            return Apply(span, BIT, "==", (ones, one))
+        case "atleastone":
+            return Apply(span, BIT, ">=", (ones, one))
+    return ones
+
+
 def _comparable(span: Span, arguments: tuple[Expr, ...]) -> None:
     a, b = (x.kind for x in arguments)
-    if (a.numeric and b.numeric) or a == b:
+    if (a.numeric and b.numeric) or (a == b and a.sort not in ("record", "sequence")):
         return
     raise ModelError(
         f"{a} cannot be compared with {b}",
@@ -150,7 +217,8 @@ def elementwise(span: Span, operator: str, *arguments: Value) -> Value:
         return apply(span, operator, *parts)
 
     probe = element(tuple(Const(span, INT, 0) for _ in first.shape))
-    return Array(span, probe.kind, first.shape, element)
+    same = all(a.sets == first.sets for a in arrays)
+    return Array(span, probe.kind, first.shape, element, first.sets if same else ())
 
 
 def _same_shape(span: Span, what: str, a: Array, b: Array) -> None:
@@ -178,7 +246,7 @@ def _array(span: Span, name: str, value: Value) -> Array:
 
 
 def dot(span: Span, a: Value, b: Value) -> Value:
-    """Contract the last axis of ``a`` with the first of ``b``."""
+    """Contract the last axis of ``a`` with the first of ``b``; sparse ones by their hits."""
     x, y = _array(span, "dot", a), _array(span, "dot", b)
     if not same_extent(x.shape[-1], y.shape[0]):
         raise ModelError(
@@ -190,6 +258,10 @@ def dot(span: Span, a: Value, b: Value) -> Value:
     left = len(x.shape) - 1
 
     def element(indices: Indices) -> Expr:
+        if isinstance(y, Sparse):
+            return y.total(lambda hit: x.element((*indices[:left], hit)))
+        if isinstance(x, Sparse):
+            return x.total(lambda hit: y.element((hit, *indices[left:])))
         line = Array(
             span,
             REAL,
@@ -201,7 +273,8 @@ def dot(span: Span, a: Value, b: Value) -> Value:
         return reduce_all("sum", line, lambda e: e)
 
     shape = x.shape[:-1] + y.shape[1:]
-    return element(()) if not shape else Array(span, REAL, shape, element)
+    sets = tuple(x.set(k) for k in range(left)) + tuple(y.set(k) for k in range(1, len(y.shape)))
+    return element(()) if not shape else Array(span, REAL, shape, element, sets)
 
 
 def outer(span: Span, a: Value, b: Value) -> Value:
@@ -225,6 +298,8 @@ def norm(span: Span, value: Value) -> Expr:
 def total(span: Span, name: str, value: Value) -> Expr:
     """Return the sum, mean, least or greatest of an array's elements."""
     array = _array(span, name, value)
+    if isinstance(array, Sparse) and name == "sum":
+        return array.total(lambda hit: Const(span, INT, 1))
     if name == "mean":
         size: Expr = Const(span, INT, 1)
         for extent in array.shape:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from factorgraph.errors import ModelError
-from factorgraph.model.arrays import Value, fresh, integer, minus
+from factorgraph.model.arrays import Value, fresh, integer, minus, plus
 from factorgraph.model.expression import (
     BIT,
     INT,
@@ -13,16 +14,19 @@ from factorgraph.model.expression import (
     Apply,
     DomainSize,
     Expr,
+    FieldRead,
+    GivenRead,
     Kind,
+    LengthOf,
+    MapRead,
     ParamRead,
     Reduce,
+    Spelling,
     UnknownRead,
+    show,
 )
-from factorgraph.model.model import (
-    Binder,
-)
-from factorgraph.model.names import not_built
-from factorgraph.model.reads import Reads, Scope
+from factorgraph.model.model import Binder, Given, Unknown
+from factorgraph.model.reads import Poisoned, Reads, Scope
 from factorgraph.source import Span
 from factorgraph.syntax import tree as t
 
@@ -52,16 +56,31 @@ class Generators(Reads):
         inner: dict[str, Value] = dict(scope)
         names: set[str] = set()
         for generator in binders.generators:
+            for pattern in generator.patterns:
+                for identifier in pattern.names:
+                    if identifier.name in names:
+                        raise ModelError(
+                            f"`{identifier.name}` is bound twice", code="E0101",
+                            span=identifier.span, hint="give it another name",
+                        )  # fmt: skip
+                    names.add(identifier.name)
+            source = generator.source
+            if isinstance(source, t.Name) and source.name not in inner:
+                self.used.add(source.name)
+                if source.name in self.poisoned:
+                    raise Poisoned("", span=source.span)
+                unknown = self.unknowns.get(source.name)
+                if unknown is not None and unknown.sequence is not None:
+                    self._elements(generator, unknown, made, inner)
+                    continue
             if len(generator.patterns) > 1:
-                raise not_built("factors over neighbours of a sequence", generator.span)
-            (pattern,) = generator.patterns
-            for identifier in pattern.names:
-                if identifier.name in names:
-                    raise ModelError(
-                        f"`{identifier.name}` is bound twice", code="E0101", span=identifier.span
-                    )
-                names.add(identifier.name)
-            self._generator(pattern, generator.source, made, inner)
+                raise ModelError(
+                    "several patterns run over neighbours in a sequence, and this is none",
+                    code="E0126",
+                    span=generator.span,
+                    hint="write a generator for each: `i in n, j in m`",
+                )
+            self._generator(generator.patterns[0], source, made, inner)
         guard = self.truth(binders.guard, inner) if binders.guard is not None else None
         if guard is not None:
             self._only_data(guard, "a guard")
@@ -72,12 +91,18 @@ class Generators(Reads):
             if isinstance(node, UnknownRead | ParamRead):
                 kind = "param" if isinstance(node, ParamRead) else self.unknowns[node.name].role
                 raise ModelError(
-                    f"{what} cannot read `{node.name}`, which is {'an' if kind[0] == 'a' else 'a'}"
-                    f" {kind}",
+                    f"{what} cannot read `{node.name}`, which is {_a(kind)}",
                     code="E0114",
                     span=node.span,
-                    hint="write a factor, with `if … then … else …`",
+                    hint="write a factor, with `if … then … else …`"
+                    if what == "a guard"
+                    else "use a size or a given",
                 )
+            if isinstance(node, LengthOf | Spelling | MapRead):
+                raise ModelError(
+                    f"{what} cannot use `{node.name}`", code="E0114", span=node.span,
+                    hint="guards and ranges read givens, sizes and indices only",
+                )  # fmt: skip
 
     def _generator(
         self,
@@ -89,17 +114,100 @@ class Generators(Reads):
         if isinstance(source, t.Values):
             self._list(pattern, source, made, inner)
             return
-        if pattern.grouped or (
-            isinstance(source, t.Name)
-            and (source.name in self.givens or source.name in self.unknowns)
-        ):
-            raise not_built("running over a relation or a sequence", source.span)
+        if isinstance(source, t.Name) and source.name not in inner:
+            if source.name in self.givens and (pattern.grouped or self.givens[source.name].axes):
+                self._relation(pattern, source, self.givens[source.name], made, inner)
+                return
+            if source.name in self.unknowns:
+                raise ModelError(
+                    f"an index cannot run over `{source.name}`, which is "
+                    f"{_a(self.unknowns[source.name].role)}",
+                    code="E0114",
+                    span=source.span,
+                    hint="run over its index set, and read it in the factor",
+                )
+        if pattern.grouped:
+            raise ModelError(
+                "several names need a source of tuples: a given relation, a list or a sequence",
+                code="E0115",
+                span=source.span,
+                hint="run over several sets: `i in n, j in m`",
+            )
         (identifier,) = pattern.names
         span = identifier.span
         kind, low, high = self.run(source, inner)
         variable = fresh(identifier.name, span, kind)
         made.append(Binder(variable, low, high))
         inner[identifier.name] = variable
+
+    def _relation(
+        self,
+        pattern: t.Pattern,
+        source: t.Name,
+        given: Given,
+        made: list[Binder],
+        inner: dict[str, Value],
+    ) -> None:
+        """Run over the rows of a given: an index, and each name a field of that row."""
+        span = source.span
+        if len(given.axes) != 1:
+            raise ModelError(
+                f"`{given.name}` has {len(given.axes)} axes; a relation has one",
+                code="E0115",
+                span=span,
+                hint=f"`given {given.name}[m] : (a: n, b: n)` is a list of pairs",
+            )
+        axis = given.axes[0]
+        item = fresh("item", span)
+        made.append(Binder(item, integer(span, 0), minus(axis.count, integer(span, 1))))
+        row = GivenRead(span, given.kind, given.name, (item,))
+        names = pattern.names
+        if not pattern.grouped:
+            inner[names[0].name] = row
+            return
+        if len(names) != len(given.fields):
+            known = ", ".join(f.name for f in given.fields)
+            raise ModelError(
+                f"{len(names)} names, but `{given.name}` has "
+                f"{len(given.fields) or 'no'} fields{': ' + known if known else ''}",
+                code="E0115",
+                span=pattern.span,
+            )
+        for identifier, field in zip(names, given.fields, strict=True):
+            inner[identifier.name] = self.field(row, field, identifier.span)
+
+    def _elements(
+        self,
+        generator: t.Generator,
+        unknown: Unknown,
+        made: list[Binder],
+        inner: dict[str, Value],
+    ) -> None:
+        """Run over the elements of a sequence's value, or over two neighbours at a time."""
+        span, count = generator.source.span, len(generator.patterns)
+        if count > 2:
+            raise ModelError(
+                f"{count} patterns over a sequence: at most two, for neighbours",
+                code="E0126",
+                span=generator.span,
+                hint="put what goes further into the labels",
+            )
+        item = fresh("element", span)
+        last = minus(LengthOf(span, INT, unknown.name), integer(span, count))
+        made.append(Binder(item, integer(span, 0), last))
+        for k, pattern in enumerate(generator.patterns):
+            if len(pattern.names) != len(unknown.fields):
+                named = ", ".join(f.name for f in unknown.fields)
+                raise ModelError(
+                    f"an element of `{unknown.name}` is ({named}), "
+                    f"but {len(pattern.names)} names are given",
+                    code="E0115",
+                    span=pattern.span,
+                )
+            place = plus(item, integer(span, k)) if k else item
+            element = UnknownRead(span, unknown.kind, unknown.name, (place,))
+            for identifier, field in zip(pattern.names, unknown.fields, strict=True):
+                inner[identifier.name] = FieldRead(identifier.span, field.kind, element, field.name)
 
     def run(self, source: t.Expression, scope: Scope) -> tuple[Kind, Expr, Expr]:
         """Return the kind and the ends of what an index runs over."""
@@ -146,26 +254,42 @@ class Generators(Reads):
         last = integer(span, len(source.items) - 1)
         made.append(Binder(variable, integer(span, 0), last))
         for k, identifier in enumerate(pattern.names):
-            values = []
+            values: list[Expr] = []
             for item in source.items:
                 parts = item.items if isinstance(item, t.Tuple) else (item,)
                 if len(parts) != len(pattern.names):
                     raise ModelError(
-                        f"{len(pattern.names)} names, but this item has {len(parts)} values",
+                        f"{_some(len(pattern.names), 'name')}, but this item has "
+                        f"{_some(len(parts), 'value')}",
                         code="E0115",
                         span=item.span,
                     )
-                value = self.number(parts[k], {})
-                if value.kind == REAL:
-                    raise not_built("lists of real numbers", parts[k].span)
+                value = self.scalar(parts[k], {})
+                if value.kind == BIT:
+                    value = replace(value, kind=INT)
+                if values and value.kind != values[0].kind:
+                    numbers = value.kind.numeric and values[0].kind.numeric
+                    if not numbers:
+                        raise ModelError(
+                            f"`{show(value)}` is {value.kind} among values that are "
+                            f"{values[0].kind}",
+                            code="E0106",
+                            span=parts[k].span,
+                        )
+                self._only_data(value, "a list")
                 values.append(value)
             inner[identifier.name] = _pick(span, variable, values, 0)
 
 
-def _walk(value: Expr) -> list[Expr]:
-    from factorgraph.model.expression import walk
-
-    return list(walk(value))
+def _walk(value: Expr) -> Iterator[Expr]:
+    """Yield everything in an expression but elements of sequences, which count as indices."""
+    stack = [value]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, FieldRead) and node.base.kind.sort == "sequence":
+            continue
+        yield node
+        stack.extend(node.parts())
 
 
 def _pick(span: Span, index: Expr, values: list[Expr], first: int) -> Expr:
@@ -176,7 +300,16 @@ def _pick(span: Span, index: Expr, values: list[Expr], first: int) -> Expr:
     below = Apply(span, BIT, "<", (index, integer(span, first + half)))
     low, high = values[:half], values[half:]
     yes, no = _pick(span, index, low, first), _pick(span, index, high, first + half)
-    return Apply(span, INT, "if", (below, yes, no))
+    kind = yes.kind if yes.kind == no.kind else REAL
+    return Apply(span, kind, "if", (below, yes, no))
+
+
+def _some(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def nest(span: Span, operator: str, bound: Bound, body: Expr) -> Expr:

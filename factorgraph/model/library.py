@@ -4,25 +4,45 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from factorgraph.model.model import LossLibrary
+from factorgraph.source import Source, Span
 from factorgraph.syntax import tree as t
 from factorgraph.syntax.parser import parse
 
 _DEFINITION = re.compile(r"^(loss|fun)\s+([A-Za-z_]\w*).*$", re.MULTILINE)
+_sources: set[Source] = set()
+
+
+@dataclass(frozen=True)
+class Definitions(LossLibrary):
+    """What a text defines for its losses.
+
+    Attributes
+    ----------
+    lets : that a loss may read.
+    """
+
+    lets: Mapping[str, t.Let] = field(default_factory=dict)
 
 
 @cache
 def standard() -> LossLibrary:
     """Return the definitions of the standard losses, each parsed when it is first asked for."""
     text = files("factorgraph.models").joinpath("losses.fg").read_text(encoding="utf-8")
-    return LossLibrary(_Definitions(text, "loss"), _Definitions(text, "fun"))
+    return LossLibrary(_Lines(text, "loss"), _Lines(text, "fun"))
 
 
-class _Definitions(Mapping[str, Any]):
+def is_standard(span: Span) -> bool:
+    """Return whether a place is in the text of the standard losses."""
+    return span.source in _sources
+
+
+class _Lines(Mapping[str, Any]):
     """Definitions by name, one a line; the whole library would take longer than the model."""
 
     def __init__(self, text: str, word: str) -> None:
@@ -36,7 +56,9 @@ class _Definitions(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if name not in self._parsed:
             before, line = self._lines[name]
-            (self._parsed[name],) = parse("\n" * before + line + "\n", "losses.fg").statements
+            file = parse("\n" * before + line + "\n", "losses.fg")
+            (self._parsed[name],) = file.statements
+            _sources.add(file.source)
         return self._parsed[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -45,9 +67,13 @@ class _Definitions(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._lines)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._lines
 
-def definitions(file: t.File) -> LossLibrary:
-    """Return the losses and functions that a text defines."""
+
+def definitions(file: t.File) -> Definitions:
+    """Return the losses, functions and lets that a text defines."""
     losses = {s.name.name: s for s in file.statements if isinstance(s, t.LossDefinition)}
     funs = {s.name.name: s for s in file.statements if isinstance(s, t.Fun)}
-    return LossLibrary(losses, funs)
+    lets = {s.name.name: s for s in file.statements if isinstance(s, t.Let)}
+    return Definitions(losses, funs, lets)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 from factorgraph.model.expression import Const, DomainSize, Expr, Kind, Variable
 from factorgraph.source import Source, Span
@@ -67,11 +68,43 @@ class IndexSet:
 
 @dataclass(frozen=True)
 class SizeDeclaration:
-    """A size; ``value`` is None where each instance has its own."""
+    """A size; ``value`` is None where each instance has its own.
+
+    ``over`` is the axis that a ragged size depends on: row t of it has ``name[t]`` items.
+    """
 
     name: str
     span: Span = field(compare=False, repr=False)
     value: int | None = None
+    over: IndexSet | None = None
+
+
+@dataclass(frozen=True)
+class RecordField:
+    """A field of a record: the finite set it is of, or None for numbers and texts."""
+
+    name: str
+    kind: Kind
+    values: IndexSet | None
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """What values an unknown sequence has.
+
+    Attributes
+    ----------
+    sort : ``path`` or ``segments``.
+    arcs : of a path, the given whose first two fields are an arc's ends.
+    ends : of a path, its first and last node.
+    size, longest : of segments, what they cover and how long one may be.
+    """
+
+    sort: str
+    arcs: str | None = None
+    ends: tuple[Expr, ...] = ()
+    size: Expr | None = None
+    longest: Expr | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +116,7 @@ class Given:
     axes : what each axis runs over.
     kind : of its elements.
     values : the finite set its elements are of, None for numbers and texts.
+    fields : of a record; each is read as a given of its own, ``name.field``.
     """
 
     name: str
@@ -90,18 +124,31 @@ class Given:
     axes: tuple[IndexSet, ...]
     kind: Kind
     values: IndexSet | None
+    fields: tuple[RecordField, ...] = ()
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """An array of finite variables; ``role`` is ``answer`` or ``latent``."""
+    """An array of variables; ``role`` is ``answer`` or ``latent``.
+
+    Attributes
+    ----------
+    values : the finite set of a single value; None for real numbers, records and sequences.
+    low, high : of real numbers.
+    fields : of a record, or of an element of a sequence.
+    sequence : what sequences there are.
+    """
 
     name: str
     span: Span = field(compare=False, repr=False)
     role: str
     axes: tuple[IndexSet, ...]
     kind: Kind
-    values: IndexSet
+    values: IndexSet | None
+    low: float = -inf
+    high: float = inf
+    fields: tuple[RecordField, ...] = ()
+    sequence: Sequence | None = None
 
 
 @dataclass(frozen=True)
@@ -110,8 +157,10 @@ class ParamDeclaration:
 
     Attributes
     ----------
-    initial : ``("constant", v)`` or ``("normal", m, s)``.
+    initial : ``("constant", v)``, ``("normal", m, s)`` or ``("dirichlet", a)``.
     l1, l2 : coefficients of the regularisers ``l1 * sum |w|`` and ``l2 / 2 * sum w^2``.
+    constraint : ``real``, ``positive``, ``interval`` (low, high), ``unit`` (length 1 along the
+        last axis) or ``simplex`` (sum 1 along it).
     """
 
     name: str
@@ -120,6 +169,53 @@ class ParamDeclaration:
     initial: tuple[str | float, ...] = ("constant", 0.0)
     l1: float = 0.0
     l2: float = 0.0
+    constraint: str = "real"
+    low: float = -inf
+    high: float = inf
+
+
+@dataclass(frozen=True)
+class MapLayer:
+    """A layer as it is written; sizes may be those of domains that data fill."""
+
+    span: Span = field(compare=False, repr=False)
+    sort: str
+    sizes: tuple[Expr, ...] = ()
+    act: str = "none"
+    pad: str = "none"
+    layers: tuple[MapLayer, ...] = ()
+
+
+@dataclass(frozen=True)
+class MapDeclaration:
+    """A map: one set of weights, however often it is used.
+
+    ``last`` is the domain or size that its output's last axis was declared as.
+    """
+
+    name: str
+    span: Span = field(compare=False, repr=False)
+    layer: MapLayer
+    last: IndexSet | None = None
+
+
+@dataclass(frozen=True)
+class Features:
+    """Where a domain gets its values from: names of features, one text for each row.
+
+    Attributes
+    ----------
+    domain : that is filled.
+    least : how often a feature must occur.
+    binders, guard : rows of an instance.
+    names : the features' names at each row.
+    """
+
+    domain: str
+    least: int
+    binders: tuple[Binder, ...]
+    guard: Expr | None
+    names: tuple[Expr, ...]
 
 
 @dataclass(frozen=True)
@@ -138,6 +234,7 @@ class LetDeclaration:
     name: str
     span: Span = field(compare=False, repr=False)
     binders: tuple[Binder, ...]
+    guard: Expr | None
     value: Expr
 
 
@@ -177,6 +274,8 @@ class Model:
     source : the flattened text it was made of.
     loss : the formula that the text chose, None where it has none.
     infer : the inference that the text asks for, None where it leaves the choice.
+    features : how the domains of features are filled.
+    energies : other energies, by the name that `use … as` gives them.
     """
 
     source: Source = field(compare=False, repr=False)
@@ -185,12 +284,15 @@ class Model:
     givens: dict[str, Given]
     unknowns: dict[str, Unknown]
     params: dict[str, ParamDeclaration]
+    maps: dict[str, MapDeclaration]
     lets: dict[str, LetDeclaration]
     constants: dict[str, float]
     factors: dict[str, FactorDeclaration]
+    features: tuple[Features, ...]
     library: LossLibrary = field(repr=False)
     loss: t.Expression | None
     infer: t.Expression | None
+    energies: dict[str, Model] = field(default_factory=dict, repr=False)
 
     @property
     def answers(self) -> dict[str, Unknown]:
@@ -202,11 +304,14 @@ class Model:
 
     def count(self, axis: IndexSet, vocabularies: dict[str, tuple[str, ...]]) -> int:
         """Return how many values a fixed set has, given the domains that data filled."""
-        if isinstance(axis.count, DomainSize):
-            return len(vocabularies[axis.count.name])
-        fixed = axis.fixed
-        assert fixed is not None, axis
-        return fixed
+        return self.number(axis.count, vocabularies)
+
+    def number(self, count: Expr, vocabularies: dict[str, tuple[str, ...]]) -> int:
+        """Return a fixed number that may depend on the domains that data filled."""
+        if isinstance(count, DomainSize):
+            return len(vocabularies[count.name])
+        assert isinstance(count, Const), count
+        return int(count.value)
 
     def labels(self, domain: str, vocabularies: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
         """Return the labels of a domain in their order."""

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from factorgraph.errors import ModelError, NotBuiltError
+from factorgraph.errors import FgError, ModelError, NotBuiltError
 from factorgraph.source import Span
 from factorgraph.syntax import tree as t
 from factorgraph.syntax.parser import RESERVED
 
 TYPES = ("real", "int", "text", "bit", "positive", "unit", "simplex")
+COUNTS = ("count", "xor", "atmostone", "exactlyone", "atleastone")
+LAYERS = ("linear", "mlp", "conv", "pool", "chain")
 FUNCTIONS = (
-    "abs min max exp log sqrt tanh cosh sigmoid softplus norm dot outer sum mean count"
-).split()
-LATER = (
-    "hash features lower prefix suffix shape kind spell mistakes xor atmostone exactlyone "
-    "atleastone alldiff and_ or_ grad laplace linear mlp conv pool chain"
-).split()
+    "abs min max exp log sqrt tanh cosh sigmoid softplus norm dot outer sum mean "
+    "lower prefix suffix shape kind hash features spell alldiff"
+).split() + list(COUNTS)
+LOSS_WORDS = ("E", "free", "softmin", "grad", "laplace", "mistakes", "sample", "draw", "jitter")
 
 Declared = (
-    t.Domain | t.Sized | tuple[t.Slots, t.Slot] | t.Weight | t.Map | t.Let | t.Fun | t.Factor
+    t.Use | t.Domain | t.Sized | tuple[t.Slots, t.Slot] | t.Weight | t.Map | t.Let | t.Fun | t.Factor
     | t.LossDefinition
 )  # fmt: skip
 
@@ -33,6 +33,9 @@ def declared(statement: t.Statement) -> Iterator[tuple[t.Identifier, Declared]]:
     """Yield the names that a statement declares."""
     if isinstance(statement, t.Domain | t.Map | t.Let | t.Fun | t.Factor | t.LossDefinition):
         yield statement.name, statement
+    elif isinstance(statement, t.Use):
+        if statement.alias is not None:
+            yield statement.alias, statement
     elif isinstance(statement, t.Size):
         for sized in statement.sizes:
             yield sized.name, sized
@@ -44,12 +47,10 @@ def declared(statement: t.Statement) -> Iterator[tuple[t.Identifier, Declared]]:
             yield weight.name, weight
 
 
-def collect(file: t.File) -> dict[str, Declared]:
-    """Return every declared name with its declaration.
+def collect(file: t.File, errors: list[FgError]) -> dict[str, Declared]:
+    """Return every declared name with its first declaration.
 
-    Raises
-    ------
-    ModelError : ``E0101`` for a name declared twice, ``E0103`` for a reserved word.
+    Adds ``E0101`` to the errors for a name declared twice, ``E0103`` for a reserved word.
     """
     names: dict[str, Declared] = {}
     places: dict[str, Span] = {}
@@ -57,19 +58,26 @@ def collect(file: t.File) -> dict[str, Declared]:
         for identifier, declaration in declared(statement):
             name = identifier.name
             if name in RESERVED:
-                raise ModelError(
-                    f"`{name}` is a word of the language and cannot be a name",
-                    code="E0103",
-                    span=identifier.span,
-                    hint=f"call it `{name}_`",
+                errors.append(
+                    ModelError(
+                        f"`{name}` is a word of the language and cannot be a name",
+                        code="E0103",
+                        span=identifier.span,
+                        hint=f"call it `{name}_`",
+                    )
                 )
-            if name in places:
-                raise ModelError(
-                    f"`{name}` is declared twice",
-                    code="E0101",
-                    span=identifier.span,
-                    hint=f"the first time on line {places[name].line}",
+            elif name in places:
+                where = places[name]
+                there = "" if where.source is identifier.span.source else f" of {where.source.name}"
+                errors.append(
+                    ModelError(
+                        f"`{name}` is declared twice",
+                        code="E0101",
+                        span=identifier.span,
+                        hint=f"the first time on line {where.line}{there}",
+                    )
                 )
-            names[name] = declaration
-            places[name] = identifier.span
+            else:
+                names[name] = declaration
+                places[name] = identifier.span
     return names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 
 from factorgraph.errors import ModelError, did_you_mean
 from factorgraph.model.arrays import Array, Indices, Value, integer, minus, plus
@@ -11,9 +12,11 @@ from factorgraph.model.expression import (
     BIT,
     INT,
     REAL,
+    TEXT,
     Apply,
     Const,
     Expr,
+    FieldRead,
     GivenRead,
     Kind,
     ParamRead,
@@ -28,11 +31,13 @@ from factorgraph.model.model import (
     Given,
     IndexSet,
     LetDeclaration,
+    MapDeclaration,
     ParamDeclaration,
+    RecordField,
     SizeDeclaration,
     Unknown,
 )
-from factorgraph.model.names import FUNCTIONS, not_built
+from factorgraph.model.names import FUNCTIONS, TYPES
 from factorgraph.source import Span
 from factorgraph.syntax import tree as t
 
@@ -43,6 +48,10 @@ PARTS = 100_000
 """How many parts all expressions may have after substitution."""
 
 Scope = Mapping[str, Value]
+
+
+class Poisoned(ModelError):
+    """Something depends on a declaration whose own error has been told: nothing more to say."""
 
 
 class Reads(ABC):
@@ -57,8 +66,14 @@ class Reads(ABC):
         self.constants: dict[str, float] = {}
         self.lets: dict[str, t.Let] = {}
         self.funs: dict[str, t.Fun] = {}
+        self.maps: dict[str, MapDeclaration] = {}
+        self.energies: set[str] = set()
         self.others: dict[str, str] = {}
-        self.computed: dict[str, LetDeclaration | None] = {}
+        self.computed: dict[str, LetDeclaration] = {}
+        self.poisoned: set[str] = set()
+        self.used: set[str] = set()
+        self.least: dict[str, int] = {}
+        self._padding = 0
         self._depth = 0
         self._parts = 0
         self._open: list[str] = []
@@ -75,7 +90,8 @@ class Reads(ABC):
         value = self.value(node, scope)
         if isinstance(value, Array):
             raise ModelError(
-                f"this is an array of shape {value.extents()}, a single value is needed",
+                f"`{_short(node)}` is an array of shape {value.extents()}, "
+                "a single value is needed",
                 code="E0108",
                 span=node.span,
                 hint="index it, or use sum(…), norm(…), dot(…, …)",
@@ -137,23 +153,38 @@ class Reads(ABC):
 
     # -- names and reads
 
+    def known(self, scope: Scope) -> list[str]:
+        """Return every name that an expression may use here."""
+        names = [*scope, *self.givens, *self.unknowns, *self.params, *self.sizes, *self.domains]
+        return [*names, *self.constants, *self.lets, *self.funs, *self.maps, *FUNCTIONS]
+
     def _unknown_name(self, name: str, span: Span, scope: Scope) -> ModelError:
+        if name in self.poisoned:
+            return Poisoned("", span=span)
         if name in FUNCTIONS:
             return ModelError(f"`{name}` is a function: call it", code="E0110", span=span)
-        known = [*scope, *self.givens, *self.unknowns, *self.params, *self.sizes, *self.domains]
-        known += [*self.constants, *self.lets, *self.funs, *FUNCTIONS]
-        return ModelError(
-            f"`{name}` is not declared", code="E0102", span=span, hint=did_you_mean(name, known)
+        if name in TYPES:
+            return ModelError(f"`{name}` is a type, not a value", code="E0110", span=span)
+        hint = did_you_mean(name, self.known(scope))
+        for domain in self.domains.values():
+            if domain.values is not None and name in domain.values:
+                hint = f'a label is a text: "{name}" is one of `{domain.name}`'
+        hint = hint or (
+            f"bind it: `[{name} in …]`, or declare it"
+            if len(name) == 1 and name.islower()
+            else "declare it"
         )
+        return ModelError(f"`{name}` is not declared", code="E0102", span=span, hint=hint)
 
     def _name(self, node: t.Name, scope: Scope) -> Value:
         name, span = node.name, node.span
         if name in scope:
             return scope[name]
+        self.used.add(name)
         if name in self.constants:
             value = self.constants[name]
             return Const(span, INT if isinstance(value, int) else REAL, value)
-        if name in self.sizes:
+        if name in self.sizes and self.sizes[name].over is None:
             declared = self.sizes[name].value
             return SizeOf(span, INT, name) if declared is None else Const(span, INT, declared)
         if name in self.domains:
@@ -171,13 +202,13 @@ class Reads(ABC):
 
     def _no_value(self, name: str, span: Span) -> ModelError:
         kind = self.others[name]
-        if kind == "map":
-            return not_built("maps", span)
-        return ModelError(f"`{name}` is a {kind}, not a value", code="E0110", span=span)
+        hint = f"apply it: `{name}(…)`" if kind == "map" else None
+        return ModelError(f"`{name}` is a {kind}, not a value", code="E0110", span=span, hint=hint)
 
     def _index(self, node: t.Index, scope: Scope) -> Value:
         base = node.base
         if isinstance(base, t.Name) and base.name not in scope:
+            self.used.add(base.name)
             return self._read(base.name, node.subscripts, node.span, scope)
         value = self.value(base, scope)
         if not isinstance(value, Array):
@@ -186,7 +217,7 @@ class Reads(ABC):
                 code="E0104",
                 span=node.span,
             )
-        axes = tuple(IndexSet(show(e), 0, e) for e in value.shape)
+        axes = tuple(value.set(k) or IndexSet(show(e), 0, e) for k, e in enumerate(value.shape))
         return self._take(value, axes, node.subscripts, node.span, scope, show_name="the array")
 
     def _read(
@@ -202,28 +233,94 @@ class Reads(ABC):
         elif name in self.unknowns:
             unknown = self.unknowns[name]
             cls, axes, kind = UnknownRead, unknown.axes, unknown.kind
+            if unknown.sequence is not None:
+                raise ModelError(
+                    f"`{name}` is a sequence, not a value",
+                    code="E0110",
+                    span=span,
+                    hint=f"run over its elements: `[(e, c) in {name}]`, or spell({name})",
+                )
+        elif name in self.sizes and self.sizes[name].over is not None:
+            over = self.sizes[name].over
+            assert over is not None
+            cls, axes, kind = GivenRead, (over,), INT
         elif name in self.params:
             cls, axes, kind = ParamRead, self.params[name].axes, REAL
         elif name in self.lets:
             return self._let(name, subscripts, span, scope)
+        elif name in self.poisoned:
+            raise Poisoned("", span=span)
         elif name in self.others:
             raise self._no_value(name, span)
         elif name in self.constants or name in self.sizes:
             raise ModelError(f"`{name}` takes no index", code="E0104", span=span)
+        elif name in self.domains:
+            raise ModelError(f"`{name}` is a domain and takes no index", code="E0104", span=span)
         else:
-            raise self._unknown_name(name, span, scope)
-        if not axes:
-            if subscripts:
-                raise ModelError(f"`{name}` takes no index", code="E0104", span=span)
-            return cls(span, kind, name, ())
+            start = Span(span.source, span.start, span.start + len(name))
+            raise self._unknown_name(name, start, scope)
+        pad = self._padding > 0 and cls is GivenRead and kind.sort in ("text", "label")
 
         def element(indices: Indices) -> Expr:
-            return cls(span, kind, name, indices)
+            read: Expr = cls(span, kind, name, indices)
+            return Apply(span, TEXT, "padded", (as_text(read),)) if pad and indices else read
 
-        whole = Array(span, kind, tuple(a.count for a in axes), element)
+        if not axes:
+            if subscripts:
+                raise ModelError(
+                    f"`{name}` is a single value and takes no index", code="E0104", span=span
+                )
+            return element(())
+        extents = tuple(a.count for a in axes)
+        whole = Array(span, TEXT if pad else kind, extents, element, axes)
         if not subscripts:
+            for axis in axes:
+                self._row(axis, None, span)
             return whole
         return self._take(whole, axes, subscripts, span, scope, show_name=f"`{name}`")
+
+    def _member(self, node: t.Member, scope: Scope) -> Value:
+        """``at[p].y``: a field of a record."""
+        value = self.value(node.base, scope)
+        span = node.span
+        if isinstance(value, Array):
+            array = value
+            inner = self._field(array.element(tuple(integer(span, 0) for _ in array.shape)), node)
+            return Array(
+                span,
+                inner.kind,
+                array.shape,
+                lambda k: self._field(array.element(k), node),
+                array.sets,
+            )
+        return self._field(value, node)
+
+    def _field(self, value: Expr, node: t.Member) -> Expr:
+        span = node.span
+        if not isinstance(value, GivenRead | UnknownRead) or value.kind.sort != "record":
+            raise ModelError(
+                f"`{show(value)}` is {value.kind} and has no field `{node.name}`",
+                code="E0124",
+                span=span,
+            )
+        held = self.givens if isinstance(value, GivenRead) else self.unknowns
+        fields = held[value.name].fields
+        for field in fields:
+            if field.name == node.name:
+                return self.field(value, field, span)
+        raise ModelError(
+            f"`{value.name}` has no field `{node.name}`",
+            code="E0124",
+            span=span,
+            hint=did_you_mean(node.name, [f.name for f in fields])
+            or f"its fields are {', '.join(f.name for f in fields)}",
+        )
+
+    def field(self, record: GivenRead | UnknownRead, field: RecordField, span: Span) -> Expr:
+        """Return the read of a record's field."""
+        if isinstance(record, GivenRead):
+            return GivenRead(span, field.kind, f"{record.name}.{field.name}", record.indices)
+        return FieldRead(span, field.kind, record, field.name)
 
     def _too_many(self, name: str, expected: int, found: int, span: Span) -> ModelError:
         return ModelError(
@@ -248,23 +345,29 @@ class Reads(ABC):
         fixed: list[Expr | None] = []
         lows: list[Expr] = []
         shape: list[Expr] = []
+        sets: list[IndexSet | None] = []
+        padding, self._padding = self._padding, 0
         for k, axis in enumerate(axes):
             subscript = subscripts[k] if k < len(subscripts) else None
             zero = integer(span, 0)
+            axis = self._row(axis, fixed[-1] if fixed else None, span)
             if isinstance(subscript, t.Range):
                 low = self.position(axis, self.scalar(subscript.low, scope), show_name)
                 high = self.position(axis, self.scalar(subscript.high, scope), show_name)
                 fixed.append(None)
                 lows.append(low)
                 shape.append(extent_of(low, high))
+                sets.append(None)
             elif subscript is None:
                 fixed.append(None)
                 lows.append(zero)
                 shape.append(axis.count)
+                sets.append(axis)
             else:
                 index = self.scalar(subscript, scope)
                 fixed.append(self.position(axis, index, show_name))
                 lows.append(zero)
+        self._padding = padding
 
         def element(indices: Indices) -> Expr:
             rest = iter(indices)
@@ -274,7 +377,23 @@ class Reads(ABC):
             )
             return array.element(full)
 
-        return Array(span, array.kind, tuple(shape), element) if shape else element(())
+        if not shape:
+            return element(())
+        return Array(span, array.kind, tuple(shape), element, tuple(sets))
+
+    def _row(self, axis: IndexSet, row: Expr | None, span: Span) -> IndexSet:
+        """Return a ragged axis as that of the row at hand; others as they are."""
+        if not is_ragged(axis):
+            return axis
+        if row is None:
+            raise ModelError(
+                f"the rows differ in length: `{axis.name}` depends on the index before it",
+                code="E0125",
+                span=span,
+                hint="give that index: one row is an array",
+            )
+        assert isinstance(axis.count, GivenRead)
+        return replace(axis, count=replace(axis.count, indices=(row,)))
 
     def position(self, axis: IndexSet, index: Expr, name: str) -> Expr:
         """Return the position from 0 along an axis of the value ``index``.
@@ -321,6 +440,23 @@ class Reads(ABC):
                 hint=did_you_mean(str(text.value), values),
             )
         return Const(text.span, Kind("label", domain), text.value)
+
+
+def is_ragged(axis: IndexSet) -> bool:
+    """Return whether an axis has an extent of its own for each value of the index before it."""
+    return isinstance(axis.count, GivenRead) and not axis.count.indices
+
+
+def as_text(value: Expr) -> Expr:
+    """Return a whole number, a label or a text as a text."""
+    if value.kind == TEXT:
+        return value
+    return Apply(value.span, TEXT, "text", (value,))
+
+
+def _short(node: t.Expression) -> str:
+    text = " ".join(node.span.text.split())
+    return text if len(text) <= 40 else text[:37] + "…"
 
 
 def extent_of(low: Expr, high: Expr) -> Expr:

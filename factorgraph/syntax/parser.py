@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import re
 
-from lark import Token, Tree
-from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
+from lark.exceptions import UnexpectedInput
 
-from factorgraph.errors import ModelError, did_you_mean
-from factorgraph.source import Source, Span
+from factorgraph.errors import ModelError, ModelErrors
+from factorgraph.source import Source
 from factorgraph.syntax import tree as t
+from factorgraph.syntax.build import DEPTH as DEPTH
+from factorgraph.syntax.build import LARGEST as LARGEST
+from factorgraph.syntax.build import Builder
 from factorgraph.syntax.table import parser
-
-DEPTH = 100
-"""How deep expressions may nest: far above any model, far below Python's own limit."""
-
-LARGEST = 2**62
-"""The largest whole number that a text may hold."""
+from factorgraph.syntax.words import RESERVED as RESERVED
 
 LENGTH = 2_000_000
 """Characters in one model text."""
 
-RESERVED = (
-    "use domain size given answer latent param map let fun factor hard loss infer "
-    "as for in if then else and or not inf"
-).split()
+_BRACKET = re.compile(r'#[^\n]*|"[^"\n]*"|[(\[{]|[)\]}]')
 
 
 def parse(text: str, name: str = "<string>") -> t.File:
@@ -38,383 +31,63 @@ def parse(text: str, name: str = "<string>") -> t.File:
 
     Raises
     ------
-    ModelError : where the text is not of the language; ``E0001`` for a character that cannot
-        stand there, ``E0002`` for a word that cannot, ``E0003`` for an early end, ``E0004`` for
-        nesting deeper than `DEPTH`, ``E0005`` for a text longer than `LENGTH`.
+    ModelError : where the text is not of the language.
+    ModelErrors : where it is not in several places; for both see `parse_all`.
+    """
+    file, errors = parse_all(text, name)
+    if errors:
+        raise errors[0] if len(errors) == 1 else ModelErrors(errors)
+    return file
+
+
+def parse_all(text: str, name: str = "<string>") -> tuple[t.File, tuple[ModelError, ...]]:
+    """Return the tree of what could be read of a text, and all that is wrong with it.
+
+    Parameters
+    ----------
+    text : the whole text.
+    name : what messages call it, a path as a rule.
+
+    Returns
+    -------
+    The tree, in which a `tree.Broken` stands for each statement that could not be read, and the
+    errors in the order of the text: ``E0001`` for a character that cannot stand there, ``E0002``
+    for a word that cannot, ``E0003`` for a statement that ends too early, ``E0004`` for nesting
+    deeper than `DEPTH`, ``E0005`` for a text longer than `LENGTH`, ``E0006`` for a word of the
+    language as a name, ``E0007`` for a number that is too large, ``E0008`` for a loss whose
+    arguments are no names, ``E0013`` for a bracket that is not closed, ``E0014`` as the last one
+    where there are more than are told.
     """
     source = Source(name, text)
     if len(text) > LENGTH:
-        raise ModelError(f"the text has {len(text)} characters, more than {LENGTH}", code="E0005")
-    try:
-        raw = parser().parse(text)
-    except UnexpectedInput as error:
-        raise _explain(error, source) from None
-    return _Builder(source).file(raw)
-
-
-def _explain(error: UnexpectedInput, source: Source) -> ModelError:
-    """Turn Lark's complaint into ours."""
-    text = source.text
-    if isinstance(error, UnexpectedCharacters):
-        at = error.pos_in_stream or 0
-        char = text[at]
-        hint = "text stands between double quotes on one line" if char in "\"'" else None
-        return ModelError(
-            f"`{char}` cannot stand here", code="E0001", span=Span(source, at, at + 1), hint=hint
-        )
-    if isinstance(error, UnexpectedToken) and error.token.type != "$END":
-        token = error.token
-        start = token.start_pos or 0
-        span = Span(source, start, start + len(token))
-        expected = set(error.expected)
-        hint = None
-        if str(token) in RESERVED and "NAME" in expected:
-            return ModelError(
-                f"`{token}` is a word of the language and cannot be a name",
-                code="E0006",
-                span=span,
-                hint=f"call it `{token}_`",
-            )
-        if token.type == "NAME" and "FACTOR" in expected:
-            hint = did_you_mean(str(token), RESERVED[:14])
-            hint = hint or "a statement begins with " + ", ".join(RESERVED[:14])
-        elif token == "," and {"FACTOR", "GIVEN"} <= expected:
-            hint = "a statement gives one type: begin the next with its own word"
-        elif token == "=" and "COMPARE" in expected:
-            hint = "`==` tests, `=` defines"
-        elif token == "=" and "COLON" in expected:
-            hint = "`:` states: hard NAME : condition"
-        elif {"RSQB", "RPAR", "RBRACE"} & expected:
-            brackets = (("RSQB", "]"), ("RPAR", ")"), ("RBRACE", "}"))
-            closing = [c for n, c in brackets if n in expected]
-            hint = "is a `" + "` or `".join(closing) + "` missing before it?"
-        return ModelError(f"`{token}` cannot stand here", code="E0002", span=span, hint=hint)
-    if isinstance(error, UnexpectedEOF | UnexpectedToken):
-        end = len(text.rstrip())
-        return ModelError(
-            "the text ends in the middle of a statement",
-            code="E0003",
-            span=Span(source, max(0, end - 1), max(1, end)),
-            hint="is a bracket left open, or the value missing?",
-        )
-    raise error
-
-
-def _string(token: str) -> str:
-    return token[1:-1]
-
-
-class _Builder:
-    """Makes dataclasses of Lark's tree; `Tree.data` names the method."""
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self.depth = 0
-
-    def file(self, raw: Tree[Token]) -> t.File:
-        statements = tuple(self.build(child) for child in raw.children)
-        return t.File(self.source, statements)
-
-    def span(self, raw: Tree[Token] | Token) -> Span:
-        if isinstance(raw, Token):
-            start = raw.start_pos or 0
-            return Span(self.source, start, start + len(raw))
-        if raw.meta.empty:
-            return Span(self.source, 0, 0)
-        return Span(self.source, raw.meta.start_pos, raw.meta.end_pos)
-
-    def build(self, raw: Any) -> Any:
-        self.depth += 1
-        if self.depth > DEPTH:
-            raise ModelError(
-                f"brackets or operators nest deeper than {DEPTH}",
-                code="E0004",
-                span=self.span(raw),
-                hint="name a part of it with `let` or `fun`",
-            )
+        message = f"the text has {len(text)} characters, more than {LENGTH}"
+        return t.File(source, ()), (ModelError(message, code="E0005"),)
+    failure = None
+    if not _deep(text):
         try:
-            method: Callable[[Span, list[Any]], Any] = getattr(self, f"_{raw.data}")
-            return method(self.span(raw), raw.children)
-        finally:
-            self.depth -= 1
+            raw = parser().parse(text)
+        except UnexpectedInput as error:
+            failure = error
+        else:
+            statements, errors = Builder(source).statements(raw)
+            return t.File(source, statements), errors
+    # imported where it is needed: a good text pays nothing for it
+    from factorgraph.syntax.recover import recover
 
-    def all(self, children: list[Any]) -> tuple[Any, ...]:
-        return tuple(self.build(c) for c in children)
+    return recover(source, failure)
 
-    def identifier(self, token: Token) -> t.Identifier:
-        return t.Identifier(self.span(token), str(token))
 
-    def item(self, child: Any) -> Any:
-        """A value in braces: a bare token or a tree."""
-        if isinstance(child, Token):
-            return self.atom(child)
-        return self.build(child)
-
-    def atom(self, token: Token) -> t.Expression:
-        span = self.span(token)
-        if token.type == "NAME":
-            return t.Name(span, str(token))
-        if token.type == "STRING":
-            return t.Text(span, _string(token))
-        return self.number(span, token)
-
-    def number(self, span: Span, token: Token) -> t.Number:
-        text = str(token)
-        if len(text) > 300:
-            raise ModelError("a number of more than 300 characters", code="E0007", span=span)
-        if token.type == "INT":
-            if int(text) > LARGEST:
-                raise ModelError(
-                    "this whole number is too large",
-                    code="E0007",
-                    span=span,
-                    hint="write it with an exponent, like 1e20",
-                )
-            return t.Number(span, int(text))
-        value = float(text)
-        if value == float("inf"):
-            raise ModelError("this number is too large", code="E0007", span=span, hint="say inf")
-        return t.Number(span, value)
-
-    # -- statements
-
-    def _use(self, span: Span, c: list[Any]) -> t.Use:
-        alias = self.identifier(c[1]) if len(c) > 1 else None
-        return t.Use(span, t.Text(self.span(c[0]), _string(c[0])), alias)
-
-    def _domain(self, span: Span, c: list[Any]) -> t.Domain:
-        if len(c) == 1:
-            return t.Domain(span, self.identifier(c[0]), None)
-        if len(c) == 2 and isinstance(c[1], Tree) and c[1].data == "range":
-            return t.Domain(span, self.identifier(c[0]), self.build(c[1]))
-        values = t.Values(span, tuple(self.item(v) for v in c[1].children))
-        return t.Domain(span, self.identifier(c[0]), values)
-
-    def _values(self, span: Span, c: list[Any]) -> t.Values:
-        return t.Values(span, tuple(self.item(v) for v in c))
-
-    def _tuple(self, span: Span, c: list[Any]) -> t.Tuple:
-        return t.Tuple(span, tuple(self.item(v) for v in c))
-
-    def _minus(self, span: Span, c: list[Any]) -> t.Number:
-        return t.Number(span, -self.number(span, c[0]).value)
-
-    def _size(self, span: Span, c: list[Any]) -> t.Size:
-        return t.Size(span, self.all(c))
-
-    def _sized(self, span: Span, c: list[Any]) -> t.Sized:
-        shape: tuple[Any, ...] = ()
-        value = None
-        for child in c[1:]:
-            if child.data == "shape":
-                shape = self.all(child.children)
-            else:
-                value = self.build(child)
-        return t.Sized(span, self.identifier(c[0]), shape, value)
-
-    def _role(self, role: str, span: Span, c: list[Any]) -> t.Slots:
-        slots, kind = c[0].children[:-1], c[0].children[-1]
-        return t.Slots(span, role, self.all(slots), self.type(kind))
-
-    def _given(self, span: Span, c: list[Any]) -> t.Slots:
-        return self._role("given", span, c)
-
-    def _answer(self, span: Span, c: list[Any]) -> t.Slots:
-        return self._role("answer", span, c)
-
-    def _latent(self, span: Span, c: list[Any]) -> t.Slots:
-        return self._role("latent", span, c)
-
-    def _slot(self, span: Span, c: list[Any]) -> t.Slot:
-        shape = self.all(c[1].children) if len(c) > 1 else ()
-        return t.Slot(span, self.identifier(c[0]), shape)
-
-    def _param(self, span: Span, c: list[Any]) -> t.Param:
-        return t.Param(span, self.all(c))
-
-    def _weight(self, span: Span, c: list[Any]) -> t.Weight:
-        parts: dict[str, Any] = {"shape": (), "kind": None, "initial": None, "regulariser": None}
-        for child in c[1:]:
-            if child.data == "shape":
-                parts["shape"] = self.all(child.children)
-            elif child.data == "kind":
-                parts["kind"] = self.type(child.children[0])
-            else:
-                parts[str(child.data)] = self.build(child.children[0])
-        return t.Weight(
-            span,
-            self.identifier(c[0]),
-            parts["shape"],
-            parts["kind"],
-            parts["initial"],
-            parts["regulariser"],
-        )
-
-    def type(self, raw: Tree[Token]) -> t.TypeNode:
-        span = self.span(raw)
-        if raw.data == "range":
-            return t.RangeType(span, self.build(raw))
-        if raw.data == "values":
-            return t.ValuesType(span, self.build(raw))
-        return self.build(raw)  # type: ignore[no-any-return]
-
-    def _named(self, span: Span, c: list[Any]) -> t.NamedType:
-        return t.NamedType(span, str(c[0]))
-
-    def _built(self, span: Span, c: list[Any]) -> t.CallType:
-        return t.CallType(span, self.build(c[0]))
-
-    def _record(self, span: Span, c: list[Any]) -> t.RecordType:
-        return t.RecordType(span, self.all(c))
-
-    def _field(self, span: Span, c: list[Any]) -> t.FieldType:
-        return t.FieldType(span, self.identifier(c[0]), self.type(c[1]))
-
-    def _map(self, span: Span, c: list[Any]) -> t.Map:
-        return t.Map(span, self.identifier(c[0]), self.build(c[1]))
-
-    def _let(self, span: Span, c: list[Any]) -> t.Let:
-        binders = self.build(c[1]) if len(c) == 3 else None
-        return t.Let(span, self.identifier(c[0]), binders, self.build(c[-1]))
-
-    def _fun(self, span: Span, c: list[Any]) -> t.Fun:
-        return t.Fun(span, self.identifier(c[0]), self.all(c[1:-1]), self.build(c[-1]))
-
-    def _formal(self, span: Span, c: list[Any]) -> t.Formal:
-        return t.Formal(span, self.identifier(c[0]), self.build(c[1]) if len(c) > 1 else None)
-
-    def _factor(self, span: Span, c: list[Any]) -> t.Factor:
-        return self._energy(span, c, hard=False)
-
-    def _hard(self, span: Span, c: list[Any]) -> t.Factor:
-        return self._energy(span, c, hard=True)
-
-    def _energy(self, span: Span, c: list[Any], hard: bool) -> t.Factor:
-        binders = self.build(c[1]) if len(c) == 3 else None
-        return t.Factor(span, self.identifier(c[0]), binders, self.build(c[-1]), hard)
-
-    def _define_loss(self, span: Span, c: list[Any]) -> t.LossDefinition:
-        if isinstance(c[0], Token):
-            return t.LossDefinition(span, self.identifier(c[0]), (), self.build(c[1]))
-        head: t.Call = self.build(c[0])
-        formals = []
-        for argument in head.arguments:
-            value = argument.value
-            if argument.name is not None:
-                name = t.Identifier(argument.span, argument.name)
-                formals.append(t.Formal(argument.span, name, value))
-            elif isinstance(value, t.Name) and argument.binders is None:
-                name = t.Identifier(value.span, value.name)
-                formals.append(t.Formal(argument.span, name, None))
-            else:
-                raise ModelError(
-                    "an argument in a definition is a name, or a name with its default",
-                    code="E0008",
-                    span=argument.span,
-                    hint="write `loss hinge(m = 1) = …`",
-                )
-        return t.LossDefinition(span, head.name, tuple(formals), self.build(c[1]))
-
-    def _choose_loss(self, span: Span, c: list[Any]) -> t.LossChoice:
-        return t.LossChoice(span, self.build(c[0]))
-
-    def _infer(self, span: Span, c: list[Any]) -> t.Infer:
-        return t.Infer(span, self.build(c[0]))
-
-    # -- binders
-
-    def _binders(self, span: Span, c: list[Any]) -> t.Binders:
-        guard = None
-        if c[-1].data == "guard":
-            guard = self.build(c[-1].children[0])
-            c = c[:-1]
-        return t.Binders(span, self.all(c), guard)
-
-    _comprehension = _binders
-
-    def _generator(self, span: Span, c: list[Any]) -> t.Generator:
-        return t.Generator(span, self.all(c[:-1]), self.build(c[-1]))
-
-    def _pattern(self, span: Span, c: list[Any]) -> t.Pattern:
-        return t.Pattern(span, tuple(self.identifier(x) for x in c), len(c) > 1)
-
-    # -- expressions
-
-    def _range(self, span: Span, c: list[Any]) -> t.Range:
-        return t.Range(span, self.build(c[0]), self.build(c[1]))
-
-    def _choose(self, span: Span, c: list[Any]) -> t.Choose:
-        return t.Choose(span, *self.all(c))
-
-    def _chain(self, operator: str | None, c: list[Any]) -> t.Expression:
-        """Fold ``a + b - c`` to the left; operators stand between, or are given."""
-        step = 2 if operator is None else 1
-        left: t.Expression = self.build(c[0])
-        for k in range(1, len(c), step):
-            sign = str(c[k]) if operator is None else operator
-            right = self.build(c[k + step - 1])
-            left = t.Binary(left.span.to(right.span), sign, left, right)
-            if k // step >= DEPTH:
-                raise ModelError(
-                    f"more than {DEPTH} operands in one chain",
-                    code="E0004",
-                    span=left.span,
-                    hint="use sum(… for …), or name parts with `let`",
-                )
-        return left
-
-    def _sum(self, span: Span, c: list[Any]) -> t.Expression:
-        return self._chain(None, c)
-
-    _product = _sum
-
-    def _conj(self, span: Span, c: list[Any]) -> t.Expression:
-        return self._chain("and", c)
-
-    def _disj(self, span: Span, c: list[Any]) -> t.Expression:
-        return self._chain("or", c)
-
-    def _implies(self, span: Span, c: list[Any]) -> t.Expression:
-        return t.Binary(span, "=>", self.build(c[0]), self.build(c[1]))
-
-    def _not_(self, span: Span, c: list[Any]) -> t.Expression:
-        return t.Unary(span, "not", self.build(c[0]))
-
-    def _neg(self, span: Span, c: list[Any]) -> t.Expression:
-        return t.Unary(span, "-", self.build(c[0]))
-
-    def _power(self, span: Span, c: list[Any]) -> t.Expression:
-        return t.Binary(span, "^", self.build(c[0]), self.build(c[1]))
-
-    def _compare(self, span: Span, c: list[Any]) -> t.Expression:
-        if len(c) == 2:
-            return t.Binary(span, "in", self.build(c[0]), self.build(c[1]))
-        return t.Binary(span, str(c[1]), self.build(c[0]), self.build(c[2]))
-
-    def _index(self, span: Span, c: list[Any]) -> t.Expression:
-        return t.Index(span, self.build(c[0]), self.all(c[1:]))
-
-    def _member(self, span: Span, c: list[Any]) -> t.Expression:
-        return t.Member(span, self.build(c[0]), str(c[1]))
-
-    def _call(self, span: Span, c: list[Any]) -> t.Call:
-        return t.Call(span, self.identifier(c[0]), self.all(c[1:]))
-
-    def _arg(self, span: Span, c: list[Any]) -> t.Argument:
-        binders = self.build(c[1]) if len(c) > 1 else None
-        return t.Argument(span, None, self.build(c[0]), binders)
-
-    def _keyword(self, span: Span, c: list[Any]) -> t.Argument:
-        return t.Argument(span, str(c[0]), self.build(c[1]), None)
-
-    def _name(self, span: Span, c: list[Any]) -> t.Name:
-        return t.Name(span, str(c[0]))
-
-    def _number(self, span: Span, c: list[Any]) -> t.Number:
-        return self.number(span, c[0])
-
-    def _string(self, span: Span, c: list[Any]) -> t.Text:
-        return t.Text(span, _string(c[0]))
-
-    def _inf(self, span: Span, c: list[Any]) -> t.Number:
-        return t.Number(span, float("inf"))
+def _deep(text: str) -> bool:
+    """Whether brackets may nest too deep; told before anything is built of them."""
+    if text.count("(") + text.count("[") + text.count("{") <= DEPTH:
+        return False
+    depth = 0
+    for found in _BRACKET.finditer(text):
+        sign = found[0]
+        if sign in "([{":
+            depth += 1
+            if depth > DEPTH:
+                return True
+        elif sign in ")]}" and depth:
+            depth -= 1
+    return False

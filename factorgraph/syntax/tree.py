@@ -307,6 +307,13 @@ class Infer(Statement):
 
 
 @dataclass(frozen=True)
+class Broken(Statement):
+    """A statement that could not be read; ``names`` are what it most likely declares."""
+
+    names: tuple[Identifier, ...]
+
+
+@dataclass(frozen=True)
 class File:
     """A whole text."""
 

@@ -1,0 +1,44 @@
+"""``fgc mock``: random data that fit a model, one JSON object a line."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from factorgraph.cli import options as o
+
+
+def mock(
+    model: o.ModelPath,
+    count: Annotated[int, typer.Option("-n", min=1, help="Number of instances.")] = 10,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="Where to; - is stdout.")
+    ] = "-",
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same data.")] = 0,
+    latents: Annotated[
+        bool, typer.Option("--latents", help="Add values of latent unknowns as well.")
+    ] = False,
+    set_: o.Settings = None,
+    without: o.Without = None,
+) -> None:
+    """Make random data that fit a model's declarations, to try it on.
+
+    Hard factors are met where random answers, or inference, can meet them.
+    """
+    import json
+    import sys
+
+    built = o.model(model, settings_=set_, without=without)
+    instances, forbidden = built.mock(count, seed, latents=latents)
+    lines = [json.dumps(instance) for instance in instances]
+    if output == "-":
+        for line in lines:
+            o.say(line)
+    else:
+        o.write(output, "\n".join(lines) + "\n", model)
+    if forbidden:
+        sys.stderr.write(
+            f"warning: the hard factors forbid the answers of {forbidden} of {count} instances; "
+            "no others were found\n"
+        )

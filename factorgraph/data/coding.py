@@ -1,0 +1,186 @@
+"""Values of a field, checked against their declaration: labels become numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from factorgraph.data.column import Column, Records, Values
+from factorgraph.data.instances import Ints, Vocabularies
+from factorgraph.errors import DataError, did_you_mean
+from factorgraph.model.expression import Expr
+from factorgraph.model.model import Given, IndexSet, Model, RecordField, Unknown
+
+Slot = Given | Unknown
+
+
+class Coder:
+    """Checks and codes values.
+
+    Parameters
+    ----------
+    extent : gives a number made of sizes, for every instance.
+    skip_unknown : labels that training has not seen mark their instance instead of failing.
+
+    Attributes
+    ----------
+    unseen : bool [N], instances with such labels; None where there are none.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        records: Records,
+        words: Vocabularies,
+        extent: Callable[[Expr], Ints | int],
+        skip_unknown: bool,
+    ) -> None:
+        self.model = model
+        self.records = records
+        self.words = words
+        self.extent = extent
+        self.skip_unknown = skip_unknown
+        self.unseen: NDArray[np.bool_] | None = None
+
+    def instance_of(self, column: Column, element: int) -> int:
+        if column.shared:
+            return 0
+        return int(np.searchsorted(column.start, element, side="right")) - 1
+
+    def place(self, column: Column, element: int) -> str:
+        """Return the place of an element, for messages."""
+        i = self.instance_of(column, element)
+        return f"{self.records.where(i)}: field `{column.name}`, item {element - column.start[i]}"
+
+    def refuse(self, column: Column, bad: NDArray[np.bool_], what: str, hint: str = "") -> None:
+        if bad.any():
+            at = int(np.flatnonzero(bad)[0])
+            raise DataError(
+                f"{self.place(column, at)}: {column.values[at]} {what}",
+                code="E0308",
+                hint=hint or None,
+            )
+
+    def numbers(self, column: Column) -> Values:
+        """Return a column's values, read as numbers where the source holds nothing but texts."""
+        values = column.values
+        if values.dtype.kind != "U" or not getattr(self.records, "as_text", False):
+            return values
+        if column.missing is not None:
+            values = np.where(column.missing, "0", values)
+        for dtype in (np.int64, np.float64):
+            try:
+                return values.astype(dtype)
+            except (ValueError, OverflowError):
+                continue
+        for at, text in enumerate(values.tolist()):
+            try:
+                float(text)
+            except ValueError:
+                raise DataError(
+                    f'{self.place(column, at)}: "{text}" is no number', code="E0307"
+                ) from None
+        raise AssertionError
+
+    def code(self, slot: Slot, column: Column, field: RecordField | None = None) -> Column:
+        """Return the column with labels as numbers, its values checked."""
+        kind = slot.kind if field is None else field.kind
+        allowed = slot.values if field is None else field.values
+        name = slot.name if field is None else f"{slot.name}.{field.name}"
+        column = replace(column, name=name)
+        if kind.sort == "label":
+            assert allowed is not None and allowed.domain is not None
+            return self.recode(column, allowed.domain)
+        values = column.values if kind.sort == "text" else self.numbers(column)
+        numeric = values.dtype.kind in "biuf"
+        if (kind.sort == "text") == numeric and len(values):
+            expected = "a text" if kind.sort == "text" else "a number"
+            raise DataError(
+                f"{self.records.source}: field `{name}` must be {expected}, "
+                f"but holds {'numbers' if numeric else 'texts'}",
+                code="E0307",
+            )
+        column = replace(column, values=values)
+        if kind.sort == "text":
+            return column if not numeric else replace(column, values=values.astype(np.str_))
+        if not len(values) and not numeric:
+            column = replace(column, values=np.zeros(0))
+            values = column.values
+        present = np.ones(len(values), bool) if column.missing is None else ~column.missing
+        if kind.sort == "real":
+            return self.real(slot, column, present)
+        if values.dtype.kind == "f":
+            whole = (np.abs(values) <= 2**53) & (values == np.floor(values))
+            self.refuse(
+                column, ~whole & present, "is no whole number",
+                "grey values are no bits: binarize them" if kind.sort == "bit" else "",
+            )  # fmt: skip
+            values = np.where(present, values, 0)
+        values = values.astype(np.int64)
+        if allowed is not None:
+            self.within(column, values, allowed, present)
+        return replace(column, values=values)
+
+    def real(self, slot: Slot, column: Column, present: NDArray[np.bool_]) -> Column:
+        values = column.values
+        if values.dtype.kind == "f":
+            self.refuse(column, ~np.isfinite(values) & present, "is not finite")
+        elif values.dtype != np.uint8:
+            values = values.astype(np.float64)
+        if isinstance(slot, Unknown) and (slot.low > -np.inf or slot.high < np.inf):
+            outside = (values < slot.low) | (values > slot.high)
+            self.refuse(column, outside & present, f"is outside {slot.low:g} to {slot.high:g}")
+        return replace(column, values=values)
+
+    def within(
+        self, column: Column, values: Values, allowed: IndexSet, present: NDArray[np.bool_]
+    ) -> None:
+        """Refuse whole numbers outside of a set."""
+        count: Ints | int = self.extent(allowed.count)
+        if not isinstance(count, int) and column.shared:
+            count = int(count[0])
+        elif not isinstance(count, int):
+            owner = np.repeat(np.arange(len(column.shape)), np.diff(column.start))
+            count = count[owner]
+        bad = (values < allowed.low) | (values >= allowed.low + count)
+        self.refuse(column, bad & present, f"is outside `{allowed.name}`")
+
+    def recode(self, column: Column, domain: str) -> Column:
+        labels = np.array(self.model.labels(domain, self.words), dtype=np.str_)
+        values = column.values
+        if values.dtype.kind != "U":
+            if values.dtype.kind not in "iu":
+                raise DataError(
+                    f"{self.records.source}: field `{column.name}` must hold values of `{domain}`, "
+                    f"but holds {values.dtype}",
+                    code="E0307",
+                )
+            values = values.astype(np.str_)
+        order = np.argsort(labels)
+        place = np.minimum(np.searchsorted(labels[order], values), len(labels) - 1)
+        codes = order[place] if len(labels) else np.zeros(len(values), np.int64)
+        wrong = labels[codes] != values if len(labels) else np.ones(len(values), bool)
+        if column.missing is not None:
+            wrong &= ~column.missing
+        if wrong.any():
+            from_data = self.model.domains[domain].from_data
+            if self.skip_unknown and from_data:
+                if self.unseen is None:
+                    self.unseen = np.zeros(self.records.count, np.bool_)
+                owner = np.repeat(np.arange(len(column.shape)), np.diff(column.start))
+                self.unseen[owner[wrong]] = True
+            else:
+                at = int(np.flatnonzero(wrong)[0])
+                value = str(values[at])
+                hint = did_you_mean(value, [str(x) for x in labels])
+                if from_data:
+                    hint = f"{hint or ''} training has not seen it".strip()
+                raise DataError(
+                    f'{self.place(column, at)}: "{value}" is no value of `{domain}`',
+                    code="E0309",
+                    hint=hint,
+                )
+        return replace(column, values=codes.astype(np.int64))

@@ -1,0 +1,73 @@
+"""Domains without values are filled by the training data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from factorgraph.data.column import Column, Records
+from factorgraph.data.instances import Vocabularies
+from factorgraph.errors import DataError
+from factorgraph.model.model import Given, IndexSet, Model, Unknown
+
+
+def fill(model: Model, records: Records) -> Vocabularies:
+    """Return the labels of every domain that data fill, sorted.
+
+    Domains of features are left empty: their values are computed from the data, not read.
+
+    Raises
+    ------
+    DataError : where a domain occurs in no field of the data.
+    """
+    out: Vocabularies = {}
+    features = {f.domain for f in model.features}
+    for name, domain in model.domains.items():
+        if not domain.from_data:
+            continue
+        if name in features:
+            out[name] = ()
+            continue
+        found: set[str] = set()
+        for column in _columns(model, records, name):
+            present = column.values
+            if column.missing is not None:
+                present = present[~column.missing]
+            found.update(str(v) for v in np.unique(present))
+        if not found:
+            raise DataError(
+                f"{records.source}: no field gives the values of domain `{name}`",
+                code="E0314",
+                hint=f"list them in the model: `domain {name} = {{…}}`",
+            )
+        out[name] = tuple(sorted(found))
+    return out
+
+
+def _columns(model: Model, records: Records, domain: str) -> Iterator[Column]:
+    """Yield the columns that hold values of a domain."""
+
+    def holds(values: IndexSet | None) -> bool:
+        return values is not None and values.domain == domain
+
+    slots: list[Given | Unknown] = [*model.givens.values(), *model.unknowns.values()]
+    for slot in slots:
+        if holds(slot.values) and slot.name in records.columns:
+            yield records.columns[slot.name]
+        for k, field in enumerate(slot.fields):
+            if not holds(field.values):
+                continue
+            for name in (f"{slot.name}.{field.name}", f"{slot.name}.{k}"):
+                if name in records.columns:
+                    yield records.columns[name]
+            whole = records.columns.get(slot.name)
+            if whole is None:
+                continue
+            if whole.rank == len(slot.axes) + 1 + (slot.kind.sort == "sequence"):
+                yield Column(
+                    slot.name, whole.values[k :: len(slot.fields)], whole.start, whole.shape,
+                    None if whole.missing is None else whole.missing[k :: len(slot.fields)],
+                )  # fmt: skip
+            elif slot.kind.sort == "sequence" and whole.rank == 1:
+                yield whole

@@ -1,0 +1,243 @@
+"""Random data that fit a model's declarations, to try it on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from factorgraph.errors import DataError
+from factorgraph.model.expression import (
+    Apply,
+    Const,
+    DomainSize,
+    Expr,
+    GivenRead,
+    SizeOf,
+    show,
+)
+from factorgraph.model.model import Given, IndexSet, Model, RecordField, Unknown
+
+LABELS = 4
+"""Labels in a domain that data fill."""
+
+_WORDS = "the a cat dog house runs sees old Anna 1990 to of blue sings well".split()
+_ATTEMPTS = 40
+TRIES = 20
+"""How often answers that hard factors forbid are drawn again."""
+
+Instance = dict[str, Any]
+
+
+def mock(model: Model, count: int, seed: int = 0, *, latents: bool = False) -> list[Instance]:
+    """Return random instances in the form of JSON Lines, every answer there.
+
+    Parameters
+    ----------
+    count : number of instances; sizes differ from one to the next.
+    latents : whether values of latent unknowns are added, so that each instance is a whole
+        configuration.
+
+    Raises
+    ------
+    DataError : where no sizes make every extent positive.
+    """
+    random = np.random.default_rng(seed)
+    return [_Mock(model, random).instance(latents) for _ in range(count)]
+
+
+def labels(model: Model, domain: str) -> list[str]:
+    """Return the labels that mock data use for a domain that data fill."""
+    values = model.domains[domain].values
+    return list(values) if values is not None else [f"{domain}{k}" for k in range(LABELS)]
+
+
+class _Mock:
+    def __init__(self, model: Model, random: np.random.Generator) -> None:
+        self.model = model
+        self.random = random
+        self.sizes: dict[str, int] = {}
+        self.out: Instance = {}
+
+    def instance(self, latents: bool) -> Instance:
+        model = self.model
+        self.draw_sizes()
+        slots: list[Given | Unknown] = [*model.givens.values(), *model.answers.values()]
+        shapes = {a.count.name for s in slots for a in s.axes if isinstance(a.count, SizeOf)}
+        for name, size in model.sizes.items():
+            if size.over is not None:
+                rows = self.number(size.over.count)
+                self.out[name] = self.random.integers(1, 4, rows).tolist()
+            elif size.value is None and name not in shapes:
+                self.out[name] = self.sizes[name]
+        arcs = {u.sequence.arcs: u for u in model.unknowns.values()
+                if u.sequence is not None and u.sequence.arcs is not None}  # fmt: skip
+        for given in model.givens.values():
+            if given.name in arcs:
+                self.out[given.name] = self.lattice(given, arcs[given.name])
+            elif given.fields and len(given.axes) == 1:
+                self.out[given.name] = self.relation(given)
+            else:
+                self.out[given.name] = self.array(given)
+        for unknown in model.unknowns.values():
+            if unknown.role == "latent" and not latents:
+                continue
+            if unknown.sequence is None:
+                self.out[unknown.name] = self.array(unknown)
+            elif unknown.sequence.sort == "path":
+                self.out[unknown.name] = self.path(unknown)
+            else:
+                self.out[unknown.name] = self.segments(unknown)
+        return self.out
+
+    # -- sizes
+
+    def draw_sizes(self) -> None:
+        """Draw the instance's sizes, larger ones until every extent is positive."""
+        names = [n for n, s in self.model.sizes.items() if s.value is None and s.over is None]
+        slots: list[Given | Unknown] = [*self.model.givens.values(), *self.model.unknowns.values()]
+        extents = [
+            values.count
+            for slot in slots
+            for values in [*slot.axes, slot.values, *(f.values for f in slot.fields)]
+            if values is not None and not isinstance(values.count, GivenRead)
+        ]
+        for attempt in range(_ATTEMPTS):
+            self.sizes = {n: int(self.random.integers(2 + attempt, 5 + 2 * attempt)) for n in names}
+            if all(self.number(e) > 0 for e in extents):
+                return
+        bad = next(e for e in extents if self.number(e) <= 0)
+        raise DataError(
+            f"no sizes were found that make the extent `{show(bad)}` positive", code="E0306"
+        )
+
+    def number(self, e: Expr, given: dict[str, int] | None = None) -> int:
+        """Return a number made of sizes and of scalar givens."""
+        match e:
+            case Const():
+                return int(e.value)
+            case SizeOf():
+                return self.sizes[e.name]
+            case DomainSize():
+                return LABELS
+            case GivenRead() if e.name in self.out and not e.indices:
+                return int(self.out[e.name])
+            case Apply():
+                parts = [self.number(a) for a in e.arguments]
+                match e.operator:
+                    case "+":
+                        return parts[0] + parts[1]
+                    case "-":
+                        return parts[0] - parts[1]
+                    case "*":
+                        return parts[0] * parts[1]
+                    case "//":
+                        return parts[0] // max(1, parts[1])
+        raise DataError(f"the extent `{show(e)}` cannot be computed from sizes", code="E0306")
+
+    # -- values
+
+    def array(self, slot: Given | Unknown) -> Any:
+        """Return nested lists of random values in a slot's shape."""
+        return self.nested(slot, 0, [])
+
+    def nested(self, slot: Given | Unknown, k: int, place: list[int]) -> Any:
+        if k == len(slot.axes):
+            if slot.fields:
+                return [self.value(slot, f) for f in slot.fields]
+            return self.value(slot, None)
+        axis = slot.axes[k]
+        ragged = isinstance(axis.count, GivenRead)
+        extent = self.out[axis.name][place[-1]] if ragged else self.number(axis.count)
+        plain = slot.kind.sort == "real" and not slot.fields
+        if plain and not any(isinstance(a.count, GivenRead) for a in slot.axes[k:]):
+            shape = [self.number(a.count) for a in slot.axes[k:]]
+            return self.reals(slot, shape)
+        return [self.nested(slot, k + 1, [*place, i]) for i in range(extent)]
+
+    def reals(self, slot: Given | Unknown, shape: list[int]) -> Any:
+        if isinstance(slot, Unknown) and slot.low > -np.inf and slot.high < np.inf:
+            return self.random.uniform(slot.low, slot.high, shape).round(3).tolist()
+        return self.random.normal(size=shape).round(3).tolist()
+
+    def value(self, slot: Given | Unknown, field: RecordField | None) -> Any:
+        kind = slot.kind if field is None else field.kind
+        values = slot.values if field is None else field.values
+        if values is not None:
+            return self.member(values)
+        if kind.sort == "text":
+            return str(self.random.choice(_WORDS))
+        if kind.sort == "int":
+            return int(self.random.integers(0, 10))
+        return self.reals(slot, [])
+
+    def member(self, values: IndexSet) -> Any:
+        count = self.number(values.count)
+        at = int(self.random.integers(count))
+        return labels(self.model, values.domain)[at] if values.domain else values.low + at
+
+    def relation(self, given: Given) -> list[Any]:
+        """Return rows whose fields over the same set differ, as the ends of an edge do."""
+        rows = []
+        for _ in range(self.number(given.axes[0].count)):
+            row: list[Any] = []
+            used: dict[IndexSet, list[Any]] = {}
+            for field in given.fields:
+                value = self.value(given, field)
+                if field.values is not None:
+                    before = used.setdefault(field.values, [])
+                    for _ in range(_ATTEMPTS):
+                        if value not in before:
+                            break
+                        value = self.value(given, field)
+                    before.append(value)
+                row.append(value)
+            rows.append(row)
+        return rows
+
+    # -- sequences
+
+    def ends(self, unknown: Unknown) -> tuple[int, int]:
+        assert unknown.sequence is not None
+        first, last = (self.number(e) for e in unknown.sequence.ends)
+        return first, last
+
+    def lattice(self, given: Given, unknown: Unknown) -> list[Any]:
+        """Return arcs of which some lead from the first node to the last."""
+        first, last = self.ends(unknown)
+        nodes = list(range(first, last + 1)) if first <= last else list(range(first, last - 1, -1))
+        count = self.number(given.axes[0].count)
+        steps = min(count, len(nodes) - 1)
+        stops = [nodes[(len(nodes) - 1) * k // max(steps, 1)] for k in range(steps + 1)]
+        rows: list[Any] = [list(pair) for pair in zip(stops[:-1], stops[1:], strict=True)]
+        while len(rows) < count:
+            a, b = sorted(self.random.choice(len(nodes), 2, replace=len(nodes) < 2).tolist())
+            rows.append([nodes[a], nodes[b]])
+        return [row + [self.value(given, f) for f in given.fields[2:]] for row in rows]
+
+    def path(self, unknown: Unknown) -> list[Any]:
+        assert unknown.sequence is not None and unknown.sequence.arcs is not None
+        arcs = self.out[unknown.sequence.arcs]
+        at, last = self.ends(unknown)
+        found = []
+        for e, arc in enumerate(arcs):
+            if at == last:
+                break
+            if arc[0] == at:
+                found.append([e, *(self.value(unknown, f) for f in unknown.fields[1:])])
+                at = arc[1]
+        return found if len(unknown.fields) > 1 else [e for (e,) in found]
+
+    def segments(self, unknown: Unknown) -> list[Any]:
+        assert unknown.sequence is not None
+        assert unknown.sequence.size is not None and unknown.sequence.longest is not None
+        size = self.number(unknown.sequence.size)
+        longest = max(1, self.number(unknown.sequence.longest))
+        found: list[Any] = []
+        first = 0
+        while first < size:
+            last = min(size, first + int(self.random.integers(1, longest + 1))) - 1
+            rest = [self.value(unknown, f) for f in unknown.fields[2:]]
+            found.append([first, last, *rest])
+            first = last + 1
+        return found

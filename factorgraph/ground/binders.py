@@ -1,0 +1,75 @@
+"""Rows of binders over all instances, and lets computed over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from factorgraph import budget
+from factorgraph.data.column import Column
+from factorgraph.data.instances import Instances
+from factorgraph.ground.evaluate import Evaluator
+from factorgraph.ground.rows import Rows
+from factorgraph.model.expression import Expr, is_whole
+from factorgraph.model.model import Binder, LetDeclaration
+
+
+def blocks(
+    count: int, binders: tuple[Binder, ...], guard: Expr | None, at: Evaluator
+) -> Iterator[Rows]:
+    """Yield the rows of binders where the guard holds, in order, in blocks of bounded size.
+
+    Parameters
+    ----------
+    count : number of instances.
+    """
+    start = Rows(np.arange(count, dtype=np.int64), {})
+    for rows in _nested(start, binders, guard, at):
+        if guard is not None:
+            rows = rows.take(at.condition(guard, rows))
+        if rows.count:
+            yield rows
+
+
+def _nested(
+    rows: Rows, binders: tuple[Binder, ...], guard: Expr | None, at: Evaluator
+) -> Iterator[Rows]:
+    if not binders:
+        yield rows
+        return
+    binder = binders[0]
+    low, high = at.whole(binder.low, rows), at.whole(binder.high, rows)
+    for block, _ in at.run(rows, binder.variable, low, high, guard):
+        yield from _nested(block, binders[1:], guard, at)
+
+
+def compute_lets(instances: Instances) -> dict[str, Column]:
+    """Return every `let` that reads only givens as a column.
+
+    Raises
+    ------
+    DataError : where an index leaves its array, naming the let, the index and the instance.
+    BudgetError : where one would not fit.
+    """
+    computed: dict[str, Column] = {}
+    for let in instances.model.lets.values():
+        computed[let.name] = _compute(instances, let, computed)
+    return computed
+
+
+def _compute(instances: Instances, let: LetDeclaration, computed: dict[str, Column]) -> Column:
+    at = Evaluator(instances, f"let `{let.name.split('.')[0]}`", computed)
+    start = Rows(np.arange(instances.count, dtype=np.int64), {})
+    shape = np.empty((instances.count, len(let.binders)), np.int64)
+    for k, binder in enumerate(let.binders):
+        shape[:, k] = np.maximum(at(binder.high, start) - at(binder.low, start) + 1, 0)
+    offsets = np.concatenate(([0], np.cumsum(shape.prod(axis=1))))
+    budget.require(8 * int(offsets[-1]), f"`{let.name}`")
+    parts = [at(let.value, rows) for rows in blocks(instances.count, let.binders, None, at)]
+    if let.value.kind.sort == "text":
+        words = np.concatenate(parts) if parts else np.zeros(0, "<U1")
+        return Column(let.name, np.ascontiguousarray(words), offsets, shape)
+    dtype = np.int64 if is_whole(let.value) else np.float64
+    values = np.concatenate(parts) if parts else np.zeros(0)
+    return Column(let.name, np.ascontiguousarray(values, dtype), offsets, shape)

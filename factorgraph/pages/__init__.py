@@ -1,0 +1,1 @@
+"""A page for each error code; loaded only where one is asked for."""

@@ -1,0 +1,101 @@
+"""Codes of graphs and of engines that answer for them: E0500 to E0599."""
+
+from __future__ import annotations
+
+from factorgraph.pages.page import Page
+
+_STRUCTURE = """
+import numpy as np
+from factorgraph.graph.structure import Group, Structure
+
+def whole(*numbers):
+    return np.array(numbers, np.int32)
+"""
+
+PAGES = (
+    Page(
+        "E0501",
+        "A variable without states",
+        """
+Every variable of a graph has at least one state, or there is no configuration at all. In a model text
+this cannot happen; whoever builds a structure by hand gives each variable its number of states.
+""",
+        """
+Structure(card=whole(2, 0), instance=whole(0, 2), groups=()).check()
+""",
+        """
+Structure(card=whole(2, 1), instance=whole(0, 2), groups=()).check()
+""",
+        "python",
+        _STRUCTURE,
+    ),
+    Page(
+        "E0502",
+        "The instances of a graph do not cover its variables",
+        """
+`instance` holds offsets: instance i owns the variables from `instance[i]` to `instance[i + 1]` - 1.
+They begin with 0, never fall, and end with the number of variables, so that each variable belongs
+to exactly one instance.
+""",
+        """
+Structure(card=whole(2, 2, 2), instance=whole(0, 2), groups=()).check()
+""",
+        """
+Structure(card=whole(2, 2, 2), instance=whole(0, 2, 3), groups=()).check()
+""",
+        "python",
+        _STRUCTURE,
+    ),
+    Page(
+        "E0503",
+        "A factor's indices do not fit the graph",
+        """
+A factor names variables that are there, all of its own instance and all different, with as many
+states as its table has entries along each axis, and tables that are there. The message says
+which of these fails.
+""",
+        """
+pair = Group("pair", (2, 2), scope=whole([0, 0]), table=whole(0), rows=whole(0, 1), distinct=1)
+Structure(card=whole(2, 2), instance=whole(0, 2), groups=(pair,)).check()
+""",
+        """
+pair = Group("pair", (2, 2), scope=whole([0, 1]), table=whole(0), rows=whole(0, 1), distinct=1)
+Structure(card=whole(2, 2), instance=whole(0, 2), groups=(pair,)).check()
+""",
+        "python",
+        _STRUCTURE,
+    ),
+    Page(
+        "E0510",
+        "A graph with a loop, and too large to enumerate",
+        """
+Chains, trees and graphs whose configurations can all be looked at are answered exactly. This
+graph has a loop (the message names a factor that closes one), and is too large for that. Leave the
+factor out with `--without NAME` to see what the rest says, or make the instance smaller.
+""",
+        """
+size n = 6
+answer y[n, n] : 0..9
+factor right[i in n, j in 1..n-1] = y[i, j] * y[i, j-1]
+factor down[i in 1..n-1, j in n]  = y[i, j] * y[i-1, j]
+""",
+        """
+size n = 6
+answer y[n, n] : 0..9
+factor right[i in n, j in 1..n-1] = y[i, j] * y[i, j-1]
+""",
+        "words",
+    ),
+    Page(
+        "E0511",
+        "Too many configurations to enumerate",
+        """
+A graph that is no forest is answered by looking at every configuration, as long as an instance has
+at most 2^20 of them. Fewer unknowns, fewer states, or a factor less (so that a forest
+is left) are the ways out.
+""",
+        "30 unknowns of 2 states, all tied to each other",
+        "15 unknowns of 2 states, or 30 in a chain",
+        "words",
+    ),
+)

@@ -1,0 +1,299 @@
+"""The documents: every model text in them checks, every command and Python block runs.
+
+What a block in a fence is for follows from its language; a comment right before it says more:
+
+- ``fg``: a whole text. It checks, is formatted, and has energies for random data.
+  ``<!-- error E0102 -->``: it has these errors instead; a block of ``text`` that follows is what
+  is told. ``<!-- file: a.fg -->`` (of any block): it is a file of that name as well.
+- ``json``: data, one object a line, of the text before it.
+- ``console``: commands behind ``$``, and what they print; ``…`` stands for anything.
+- ``python``: run in order in one namespace; a block of ``text`` behind ``<!-- output -->`` is
+  what the block before it prints.
+- ``<!-- skip -->``: not looked at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import factorgraph as fg
+from factorgraph.cli import main as cli
+from factorgraph.model.inference import ALGORITHMS
+from factorgraph.model.names import FUNCTIONS, LAYERS, TYPES
+from factorgraph.syntax import tree as t
+from factorgraph.syntax.format import format
+from factorgraph.syntax.keywords import keywords
+from factorgraph.syntax.parser import RESERVED, parse
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = ("language", "data", "tutorial", "from-paper-to-fg", "command", "python", "README")
+RUN = ("language", "data", "tutorial", "command", "python")
+"""Pages with commands or Python."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """What stands in a fence.
+
+    Attributes
+    ----------
+    line : of the fence, from 1.
+    notes : the comments right before it.
+    """
+
+    page: str
+    line: int
+    kind: str
+    text: str
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.page}.md:{self.line}"
+
+    def note(self, word: str) -> str | None:
+        """Return what a note says behind its first word, None where there is no such note."""
+        for note in self.notes:
+            head, _, rest = note.partition(" ")
+            if head.rstrip(":") == word:
+                return rest.strip()
+        return None
+
+
+@cache
+def blocks(page: str) -> tuple[Block, ...]:
+    """Return the blocks of a page, in order."""
+    out: list[Block] = []
+    notes: list[str] = []
+    lines = iter(enumerate((DOCS / f"{page}.md").read_text().splitlines(), 1))
+    for number, line in lines:
+        comment = re.fullmatch(r"\s*<!--\s*(.*?)\s*-->\s*", line)
+        fence = re.fullmatch(r"```(\w*)", line)
+        if comment:
+            notes.append(comment[1])
+        elif fence:
+            inside = []
+            for _, line in lines:
+                if line == "```":
+                    break
+                inside.append(line + "\n")
+            out.append(Block(page, number, fence[1], "".join(inside), tuple(notes)))
+            notes = []
+        elif line.strip():
+            notes = []
+    return tuple(out)
+
+
+def texts(page: str) -> Iterator[tuple[Block, list[Block]]]:
+    """Yield the model texts of a page, each with the blocks up to the next one."""
+    behind: list[Block] | None = None
+    for block in reversed(blocks(page)):
+        behind = behind if behind is not None else []
+        if block.kind == "fg" and block.note("skip") is None:
+            yield block, behind[::-1]
+            behind = []
+        else:
+            behind.append(block)
+
+
+EVERY = [(block, behind) for page in PAGES for block, behind in list(texts(page))[::-1]]
+
+
+def fits(expected: str, found: str) -> bool:
+    """Return whether a text is as expected; ``…`` is anything in a line, alone any lines."""
+    pattern = ""
+    for line in expected.rstrip("\n").split("\n"):
+        if line.strip() == "…":
+            pattern += r"(?:[^\n]*\n)*?"
+        else:
+            parts = [re.escape(part) for part in line.rstrip().split("…")]
+            pattern += "[^\n]*".join(parts) + r"[ ]*\n"
+    return re.fullmatch(pattern, found.rstrip("\n") + "\n") is not None
+
+
+def agree(expected: str, found: str, where: object) -> None:
+    assert fits(expected, found), f"{where}: expected\n{expected}\nfound\n{found}"
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Give for each page a folder with its files."""
+    made: dict[str, Path] = {}
+
+    def folder(page: str) -> Path:
+        if page not in made:
+            made[page] = tmp_path_factory.mktemp(page)
+            for block in blocks(page):
+                write(block, made[page])
+        return made[page]
+
+    return folder
+
+
+def write(block: Block, folder: Path) -> None:
+    name = block.note("file")
+    if name is not None:
+        (folder / name).write_text(block.text)
+
+
+# -- model texts
+
+
+@pytest.mark.parametrize(("block", "behind"), EVERY, ids=[str(b) for b, _ in EVERY])
+def test_text(block: Block, behind: list[Block], folders: Any) -> None:
+    path = folders(block.page) / (block.note("file") or "model.fg")
+    codes = block.note("error")
+    if codes is not None:
+        with pytest.raises(fg.FgError) as caught:
+            fg.compile(block.text, str(path))
+        assert [e.code for e in caught.value.all] == codes.split()
+        if behind and behind[0].kind == "text":
+            agree(behind[0].text, caught.value.report().replace(f"{path.parent}/", ""), block)
+        return
+    assert format(block.text) == block.text
+    model = fg.compile(block.text, str(path))
+    for data in behind:
+        if data.kind == "json" and data.note("skip") is None:
+            source = path.with_name(f"{block.line}.jsonl")
+            source.write_text(data.text)
+            assert np.isfinite(total(model, str(source))).all()
+    if model.checked.factors:
+        data, _ = model.mock(3, seed=1, latents=True)
+        assert not np.isnan(total(model, data)).any()
+
+
+def total(model: fg.Model, data: Any) -> Any:
+    """Return the energies of data by their factors, added up."""
+    run = model.init(seed=1, data=data)
+    with np.errstate(over="ignore"):
+        return sum(run.energies(data).values())
+
+
+# -- commands and Python
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("COLUMNS", "100")
+    if (DOCS / page).is_dir():
+        shutil.copytree(DOCS / page, tmp_path, dirs_exist_ok=True)
+    names: dict[str, Any] = {"__name__": "__main__"}
+    printed = ""
+    for block in blocks(page):
+        if block.note("skip") is not None:
+            continue
+        write(block, tmp_path)
+        if block.kind == "console":
+            for command, expected in commands(block):
+                code, printed = call(command, monkeypatch)
+                agree(expected, printed, f"{block}: {command}")
+                wrong = re.search(r"error( E\d+)?: ", expected) is not None
+                assert code == (2 if wrong else 0), f"{block}: {command} ends with {code}"
+        elif block.kind == "python":
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                exec(compile(block.text, str(block), "exec"), names)
+            printed = out.getvalue()
+        elif block.note("output") is not None:
+            agree(block.text, printed, block)
+
+
+def commands(block: Block) -> Iterator[tuple[str, str]]:
+    """Yield the commands of a block, each with what it prints."""
+    for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+        while "\\\n" in part:
+            part = part.replace("\\\n", " ", 1)
+        command, _, expected = part.partition("\n")
+        yield command, expected
+
+
+def call(command: str, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
+    """Return the exit code of a command, and what it prints to stdout and stderr."""
+    words = command.split()
+    if words[0] != "fgc" or set("|<>'\"&;") & set(command):
+        shell = ["sh", "-c", command]
+        done = subprocess.run(
+            shell, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        return done.returncode, done.stdout
+    monkeypatch.setattr(sys, "argv", words)
+    both = io.StringIO()
+    with contextlib.redirect_stdout(both), contextlib.redirect_stderr(both):
+        code = cli._run()
+    return code, both.getvalue()
+
+
+# -- what the reference holds
+
+
+@cache
+def shown() -> str:
+    """Return all code in the reference: what stands in fences or between backticks."""
+    text = (DOCS / "language.md").read_text()
+    inside = [block.text for block in blocks("language")]
+    return "\n".join([*inside, *re.findall(r"`+([^`]+)`+", re.sub(r"(?ms)^```.*?^```", "", text))])
+
+
+def words_in_texts() -> set[str]:
+    """Return the words of model texts in the reference, but for those in comments."""
+    out: set[str] = set()
+    for block, _ in texts("language"):
+        if block.note("error") is None:
+            out |= set(re.findall(r"\w+", re.sub(r"#.*", "", block.text)))
+    return out
+
+
+STANDARD = parse((ROOT / "models" / "losses.fg").read_text())
+LOSSES = [s.name.name for s in STANDARD.statements if isinstance(s, t.LossDefinition | t.Fun)]
+
+
+@pytest.mark.parametrize(
+    "word",
+    sorted({*RESERVED, *FUNCTIONS, *LAYERS, *TYPES, *LOSSES, *ALGORITHMS, *(k.word for k in keywords())}),
+)
+def test_reference_names(word: str) -> None:
+    assert re.search(rf"(?<!\w){re.escape(word)}(?!\w)", shown())
+
+
+def test_reference_shows_each_construct() -> None:
+    classes = "statement operator constant type function layer initial regulariser energy region configuration"
+    wanted = {k.word for k in keywords() if k.class_ in classes.split()}
+    assert wanted - words_in_texts() == set()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links(page: str) -> None:
+    text = re.sub(r"(?ms)^```.*?^```", "", (DOCS / f"{page}.md").read_text())
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        path = (DOCS / name).resolve() if name else DOCS / f"{page}.md"
+        assert path.exists(), target
+        if anchor:
+            assert anchor in anchors(path), target
+
+
+def anchors(path: Path) -> set[str]:
+    """Return the anchors of a page's headings, as they are made of their text."""
+    text = re.sub(r"(?ms)^```.*?^```", "", path.read_text())
+    out = set()
+    for heading in re.findall(r"(?m)^#+ (.*)$", text):
+        kept = re.sub(r"[^\w\- ]", "", heading.strip().lower())
+        out.add(kept.replace(" ", "-"))
+    return out
