@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from factorgraph.data.instances import Instances, Vocabularies
     from factorgraph.data.column import Records
+    from factorgraph.data.instances import Instances, Vocabularies
     from factorgraph.ground.batch import Batch
     from factorgraph.ground.weights import Weights
     from factorgraph.learn.events import Event, Finished, Listener
@@ -744,7 +744,8 @@ def _check(
     try:
         checked, found, poisoned = check_all(included.file, settings, energies)
         errors.extend(found)
-        errors.extend(_losses(checked, poisoned))
+        broken = any(isinstance(s, t.Broken) for s in included.file.statements)
+        errors.extend(_losses(checked, poisoned, broken or bool(found)))
         if not errors:
             errors.extend(_lowering(checked))
     except RecursionError:
@@ -763,14 +764,15 @@ def _shared_settings(included: Included, settings: Mapping[str, float]) -> dict[
     return {name: value for name, value in settings.items() if name in own}
 
 
-def _losses(checked: Checked, poisoned: set[str]) -> list[FgError]:
+def _losses(checked: Checked, poisoned: set[str], broken: bool) -> list[FgError]:
     """Return what is wrong with a text's losses, but for what only follows from other errors."""
     try:
         check_losses(checked)
     except ModelError as error:
         return [
             e for e in error.all
-            if not (poisoned and poisoned & set(re.findall(r"\w+", e.span.text if e.span else "")))
+            if not (broken and e.code == "E0216")
+            and not (poisoned and poisoned & set(re.findall(r"\w+", e.span.text if e.span else "")))
         ]  # fmt: skip
     return []
 
@@ -794,7 +796,9 @@ def _sorted(errors: Sequence[FgError]) -> tuple[FgError, ...]:
     def place(error: FgError) -> tuple[int, int]:
         return (1, 0) if error.span is None else (0, error.span.start)
 
-    return tuple(sorted(errors, key=place)[:MOST_ERRORS])
+    ordered = sorted(errors, key=place)
+    last = [e for e in ordered[MOST_ERRORS:] if e.code == "E0014"]
+    return (*ordered[:MOST_ERRORS], *last)
 
 
 __all__ = ["Event", "Model", "Run", "compile", "load", "load_run"]

@@ -11,9 +11,7 @@ from factorgraph.errors import UsageError
 
 
 def explain(
-    subject: Annotated[
-        str, typer.Argument(metavar="CODE", help="An error code, such as E0102.")
-    ],
+    subject: Annotated[str, typer.Argument(metavar="CODE", help="An error code, such as E0102.")],
     json: o.Json = False,
 ) -> None:
     """Explain an error code: what it means, why the rule is there, what to do."""

@@ -16,6 +16,7 @@ from factorgraph.cli.cache import cache
 from factorgraph.cli.check import check
 from factorgraph.cli.compile import compile_
 from factorgraph.cli.eval import eval_
+from factorgraph.cli.explain import explain
 from factorgraph.cli.fmt import fmt
 from factorgraph.cli.infer import infer
 from factorgraph.cli.info import info
@@ -41,6 +42,7 @@ app.command("eval")(eval_)
 app.command("infer")(infer)
 app.command("info")(info)
 app.command("fmt")(fmt)
+app.command("explain")(explain)
 app.command("mock")(mock)
 app.command("lsp")(lsp)
 app.command("cache")(cache)

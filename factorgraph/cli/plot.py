@@ -33,7 +33,7 @@ def plot(
             metavar="FILE",
             help="Where to: .svg, .png or .pdf; without it MODEL.svg in this folder.",
         ),
-    ] = None,  # fmt: skip
+    ] = None,
     instance: Annotated[
         int | None, typer.Option("--instance", min=0, help="Which instance of the data; else 0.")
     ] = None,

@@ -7,6 +7,7 @@ from typing import Any
 
 from factorgraph.compiler.emit import extent
 from factorgraph.compiler.module import Compiled, show_loss
+from factorgraph.errors import NotBuiltError
 from factorgraph.model.expression import show
 from factorgraph.model.model import (
     FactorDeclaration,
@@ -151,9 +152,13 @@ def model_as_text(model: Model) -> str:
     return "\n".join(f"{a:<{width[0]}}  {b:<{width[1]}}  {c}" for a, b, c in lines)
 
 
+def _reason(error: NotBuiltError) -> str:
+    return error.message.removesuffix(": not built yet")
+
+
 def plan_as_dict(compiled: Compiled) -> dict[str, Any]:
     """Return how the model is computed, as plain values."""
-    factors = {}
+    factors: dict[str, Any] = {}
     for p in compiled.programs:
         factors[p.name] = {
             "table": [extent(s) for s in p.sets],
@@ -163,6 +168,8 @@ def plan_as_dict(compiled: Compiled) -> dict[str, Any]:
             "loops_over_rows": len(p.spaces),
             "params": list(p.params),
         }
+    for name, error in compiled.evaluated.items():
+        factors[name] = {"table": None, "reason": _reason(error)}
     out: dict[str, Any] = {
         "storage": {n: list(axes) for n, axes in compiled.storage.items()},
         "factors": factors,
@@ -197,6 +204,8 @@ def plan_as_text(compiled: Compiled) -> str:
             )
         if p.params:
             lines.append(f"  at each step from: {', '.join(p.params)}")
+    for name, error in compiled.evaluated.items():
+        lines.append(f"factor {name}: evaluated at configurations ({_reason(error)})")
     for name, axes in compiled.storage.items():
         if axes != tuple(range(len(axes))):
             lines.append(f"param {name}: stored with axes in the order {list(axes)}")

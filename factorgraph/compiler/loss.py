@@ -83,7 +83,7 @@ class Probe:
         return f"free({self.region}, beta = {self.beta:g})"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class ProbeValue(Expr):
     """The value of probe ``number`` in a loss."""
 

@@ -20,23 +20,24 @@ from factorgraph.model.expression import (
     is_whole,
 )
 from factorgraph.model.model import FactorDeclaration, IndexSet
+from factorgraph.value import Value
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class State(Expr):
     """The state, from 0, of variable ``axis`` of the scope."""
 
     axis: int
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Slot(Expr):
     """Slot ``number`` of the row at hand."""
 
     number: int
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Lookup(Expr):
     """What a state's label says: entry ``state`` of an array that is made once."""
 
@@ -47,7 +48,7 @@ class Lookup(Expr):
         return (self.state,)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class InPlace(Expr):
     """An element of a column, read where it lies: base + sum of stride * index."""
 
@@ -58,7 +59,7 @@ class InPlace(Expr):
         return tuple(stride for stride, _ in self.steps)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Reduction(Expr):
     """A loop in the code: over ``low .. high``, or over the rows of a ragged space.
 
@@ -79,8 +80,8 @@ class Reduction(Expr):
         return (self.body,)
 
 
-@dataclass(frozen=True)
-class Space:
+@dataclass(eq=False, repr=False)
+class Space(Value):
     """Rows made of the rows of ``parent`` by running ``index`` over ``low .. high``."""
 
     parent: int
@@ -90,8 +91,8 @@ class Space:
     guard: Expr | None
 
 
-@dataclass(frozen=True)
-class SlotDefinition:
+@dataclass(eq=False, repr=False)
+class SlotDefinition(Value):
     """What a slot holds.
 
     Attributes
@@ -112,8 +113,8 @@ class SlotDefinition:
         return self.limit is not None or is_whole(self.value)
 
 
-@dataclass(frozen=True)
-class BaseDefinition:
+@dataclass(eq=False, repr=False)
+class BaseDefinition(Value):
     """Where reading in place starts.
 
     Attributes
@@ -131,8 +132,8 @@ class BaseDefinition:
     reach: tuple[tuple[tuple[Expr, Expr], ...], ...]
 
 
-@dataclass(frozen=True)
-class TermsDefinition:
+@dataclass(eq=False, repr=False)
+class TermsDefinition(Value):
     """The numbers of a sum's terms: read from ``base`` on, ``step`` apart, for ``low .. high``."""
 
     base: int
@@ -141,8 +142,8 @@ class TermsDefinition:
     high: Expr
 
 
-@dataclass(frozen=True)
-class LookupDefinition:
+@dataclass(eq=False, repr=False)
+class LookupDefinition(Value):
     """An array over a set of values: ``value`` for each, whole numbers."""
 
     values: IndexSet
@@ -150,8 +151,8 @@ class LookupDefinition:
     value: Expr
 
 
-@dataclass(frozen=True)
-class Program:
+@dataclass(eq=False, repr=False)
+class Program(Value):
     """A factor, split into what is bound once and what is run.
 
     Attributes

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from factorgraph.engine.result import Result
 from factorgraph.data.instances import Instances
+from factorgraph.engine.result import Result
 from factorgraph.errors import DataError
 from factorgraph.ground.batch import Batch
 from factorgraph.model.model import Unknown

@@ -5,7 +5,6 @@ This needs no graph: each factor's expression is evaluated at all of its rows.
 
 from __future__ import annotations
 
-
 import numpy as np
 from numpy.typing import NDArray
 

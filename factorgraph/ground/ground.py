@@ -21,8 +21,8 @@ from factorgraph.compiler.program import (
     SlotDefinition,
     TermsDefinition,
 )
-from factorgraph.data.instances import Instances
 from factorgraph.data.column import Column
+from factorgraph.data.instances import Instances
 from factorgraph.errors import DataError
 from factorgraph.graph.structure import Group, Structure
 from factorgraph.ground.binders import blocks, compute_lets

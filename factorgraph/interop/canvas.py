@@ -337,7 +337,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
         "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
     }[kind]
     out = io.BytesIO()
-    settings: dict[str, Any] = {"svg.fonttype": "none", "svg.hashsalt": "fgc", "pdf.fonttype": 42}
+    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": "fgc", "pdf.fonttype": 42}
     with matplotlib.rc_context(settings):
         figure.savefig(out, format=kind, dpi=DPI, bbox_inches=None, metadata=metadata)
     try:

@@ -203,7 +203,7 @@ class _Search:
         self.rows = max(3, min(self.count, math.ceil(math.sqrt(self.count)) + 3))
         self.columns = max(3, min(self.count, math.ceil(math.sqrt(self.count)) + 3))
         size = max(1, len(self.first) + edges * self.count)
-        self.chains = int(np.clip(16_000 // size, 8, 64))
+        self.chains = int(np.clip(16_000 // size, 8, min(64, 8 + 4 * self.count)))
         most = 300 + 60 * self.count
         self.steps = int(np.clip(WORK // (size * self.chains), 200, most))
 
@@ -273,8 +273,8 @@ class _Search:
         """Return how hard each grid is to read."""
         at = grids.astype(np.float64)
         at[:, :, 0] *= ACROSS
-        out = np.ptp(at[:, :, 0], axis=1) + np.ptp(at[:, :, 1], axis=1)
-        out *= 0.35
+        out: Floats = np.ptp(at[:, :, 0], axis=1) + np.ptp(at[:, :, 1], axis=1)
+        out = 0.35 * out
         if len(self.pairs):
             a, b = at[:, self.pairs[:, 0]], at[:, self.pairs[:, 1]]
             d = b - a
@@ -547,7 +547,7 @@ class _Drafter:
             for item, c, r in zip(self.items, self.column, self.row)
         ]
         self.extents = extents
-        self.edges_of = left, right, down, up, x, y
+        self.edges_of = down, up, y
 
     def gaps(self, count: int, axis: int) -> list[float]:
         """Return the room between columns (0) or rows (1): where plates begin and end."""
@@ -612,7 +612,7 @@ class _Drafter:
         # The first label stands on the left, or above.
         if (nx, ny) < (-0.5, -2) or ny < -0.5 or nx > 0.5:
             nx, ny = -nx, -ny
-        out = []
+        out: list[tuple[tuple[float, float], ...]] = []
         for n in range(count):
             off = spread * 2 * (1 - 2 * n / (count - 1)) if count > 1 else 0.0
             if count > 2:
@@ -675,7 +675,7 @@ class _Drafter:
 
     def frames_drawn(self) -> None:
         """Draw the plates around their nodes, each with its label in a corner at the bottom."""
-        left, right, down, up, x, y = self.edges_of
+        down, up, y = self.edges_of
         points = [_curve(*e) for k in range(len(self.links)) for e in self.ends(k)]
         joined = np.concatenate(points) if points else np.zeros((0, 2))
         for k, span in enumerate(self.spans):

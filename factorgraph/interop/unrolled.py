@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from factorgraph.errors import UsageError
 from factorgraph.ground.ground import Grounding
 from factorgraph.interop import canvas
-from factorgraph.interop.canvas import GREY, INKS, NAME, NOTE, Canvas
+from factorgraph.interop.canvas import GREY, INKS, NOTE, Canvas
 from factorgraph.interop.layout import Box
 from factorgraph.model.model import Unknown
 from factorgraph.source import visible
@@ -68,8 +68,8 @@ def require_small(instances: Instances, i: int) -> None:
 def _smaller(counts: NDArray[np.int64]) -> str:
     least = int(np.argmin(counts))
     return (
-        f"choose another with --instance (the smallest is {least}, with {counts[least]} variables), "
-        "or leave factors out with --without"
+        f"choose another with --instance (the smallest is {least}, with {counts[least]} "
+        "variables), or leave factors out with --without"
     )
 
 
@@ -113,14 +113,14 @@ class _Picture:
         self.model = grounding.instances.model
         self.variables = variables
         self.factors = factors
-        self.shapes = {
+        self.shapes: dict[str, tuple[int, ...]] = {
             name: tuple(int(n) for n in grounding.instances.unknowns[name].shape[0])
             for name in grounding.base
         }
         self.first = {name: int(base[0]) for name, base in grounding.base.items()}
         self.owner = [""] * variables
         for name, shape in self.shapes.items():
-            for v in range(self.first[name], self.first[name] + math.prod(shape)):
+            for v in range(self.first[name], self.first[name] + _count(shape)):
                 self.owner[v] = name
 
     def figure(self, name: str) -> Figure:
@@ -178,7 +178,7 @@ class _Picture:
         """Put latent arrays above answers; grids beside each other, lines below each other."""
         names = sorted(self.shapes, key=lambda n: self.model.unknowns[n].role != "latent")
         lines = [n for n in names if len(self.shapes[n]) == 1 and self.shapes[n][0]]
-        grids = [n for n in names if len(self.shapes[n]) == 2 and math.prod(self.shapes[n])]
+        grids = [n for n in names if len(self.shapes[n]) == 2 and _count(self.shapes[n])]
         single = [n for n in names if not self.shapes[n]]
         longest = max((self.shapes[n][0] for n in lines), default=0)
         equal = all(self.shapes[n][0] == longest for n in lines)
@@ -261,20 +261,21 @@ class _Picture:
         """Lay out a graph of any form, one part of it beside the other."""
         joined = [k for k, f in enumerate(self.factors) if len(f.scope) > 1]
         many = [k for k in joined if len(self.factors[k].scope) > 2]
-        edges = [tuple(self.factors[k].scope) for k in joined if len(self.factors[k].scope) == 2]
+        pairs = [self.factors[k].scope for k in joined if len(self.factors[k].scope) == 2]
+        edges = [(scope[0], scope[1]) for scope in pairs]
         edges += [
             (v, self.variables + n) for n, k in enumerate(many) for v in self.factors[k].scope
         ]
         places = _springs(self.variables + len(many), edges)
         self.at = places[: self.variables]
-        taken = [tuple(place) for place in places[self.variables :].tolist()]
+        taken = [(x, y) for x, y in places[self.variables :].tolist()]
         for n, k in enumerate(many):
             self.place[k] = places[self.variables + n]
         for k in joined:
             if len(self.factors[k].scope) == 2:
                 points = self.at[list(self.factors[k].scope)]
                 self.place[k] = self.free(points.mean(0), points, taken)
-                taken.append(tuple(self.place[k].tolist()))
+                taken.append((float(self.place[k][0]), float(self.place[k][1])))
         around: list[list[int]] = [[] for _ in range(self.variables)]
         for k in joined:
             for v in self.factors[k].scope:
@@ -304,7 +305,8 @@ class _Picture:
     def draw(self, paper: Canvas) -> None:
         for factor, place in zip(self.factors, self.place.tolist()):
             for v in factor.scope:
-                paper.line_between(tuple(self.at[v].tolist()), tuple(place))
+                x, y = self.at[v].tolist()
+                paper.line_between((x, y), (place[0], place[1]))
         for factor, (x, y) in zip(self.factors, self.place.tolist()):
             ink = INKS[factor.group % len(INKS)]
             paper.square(Box(x, y, SQUARE, SQUARE), ink, self.hard(factor.group))
@@ -351,6 +353,13 @@ class _Picture:
             labels = self.model.labels(unknown.values.domain, self.grounding.instances.vocabularies)
             return str(labels[state]) if state < len(labels) else str(state)
         return str(unknown.values.low + state)
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    total = 1
+    for extent in shape:
+        total *= extent
+    return total
 
 
 def _outwards(reach: float) -> list[float]:
@@ -414,13 +423,31 @@ def _part(part: list[int], around: list[list[int]]) -> Floats:
     # Classical scaling: the two longest axes of the centred squared distances.
     centre = np.eye(n) - 1 / n
     _, vectors = np.linalg.eigh(-0.5 * centre @ steps**2 @ centre)
-    at = vectors[:, -2:][:, ::-1] * n
-    at *= np.sign(at[np.abs(at).argmax(0), [0, 1]])
-    at += 0.01 * np.random.default_rng(0).standard_normal((n, 2))
+    start = vectors[:, -2:][:, ::-1] * n
+    start *= np.sign(start[np.abs(start).argmax(0), [0, 1]])
     weight = 1 / np.maximum(steps, 1) ** 2
     np.fill_diagonal(weight, 0.0)
-    laplace = np.diag(weight.sum(1)) - weight
-    inverse = np.linalg.inv(laplace + 1 / n)
+    laplace = np.diag(weight.sum(1)) - weight + 1 / n
+    inverse = np.linalg.inv(laplace).astype(np.float64)
+    edges = np.argwhere(np.triu(steps == 1))
+    degree = 2 * len(edges) / n
+    scale = PITCH * float(np.clip(math.sqrt(degree), 1.5, 4.0))
+    random = np.random.default_rng(0)
+    best, least = start, math.inf
+    for attempt in range(min(60, max(1, 40_000 // n**2))):
+        spread = 0.01 if not attempt else math.sqrt(n)
+        begin = (start if not attempt else 0.0) + spread * random.standard_normal((n, 2))
+        at, stress = _majorised(begin, steps, weight, inverse)
+        at = _pushed(at * scale)
+        cost = stress / n + 2.0 * _covered(at, edges)
+        if cost < least:
+            best, least = at, cost
+    return best
+
+
+def _majorised(at: Floats, steps: Floats, weight: Floats, inverse: Floats) -> tuple[Floats, float]:
+    """Return places whose distances come near the steps, and the squared error that is left."""
+    length = steps
     for _ in range(200):
         apart = at[:, None] - at[None]
         length = np.maximum(np.hypot(apart[..., 0], apart[..., 1]), 1e-9)
@@ -432,8 +459,17 @@ def _part(part: list[int], around: list[list[int]]) -> Floats:
         at = new
         if moved < 1e-3:
             break
-    degree = sum(len(around[node]) for node in part) / n
-    return _pushed(at * PITCH * float(np.clip(math.sqrt(degree), 1.5, 4.0)))
+    return at, float((weight * (length - steps) ** 2).sum())
+
+
+def _covered(at: Floats, edges: NDArray[np.int64]) -> int:
+    """Return how many edges run behind a variable that they do not end at."""
+    a, d = at[edges[:, 0]], at[edges[:, 1]] - at[edges[:, 0]]
+    offset = at[None] - a[:, None]
+    along = (offset * d[:, None]).sum(2) / np.maximum((d**2).sum(1), 1e-9)[:, None]
+    apart = offset - along.clip(0, 1)[..., None] * d[:, None]
+    near = np.hypot(apart[..., 0], apart[..., 1]) < RADIUS + 1
+    return int(near.sum()) - 2 * len(edges)
 
 
 def _pushed(at: Floats) -> Floats:

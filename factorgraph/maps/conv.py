@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
-from factorgraph import budget
 from factorgraph.errors import ModelError
 from factorgraph.maps.act import ACTS, Array, activate, deviation, pull
 from factorgraph.maps.layer import Layer, Shape, ShapeError, Tape, Weights, numbers, require_sizes
-
-# Bytes of patches that are laid out at a time: what stays in a core's cache. Deep patches take
-# more, since a product of few rows reads the kernels too often.
-CACHED = 256 * 1024
-LEAST_ROWS = 256
-# How many multiplications cost as much as laying out one number of a patch (measured).
-LAYING_OUT = 15
+from factorgraph.maps.patches import Layout, Patches, Sum, lay
 
 
 @dataclass(frozen=True)
@@ -74,16 +65,87 @@ class Conv(Layer):
         scale = deviation(self.act, self.side * self.side * self.count)
         return {"K": random.normal(0.0, scale, shape), "b": np.zeros(self.out)}
 
+    def _patches(self, shape: Shape) -> Patches:
+        zeros = self.side - 1 if self.pad == "same" else 0
+        batch, height, width = shape[:3]
+        before = zeros // 2
+        return Patches(
+            batch, height, width, self.count, self.side, before, zeros - before, self.out
+        )
+
     def _forward(self, weights: Weights, x: Array) -> tuple[Array, Tape]:
-        patches = Patches(self, x.shape)
+        patches = self._patches(x.shape)
+        layout = Layout(patches)
         band = _band(weights["K"], weights["b"], patches.group)
         y = np.empty((*patches.places, band.shape[1]))
-        columns = patches.columns()
-        source = patches.source(x)
-        for place, first in patches.blocks():
-            laid = source.lay(columns, place, first)
-            block = y[place].reshape(len(laid), band.shape[1])
-            np.matmul(laid, band, out=block)
-            activate(self.act, block)
+        read, columns = layout.reader(x), layout.columns()
+        for block in layout.batches():
+            windows = read(block)
+            for cells in layout.cells():
+                rows = lay(columns, windows[:, *cells])
+                part = y[block, *cells].reshape(len(rows), band.shape[1])
+                np.matmul(rows, band, out=part)
+                activate(self.act, part)
         y = y.reshape(len(x), *self.output(x.shape[1:]))
         return y, (x, y)
+
+    def _backward(
+        self, weights: Weights, tape: Tape, cotangent: Array, inputs: bool, params: bool
+    ) -> tuple[Array | None, dict[str, Array]]:
+        x, y = tape
+        patches = self._patches(x.shape)
+        layout = Layout(patches)
+        band = _band(weights["K"], weights["b"], patches.group)
+        by_row = band[:-1].reshape(patches.side, patches.length, -1)
+        wide = (*patches.places, band.shape[1])
+        y, cotangent = y.reshape(wide), cotangent.reshape(wide)
+        total, product = np.zeros(band.shape), np.empty(band.shape)
+        read, columns = layout.reader(x), layout.columns()
+        back = Sum(layout) if inputs else None
+        for block in layout.batches():
+            windows = read(block) if params else None
+            if back is not None:
+                back.begin(block)
+            for cells in layout.cells():
+                place = (block, *cells)
+                slope = pull(self.act, y[place], cotangent[place])
+                if windows is not None:
+                    rows = lay(columns, windows[:, *cells])
+                    total += np.matmul(rows.T, slope.reshape(len(rows), -1), out=product)
+                if back is not None:
+                    back.add(block, cells, slope, by_row)
+            if back is not None:
+                back.end(block)
+        found = _unband(total, self.weights()["K"], patches.group) if params else {}
+        return (back.total.reshape(x.shape) if back is not None else None), found
+
+
+def _band(kernels: Array, bias: Array, group: int) -> Array:
+    """Return the matrix that turns a patch and a 1 into ``group`` columns of the output.
+
+    Parameters
+    ----------
+    kernels : [side, side, count, out].
+
+    Returns
+    -------
+    [side * (side + group - 1) * count + 1, group * out].
+    """
+    side, _, count, out = kernels.shape
+    width = side + group - 1
+    band = np.zeros((side * width * count + 1, group * out))
+    inner = band[:-1].reshape(side, width, count, group, out)
+    for k in range(group):
+        inner[:, k : k + side, :, k] = kernels
+    band[-1] = np.tile(bias, group)
+    return band
+
+
+def _unband(band: Array, shape: Shape, group: int) -> dict[str, Array]:
+    """Return the cotangents of kernels and bias from that of their matrix."""
+    side, _, count, out = shape
+    inner = band[:-1].reshape(side, side + group - 1, count, group, out)
+    kernels = inner[:, :side, :, 0].copy()
+    for k in range(1, group):
+        kernels += inner[:, k : k + side, :, k]
+    return {"K": kernels, "b": band[-1].reshape(group, out).sum(axis=0)}

@@ -12,12 +12,13 @@ from itertools import islice
 from typing import Literal
 
 from factorgraph.source import Span
+from factorgraph.value import Value
 
 Sort = Literal["int", "real", "bit", "label", "text", "record", "sequence"]
 
 
-@dataclass(frozen=True)
-class Kind:
+@dataclass(eq=False, repr=False)
+class Kind(Value):
     """What a value is: ``int``, ``real``, ``bit``, ``text``, ``label`` of a domain, ``record``
     or ``sequence`` (both known by the name of what holds them)."""
 
@@ -40,8 +41,8 @@ class Kind:
 INT, REAL, BIT, TEXT = Kind("int"), Kind("real"), Kind("bit"), Kind("text")
 
 
-@dataclass(frozen=True)
-class Expr:
+@dataclass(eq=False, repr=False)
+class Expr(Value):
     """A typed value."""
 
     span: Span = field(compare=False, repr=False)
@@ -52,12 +53,12 @@ class Expr:
         return ()
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Const(Expr):
     value: float | int | str
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Variable(Expr):
     """An index bound by a factor's binder or by a reduction; ``number`` makes it unique."""
 
@@ -65,21 +66,21 @@ class Variable(Expr):
     number: int
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class SizeOf(Expr):
     """A size that belongs to the instance."""
 
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class DomainSize(Expr):
     """The number of values of a domain that the training data fill."""
 
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Read(Expr):
     """One element of a declared array; the kind of array is the class."""
 
@@ -90,27 +91,27 @@ class Read(Expr):
         return self.indices
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class GivenRead(Read):
     """An element of a given."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class LetRead(Read):
     """An element of a `let` that reads only givens: computed once an instance."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class UnknownRead(Read):
     """The value of an answer or latent variable."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class ParamRead(Read):
     """One weight. The indices are positions along the axes, from 0."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class FieldRead(Expr):
     """A field of an unknown record, or of an element of an unknown sequence."""
 
@@ -121,21 +122,21 @@ class FieldRead(Expr):
         return (self.base,)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class LengthOf(Expr):
     """The number of elements of an unknown sequence's value."""
 
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Spelling(Expr):
     """The labels of an unknown sequence's value, joined to one text."""
 
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class MapRead(Expr):
     """One number of a map's output.
 
@@ -155,7 +156,7 @@ class MapRead(Expr):
         return (*(extent for _, extent in self.axes), self.body, *self.indices)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Distinct(Expr):
     """Whether ``body`` takes no value twice, over all indices where ``guard`` holds."""
 
@@ -169,7 +170,7 @@ class Distinct(Expr):
         return (*ends, *guard, self.body)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Apply(Expr):
     """An operator or function of its arguments.
 
@@ -188,7 +189,7 @@ class Apply(Expr):
         return self.arguments
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Reduce(Expr):
     """``sum``, ``min``, ``max`` of ``body`` for ``index`` in ``low .. high`` where ``guard``."""
 

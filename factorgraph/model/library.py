@@ -18,7 +18,7 @@ _DEFINITION = re.compile(r"^(loss|fun)\s+([A-Za-z_]\w*).*$", re.MULTILINE)
 _sources: set[Source] = set()
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Definitions(LossLibrary):
     """What a text defines for its losses.
 

@@ -15,14 +15,15 @@ from factorgraph.model.expression import Apply, Expr, Kind, Read, Reduce
 from factorgraph.model.model import Binder
 from factorgraph.model.region import Algorithms, Best, Bound, Configuration, Draw, Energy, Region
 from factorgraph.source import Source, Span
+from factorgraph.value import Value
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class LossRead(Read):
     """A number that a loss gets from the model; ``name`` is what messages call it."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class RegionEnergy(LossRead):
     """The soft minimum of an energy over a region; the minimum where beta is inf.
 
@@ -40,7 +41,7 @@ class RegionEnergy(LossRead):
         return (*self.energy.parts(), *self.region.parts())
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class EnergyAt(LossRead):
     """The energy of one configuration."""
 
@@ -51,7 +52,7 @@ class EnergyAt(LossRead):
         return self.energy.parts()
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class ValueIn(LossRead):
     """The value that an unknown has in a configuration.
 
@@ -66,7 +67,7 @@ class ValueIn(LossRead):
     field: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class SpellingIn(LossRead):
     """The labels of a sequence in a configuration, joined to one text."""
 
@@ -74,14 +75,14 @@ class SpellingIn(LossRead):
     unknown: str
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class IsObserved(LossRead):
     """Whether the data say what an answer is: a truth value, known before training."""
 
     unknown: str
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Extremum(LossRead):
     """``min``, ``max`` or ``softmin`` of a number over the configurations of a region.
 
@@ -105,7 +106,7 @@ class Extremum(LossRead):
         return (*self.region.parts(), self.body)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class OverDraws(LossRead):
     """The sum of a number over drawn configurations, which are constants to the gradient."""
 
@@ -117,28 +118,28 @@ class OverDraws(LossRead):
         return (*self.region.parts(), self.body)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Coordinate(LossRead):
     """A configuration's value at the real answer at hand."""
 
     configuration: Configuration
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Gradient(LossRead):
     """The derivative of the energy in the real answer at hand, at a configuration."""
 
     configuration: Configuration
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Laplacian(LossRead):
     """The sum of the energy's second derivatives in the real answers, at a configuration."""
 
     configuration: Configuration
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class OverCoordinates(LossRead):
     """``sum``, ``min`` or ``max`` of a number over all real answers."""
 
@@ -152,8 +153,8 @@ class OverCoordinates(LossRead):
 # -- sums of small terms
 
 
-@dataclass(frozen=True)
-class Term:
+@dataclass(eq=False, repr=False)
+class Term(Value):
     """``weight * body`` for each value of the binders where the guard holds.
 
     A value of the answer that is not observed makes no term: where the body or the weight reads
@@ -173,8 +174,8 @@ class Term:
     reads: tuple[LossRead, ...]
 
 
-@dataclass(frozen=True)
-class Split:
+@dataclass(eq=False, repr=False)
+class Split(Value):
     """A function of a configuration as a sum.
 
     Attributes
@@ -189,8 +190,8 @@ class Split:
     constant: Expr
 
 
-@dataclass(frozen=True)
-class Formula:
+@dataclass(eq=False, repr=False)
+class Formula(Value):
     """A loss, checked.
 
     Attributes

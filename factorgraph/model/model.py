@@ -9,10 +9,11 @@ from math import inf
 from factorgraph.model.expression import Const, DomainSize, Expr, Kind, Variable
 from factorgraph.source import Source, Span
 from factorgraph.syntax import tree as t
+from factorgraph.value import Value
 
 
-@dataclass(frozen=True)
-class Domain:
+@dataclass(eq=False, repr=False)
+class Domain(Value):
     """A named finite set.
 
     Attributes
@@ -43,8 +44,8 @@ class Domain:
         return None if self.values is None else len(self.values)
 
 
-@dataclass(frozen=True)
-class IndexSet:
+@dataclass(eq=False, repr=False)
+class IndexSet(Value):
     """What an axis runs over, and the values of a finite variable.
 
     Attributes
@@ -66,8 +67,8 @@ class IndexSet:
         return int(self.count.value) if isinstance(self.count, Const) else None
 
 
-@dataclass(frozen=True)
-class SizeDeclaration:
+@dataclass(eq=False, repr=False)
+class SizeDeclaration(Value):
     """A size; ``value`` is None where each instance has its own.
 
     ``over`` is the axis that a ragged size depends on: row t of it has ``name[t]`` items.
@@ -79,8 +80,8 @@ class SizeDeclaration:
     over: IndexSet | None = None
 
 
-@dataclass(frozen=True)
-class RecordField:
+@dataclass(eq=False, repr=False)
+class RecordField(Value):
     """A field of a record: the finite set it is of, or None for numbers and texts."""
 
     name: str
@@ -88,8 +89,8 @@ class RecordField:
     values: IndexSet | None
 
 
-@dataclass(frozen=True)
-class Sequence:
+@dataclass(eq=False, repr=False)
+class Sequence(Value):
     """What values an unknown sequence has.
 
     Attributes
@@ -107,8 +108,8 @@ class Sequence:
     longest: Expr | None = None
 
 
-@dataclass(frozen=True)
-class Given:
+@dataclass(eq=False, repr=False)
+class Given(Value):
     """An observed array.
 
     Attributes
@@ -127,8 +128,8 @@ class Given:
     fields: tuple[RecordField, ...] = ()
 
 
-@dataclass(frozen=True)
-class Unknown:
+@dataclass(eq=False, repr=False)
+class Unknown(Value):
     """An array of variables; ``role`` is ``answer`` or ``latent``.
 
     Attributes
@@ -151,8 +152,8 @@ class Unknown:
     sequence: Sequence | None = None
 
 
-@dataclass(frozen=True)
-class ParamDeclaration:
+@dataclass(eq=False, repr=False)
+class ParamDeclaration(Value):
     """An array of weights.
 
     Attributes
@@ -174,8 +175,8 @@ class ParamDeclaration:
     high: float = inf
 
 
-@dataclass(frozen=True)
-class MapLayer:
+@dataclass(eq=False, repr=False)
+class MapLayer(Value):
     """A layer as it is written; sizes may be those of domains that data fill."""
 
     span: Span = field(compare=False, repr=False)
@@ -186,8 +187,8 @@ class MapLayer:
     layers: tuple[MapLayer, ...] = ()
 
 
-@dataclass(frozen=True)
-class MapDeclaration:
+@dataclass(eq=False, repr=False)
+class MapDeclaration(Value):
     """A map: one set of weights, however often it is used.
 
     ``last`` is the domain or size that its output's last axis was declared as.
@@ -199,8 +200,8 @@ class MapDeclaration:
     last: IndexSet | None = None
 
 
-@dataclass(frozen=True)
-class Features:
+@dataclass(eq=False, repr=False)
+class Features(Value):
     """Where a domain gets its values from: names of features, one text for each row.
 
     Attributes
@@ -218,8 +219,8 @@ class Features:
     names: tuple[Expr, ...]
 
 
-@dataclass(frozen=True)
-class Binder:
+@dataclass(eq=False, repr=False)
+class Binder(Value):
     """An index that runs over ``low .. high``, both inclusive."""
 
     variable: Variable
@@ -227,8 +228,8 @@ class Binder:
     high: Expr
 
 
-@dataclass(frozen=True)
-class LetDeclaration:
+@dataclass(eq=False, repr=False)
+class LetDeclaration(Value):
     """A value computed once an instance, from givens alone."""
 
     name: str
@@ -238,8 +239,8 @@ class LetDeclaration:
     value: Expr
 
 
-@dataclass(frozen=True)
-class FactorDeclaration:
+@dataclass(eq=False, repr=False)
+class FactorDeclaration(Value):
     """An additive term of the energy, one for each value of the binders.
 
     Attributes
@@ -257,16 +258,16 @@ class FactorDeclaration:
     scope: tuple[Expr, ...]
 
 
-@dataclass(frozen=True)
-class LossLibrary:
+@dataclass(eq=False, repr=False)
+class LossLibrary(Value):
     """Definitions of losses and of their helpers that are in scope, by name."""
 
     losses: Mapping[str, t.LossDefinition]
     funs: Mapping[str, t.Fun]
 
 
-@dataclass(frozen=True)
-class Model:
+@dataclass(eq=False, repr=False)
+class Model(Value):
     """A checked model.
 
     Attributes

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 
 from factorgraph.model.expression import Expr, show
 from factorgraph.source import Span
+from factorgraph.value import Value
 
 
-@dataclass(frozen=True)
-class Thing:
+@dataclass(eq=False, repr=False)
+class Thing(Value):
     """Something that a formula names and that is no number."""
 
     span: Span = field(compare=False, repr=False)
@@ -26,12 +27,12 @@ class Thing:
 # -- regions
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Region(Thing):
     """A set of configurations."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Answer(Region):
     """Those that agree with the observed answer."""
 
@@ -39,7 +40,7 @@ class Answer(Region):
         return "answer"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Anything(Region):
     """All of them."""
 
@@ -47,7 +48,7 @@ class Anything(Region):
         return "any"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Wrong(Region):
     """Those of ``inner`` that differ from the answer.
 
@@ -69,7 +70,7 @@ class Wrong(Region):
         return self.inner.parts()
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Only(Region):
     """Those that agree with the answer everywhere but at some places."""
 
@@ -82,7 +83,7 @@ class Only(Region):
         return tuple(e for place in self.places for e in place.indices)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Pin(Region):
     """Those that agree with the answer at some places."""
 
@@ -95,7 +96,7 @@ class Pin(Region):
         return tuple(e for place in self.places for e in place.indices)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Sample(Region):
     """Those with the answers of one draw.
 
@@ -114,7 +115,7 @@ class Sample(Region):
         return f"sample({self.sweeps}{f', {self.chains}' if self.chains else ''})"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Draw(Region):
     """So many configurations of ``inner`` drawn by an energy; constants to the gradient."""
 
@@ -129,7 +130,7 @@ class Draw(Region):
         return (*self.inner.parts(), *self.energy.parts())
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class AnyRegion(Region):
     """What an argument stands for in a definition that is looked at by itself."""
 
@@ -142,12 +143,12 @@ class AnyRegion(Region):
 # -- configurations
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Configuration(Thing):
     """One value for every unknown."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Observed(Configuration):
     """The observed answer."""
 
@@ -155,7 +156,7 @@ class Observed(Configuration):
         return "answer"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Best(Configuration):
     """Where the least energy of all is reached."""
 
@@ -163,7 +164,7 @@ class Best(Configuration):
         return "best"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Jitter(Configuration):
     """The answer plus noise: one draw for each deviation, however often it is named."""
 
@@ -173,7 +174,7 @@ class Jitter(Configuration):
         return f"jitter({self.deviation:g})"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Bound(Configuration):
     """What ``for Y in S`` runs over; ``number`` makes it unique."""
 
@@ -187,12 +188,12 @@ class Bound(Configuration):
 # -- energies
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Energy(Thing):
     """A function of configurations."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Whole(Energy):
     """The model's own energy."""
 
@@ -200,7 +201,7 @@ class Whole(Energy):
         return "E"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Second(Energy):
     """The energy that ``use … as NAME`` brings in."""
 
@@ -210,7 +211,7 @@ class Second(Energy):
         return self.name
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Part(Energy):
     """A factor's energy.
 
@@ -234,7 +235,7 @@ class Part(Energy):
 # -- the rest
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Place(Thing):
     """One unknown, or all of an array's that share the leading indices (positions from 0)."""
 
@@ -247,8 +248,8 @@ class Place(Thing):
         return f"{self.unknown}[{', '.join(map(show, self.indices))}]"
 
 
-@dataclass(frozen=True)
-class Step:
+@dataclass(eq=False, repr=False)
+class Step(Value):
     """An algorithm with its options: numbers, or words as they are written."""
 
     name: str
@@ -261,7 +262,7 @@ class Step:
         return f"{self.name}({inside})" if inside else self.name
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Algorithms(Thing):
     """Algorithms that are run one after another."""
 
@@ -271,7 +272,7 @@ class Algorithms(Thing):
         return " + ".join(map(str, self.steps))
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Vector(Thing):
     """A number for each real answer; ``element`` is that of the coordinate at hand."""
 
@@ -281,7 +282,7 @@ class Vector(Thing):
         return (self.element,)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Hole(Thing):
     """What an argument stands for in a definition where its use does not tell what it is."""
 

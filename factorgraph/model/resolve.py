@@ -61,7 +61,7 @@ RUNS = {"answers": "v", "factors": "f"}
 """Words of formulas that a `for` runs over, and how its variable is called as a rule."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Function(Thing):
     """A `fun`, and the place where it was written."""
 

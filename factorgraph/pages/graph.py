@@ -17,8 +17,9 @@ PAGES = (
         "E0501",
         "A variable without states",
         """
-Every variable of a graph has at least one state, or there is no configuration at all. In a model text
-this cannot happen; whoever builds a structure by hand gives each variable its number of states.
+Every variable of a graph has at least one state, or there is no configuration at all. In a
+model text this cannot happen; whoever builds a structure by hand gives each variable its number
+of states.
 """,
         """
 Structure(card=whole(2, 0), instance=whole(0, 2), groups=()).check()
@@ -33,9 +34,9 @@ Structure(card=whole(2, 1), instance=whole(0, 2), groups=()).check()
         "E0502",
         "The instances of a graph do not cover its variables",
         """
-`instance` holds offsets: instance i owns the variables from `instance[i]` to `instance[i + 1]` - 1.
-They begin with 0, never fall, and end with the number of variables, so that each variable belongs
-to exactly one instance.
+`instance` holds offsets: instance i owns the variables from `instance[i]` to `instance[i + 1]`
+- 1. They begin with 0, never fall, and end with the number of variables, so that each variable
+belongs to exactly one instance.
 """,
         """
 Structure(card=whole(2, 2, 2), instance=whole(0, 2), groups=()).check()
@@ -70,8 +71,8 @@ Structure(card=whole(2, 2), instance=whole(0, 2), groups=(pair,)).check()
         "A graph with a loop, and too large to enumerate",
         """
 Chains, trees and graphs whose configurations can all be looked at are answered exactly. This
-graph has a loop (the message names a factor that closes one), and is too large for that. Leave the
-factor out with `--without NAME` to see what the rest says, or make the instance smaller.
+graph has a loop (the message names a factor that closes one), and is too large for that. Leave
+the factor out with `--without NAME` to see what the rest says, or make the instance smaller.
 """,
         """
 size n = 6
@@ -90,9 +91,9 @@ factor right[i in n, j in 1..n-1] = y[i, j] * y[i, j-1]
         "E0511",
         "Too many configurations to enumerate",
         """
-A graph that is no forest is answered by looking at every configuration, as long as an instance has
-at most 2^20 of them. Fewer unknowns, fewer states, or a factor less (so that a forest
-is left) are the ways out.
+A graph that is no forest is answered by looking at every configuration, as long as an instance
+has at most 2^20 of them. Fewer unknowns, fewer states, or a factor less (so that a forest is
+left) are the ways out.
 """,
         "30 unknowns of 2 states, all tied to each other",
         "15 unknowns of 2 states, or 30 in a chain",

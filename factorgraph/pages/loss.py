@@ -9,9 +9,10 @@ PAGES = (
         "E0202",
         "A loss does not know this name",
         """
-A loss is a formula of regions (`answer`, `any`, `wrong`, …), of configurations, of energies (`E`, the names of
-factors), of constants, and of losses and functions that are defined. The hint names the nearest one. An array
-is indexed with square brackets; round ones call a function.
+A loss is a formula of regions (`answer`, `any`, `wrong`, …), of configurations, of energies
+(`E`, the names of factors), of constants, and of losses and functions that are defined. The
+hint names the nearest one. An array is indexed with square brackets; round ones call a
+function.
 """,
         """
 answer y : bit
@@ -30,8 +31,8 @@ loss   E(answer) - E(any)
         "E0203",
         "A loss that does not look at the energy",
         """
-Training moves the weights, and these are felt through energies only. A loss without `E`, `free` or a
-configuration that inference finds is the same number whatever the weights are.
+Training moves the weights, and these are felt through energies only. A loss without `E`, `free`
+or a configuration that inference finds is the same number whatever the weights are.
 """,
         """
 answer y : bit
@@ -50,9 +51,9 @@ loss   3 * E(answer)
         "E0204",
         "A region or configuration stands where a number is needed",
         """
-`answer`, `any` and `wrong` are sets of configurations; a loss is a number. Their least energy is `E(answer)`,
-their free energy `free(answer)`. Configurations are compared value by value: `Y.y[t] !=
-answer.y[t]`.
+`answer`, `any` and `wrong` are sets of configurations; a loss is a number. Their least energy
+is `E(answer)`, their free energy `free(answer)`. Configurations are compared value by value:
+`Y.y[t] != answer.y[t]`.
 """,
         """
 answer y : bit
@@ -71,8 +72,8 @@ loss   E(answer) - E(any)
         "E0205",
         "A region is needed",
         """
-`E`, `free` and `draw` take a region: `answer`, `any`, `wrong`, `only(…)`, `pin(…)`, `sample(…)`, or a
-configuration that a `for` runs over. A number or another value is none.
+`E`, `free` and `draw` take a region: `answer`, `any`, `wrong`, `only(…)`, `pin(…)`,
+`sample(…)`, or a configuration that a `for` runs over. A number or another value is none.
 """,
         """
 answer y : bit
@@ -91,8 +92,9 @@ loss   E(answer) - E(any)
         "E0206",
         "A temperature or another positive number is needed",
         """
-`beta` is how sharp the soft minimum is: a positive number, `inf` for the plain minimum. It is a constant, not
-trained: training would choose it so that the loss is small, not so that the answers are right.
+`beta` is how sharp the soft minimum is: a positive number, `inf` for the plain minimum. It is a
+constant, not trained: training would choose it so that the loss is small, not so that the
+answers are right.
 """,
         """
 answer y : bit
@@ -111,8 +113,9 @@ loss   free(answer, 2) - free(any, 2)
         "E0207",
         "The model has no loss",
         """
-Training needs to know what to make small. A text chooses a loss with `loss nll`, and the option `--loss nll`
-of the command line, or `loss="nll"` in Python, goes before it. For inference none is needed.
+Training needs to know what to make small. A text chooses a loss with `loss nll`, and the option
+`--loss nll` of the command line, or `loss="nll"` in Python, goes before it. For inference none
+is needed.
 """,
         "fgc train model.fg data.npz -o run             # no `loss` in model.fg",
         "fgc train model.fg data.npz -o run --loss nll",
@@ -122,8 +125,8 @@ of the command line, or `loss="nll"` in Python, goes before it. For inference no
         "E0208",
         "No energy to draw by",
         """
-`draw(S, q)` draws configurations by a second energy, which `use "noise.fg" as q` brings in, or by the model's
-own, `E`. What stands there is neither.
+`draw(S, q)` draws configurations by a second energy, which `use "noise.fg" as q` brings in, or
+by the model's own, `E`. What stands there is neither.
 """,
         """
 answer y : bit
@@ -142,9 +145,9 @@ loss   E(answer) - E(any)
         "E0209",
         "No place of an unknown",
         """
-`only(…)`, `pin(…)` and `Y[v]` take places: an unknown, one of its elements, or a v that runs over `answers`. Givens
-and params have no place in a configuration, a latent has no observed answer to pin it to, and
-a sequence is taken as a whole.
+`only(…)`, `pin(…)` and `Y[v]` take places: an unknown, one of its elements, or a v that runs
+over `answers`. Givens and params have no place in a configuration, a latent has no observed
+answer to pin it to, and a sequence is taken as a whole.
 """,
         """
 size   n = 3
@@ -165,8 +168,8 @@ loss   free(answer) - free(only(y))
         "E0210",
         "A cost that is no function of a configuration",
         """
-Losses like `margin(cost = …)` take a `fun` of a configuration, or an energy, and apply it to the
-configurations that inference looks at. A number cannot be applied.
+Losses like `margin(cost = …)` take a `fun` of a configuration, or an energy, and apply it to
+the configurations that inference looks at. A number cannot be applied.
 """,
         """
 answer y : bit
@@ -186,8 +189,8 @@ loss   margin(cost = twice)
         "E0211",
         "No algorithm of this name",
         """
-Behind `by =` stands how a minimum, a sum or a sample is found: `exact`, `gibbs`, `trws(iterations =
-100) + expansion`, … The hint names the nearest one.
+Behind `by =` stands how a minimum, a sum or a sample is found: `exact`, `gibbs`,
+`trws(iterations = 100) + expansion`, … The hint names the nearest one.
 """,
         """
 answer y : bit
@@ -206,9 +209,9 @@ loss   free(answer) - free(any, by = exact)
         "E0212",
         "An algorithm that cannot do this",
         """
-Some algorithms find minima, others sums over all configurations, others draw samples; the hint names those that fit. Mean
-field bounds a free energy from one side only: on the side that the loss raises, the loss could fall
-without end, so it is refused there.
+Some algorithms find minima, others sums over all configurations, others draw samples; the hint
+names those that fit. Mean field bounds a free energy from one side only: on the side that the
+loss raises, the loss could fall without end, so it is refused there.
 """,
         """
 answer y : bit
@@ -227,8 +230,8 @@ loss   E(answer) - E(any, by = exact)
         "E0213",
         "A whole number is needed",
         """
-Sweeps, chains and draws are counted: a whole number of at least the one in the message, written out or as `let NAME =
-number`.
+Sweeps, chains and draws are counted: a whole number of at least the one in the message, written
+out or as `let NAME = number`.
 """,
         """
 answer y : bit
@@ -247,10 +250,10 @@ loss   free(answer) - free(sample(1))
         "E0214",
         "A loss without a slope",
         """
-Training goes downhill in small steps. A loss that is a truth value, or that compares energies, changes in jumps: no
-small step of a weight makes it smaller. Say how wrong an answer is rather than whether:
-`max(0, 1 + E(answer) - E(wrong))` grows with the mistake, `sigmoid` and `softplus` are smooth
-steps.
+Training goes downhill in small steps. A loss that is a truth value, or that compares energies,
+changes in jumps: no small step of a weight makes it smaller. Say how wrong an answer is rather
+than whether: `max(0, 1 + E(answer) - E(wrong))` grows with the mistake, `sigmoid` and
+`softplus` are smooth steps.
 """,
         """
 answer y : bit
@@ -269,8 +272,8 @@ loss   sigmoid(E(answer) - E(wrong))
         "E0215",
         "A region that is always empty",
         """
-`wrong(S)` are those of S that differ from the answer. Where all of S agree with it, nothing is left, and the
-least energy of nothing is infinite.
+`wrong(S)` are those of S that differ from the answer. Where all of S agree with it, nothing is
+left, and the least energy of nothing is infinite.
 """,
         """
 answer y : bit
@@ -289,8 +292,8 @@ loss   E(answer) - E(wrong(any))
         "E0216",
         "The loss needs answers, and the model has none",
         """
-An `answer` is observed in training; a `latent` never is. This loss compares with what was observed, so that
-something has to be declared as `answer`.
+An `answer` is observed in training; a `latent` never is. This loss compares with what was
+observed, so that something has to be declared as `answer`.
 """,
         """
 latent y : bit
@@ -309,8 +312,8 @@ loss   E(any) - E(wrong)
         "E0217",
         "The loss needs real answers, and the model has none",
         """
-`grad`, `laplace` and `jitter` move the answers by small amounts. That means something for answers of type `real`;
-answers with finitely many values have `pseudo`, `cd`, `nll` and others.
+`grad`, `laplace` and `jitter` move the answers by small amounts. That means something for
+answers of type `real`; answers with finitely many values have `pseudo`, `cd`, `nll` and others.
 """,
         """
 answer y : bit
@@ -330,8 +333,9 @@ loss   score
         "E0218",
         "From when on is a real answer wrong?",
         """
-A real answer is never hit exactly. `wrong(S, eps)` are those that differ by more than eps; without it, `infer grid(step =
-…)` tells the step. For answers with finitely many values eps means nothing.
+A real answer is never hit exactly. `wrong(S, eps)` are those that differ by more than eps;
+without it, `infer grid(step = …)` tells the step. For answers with finitely many values eps
+means nothing.
 """,
         """
 answer y : real
@@ -350,9 +354,9 @@ loss   max(0, 1 + E(answer) - E(wrong(any, eps = 0.1)))
         "E0219",
         "A configuration has no such value",
         """
-`Y.y` and `answer.y` read the unknowns of a configuration. Givens, params and lets are the same in every
-configuration and are written by their name alone. A latent has no observed value: `answer.z`
-does not exist.
+`Y.y` and `answer.y` read the unknowns of a configuration. Givens, params and lets are the same
+in every configuration and are written by their name alone. A latent has no observed value:
+`answer.z` does not exist.
 """,
         """
 given  x : real
@@ -373,9 +377,9 @@ loss   margin(cost = cost)
         "E0220",
         "An unknown has no single value in a loss",
         """
-A loss looks at many configurations at once, and an unknown has a value in each. Say which one is meant: `answer.y` is the
-observed value, `best.y` that of the least energy, `Y.y` that of a configuration which a `for`
-runs over.
+A loss looks at many configurations at once, and an unknown has a value in each. Say which one
+is meant: `answer.y` is the observed value, `best.y` that of the least energy, `Y.y` that of a
+configuration which a `for` runs over.
 """,
         """
 answer y : bit
@@ -394,9 +398,10 @@ loss   E(answer) * (1 + answer.y)
         "E0221",
         "A `for` that does not run over this",
         """
-`min`, `max` and `softmin` run over regions (`for Y in any`), because inference finds these without looking at each
-configuration; a sum over all of them would not end, so `sum` runs over draws, answers, factors, sizes
-and ranges. A `for` over a region has no `if`: put the condition into the number.
+`min`, `max` and `softmin` run over regions (`for Y in any`), because inference finds these
+without looking at each configuration; a sum over all of them would not end, so `sum` runs over
+draws, answers, factors, sizes and ranges. A `for` over a region has no `if`: put the condition
+into the number.
 """,
         """
 answer y : bit
@@ -415,8 +420,8 @@ loss   E(answer) - min(E(Y) for Y in any)
         "E0222",
         "A configuration is needed",
         """
-A cost is a function of one configuration: `answer`, `best`, `jitter(s)`, or the Y that a `for` runs over. A region such as `any` or
-`wrong` holds many of them; name one with `for Y in any`.
+A cost is a function of one configuration: `answer`, `best`, `jitter(s)`, or the Y that a `for`
+runs over. A region such as `any` or `wrong` holds many of them; name one with `for Y in any`.
 """,
         """
 answer y : bit

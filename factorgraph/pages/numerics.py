@@ -10,18 +10,18 @@ PAGES = (
         "An energy is not a number",
         """
 An energy is a finite number or +inf (forbidden). NaN and -inf have no place: nothing can be
-compared with NaN, and -inf would beat every other answer. A logarithm or root of a
-negative number, 0 divided by 0, or the logarithm of 0 is mostly the reason. Keep the argument
-positive: declare the weight `: positive`, or add a small constant.
+compared with NaN, and -inf would beat every other answer. A logarithm or root of a negative
+number, 0 divided by 0, or the logarithm of 0 is mostly the reason. Keep the argument positive:
+declare the weight `: positive`, or add a small constant.
 """,
-        '{"x": -1.0, "y": 1}',
         '{"x": 1.0, "y": 1}',
+        '{"x": 0.5, "y": 1}',
         "data",
         """
 given x : real
 answer y : bit
 param w = 1
-factor f = w * log(x) * y
+factor f = log(w - x) * y
 loss nll
 """,
     ),
@@ -29,9 +29,9 @@ loss nll
         "E0702",
         "The loss is not a number",
         """
-The loss of an instance became NaN or infinite in training. Weights have grown without end, or the
-formula overflows (`exp` of a large energy). Regularise the weights (`~ l2(0.01)`), start them
-smaller, scale the data, or choose a loss that grows slower.
+The loss of an instance became NaN or infinite in training. Weights have grown without end, or
+the formula overflows (`exp` of a large energy). Regularise the weights (`~ l2(0.01)`), start
+them smaller, scale the data, or choose a loss that grows slower.
 """,
         "loss square_exp        # exp(-E(wrong)) overflows where E(wrong) falls below -700",
         "loss logistic",

@@ -6,16 +6,33 @@ import re
 import textwrap
 from functools import cache
 
-from factorgraph.pages import data, graph, later, loss, memory, model, numerics, run, table, text
+from factorgraph.pages import (
+    data,
+    formats,
+    graph,
+    later,
+    loss,
+    matrix,
+    memory,
+    names,
+    numerics,
+    run,
+    text,
+    types,
+    values,
+)
 from factorgraph.pages import warning as warnings
 from factorgraph.pages.page import Page
 
 FAMILIES = (
     ("Reading a text", text),
-    ("Names, kinds and shapes", model),
+    ("Names, indices and kinds", names),
+    ("Types, maps and settings", types),
     ("Losses", loss),
     ("Data and models", data),
-    ("Data files", table),
+    ("Values in data files", values),
+    ("Formats of data files", formats),
+    ("Shared data and matrices", matrix),
     ("Graphs and inference", graph),
     ("Not built yet", later),
     ("Numbers", numerics),

@@ -9,8 +9,8 @@ PAGES = (
         "E0801",
         "The folder for a run is in use",
         """
-`fgc train -o RUN` writes a folder of its own. Where RUN already holds a run, `--overwrite` replaces
-it; a folder that holds anything else is never touched, so that a slip of the finger
+`fgc train -o RUN` writes a folder of its own. Where RUN already holds a run, `--overwrite`
+replaces it; a folder that holds anything else is never touched, so that a slip of the finger
 costs no work.
 """,
         "fgc train model.fg data.npz -o results        # results/ holds an older run",
@@ -32,8 +32,8 @@ reason. Nothing half-written is left behind.
         "E0803",
         "A run folder is missing, incomplete or damaged",
         """
-A run folder holds `model.fg`, `weights.npz` and `run.json`, and all are checked when they are read:
-names, shapes, and that they belong together. If `run.json` is missing, training has not
+A run folder holds `model.fg`, `weights.npz` and `run.json`, and all are checked when they are
+read: names, shapes, and that they belong together. If `run.json` is missing, training has not
 finished in this folder. A damaged folder is not repaired: train again.
 """,
         "fgc infer model.fg test.npz -w half-copied-run",
@@ -44,9 +44,9 @@ finished in this folder. A damaged folder is not repaired: train again.
         "E0804",
         "The run was trained with another model",
         """
-Weights mean something only together with the factors that they were trained in. The text that was
-given differs from the run's own in a factor or a param. Train again with the new text, or use
-the text that lies in the run folder.
+Weights mean something only together with the factors that they were trained in. The text that
+was given differs from the run's own in a factor or a param. Train again with the new text, or
+use the text that lies in the run folder.
 """,
         "fgc infer changed.fg test.npz -w run",
         "fgc infer run/model.fg test.npz -w run",

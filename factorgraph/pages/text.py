@@ -9,11 +9,11 @@ PAGES = (
         "E0001",
         "A character that cannot stand here",
         """
-The text holds a character that the language does not have, or not at this place: a single quote,
-a semicolon, a minus that was copied from a book. Names, numbers and signs are those of a plain
-keyboard, so that a text reads the same everywhere. Text stands between double quotes. Type the
-character that the hint names, or take it out. What cannot be seen (a byte order mark, a blank of
-no width) is told by its number.
+The text holds a character that the language does not have, or not at this place: a single
+quote, a semicolon, a minus that was copied from a book. Names, numbers and signs are those of a
+plain keyboard, so that a text reads the same everywhere. Text stands between double quotes.
+Type the character that the hint names, or take it out. What cannot be seen (a byte order mark,
+a blank of no width) is told by its number.
 """,
         """
 domain Tag = {'Noun', 'Verb'};
@@ -67,10 +67,10 @@ factor f = if y == 1 then 2 else 0
         "Something nests too deep or grows too large",
         """
 Brackets and operators nest at most 100 deep, a chain like `a + b + …` has at most 100 operands,
-and what `let`, `fun` and `loss` stand for must stay of a size that can be worked with once it is
-written out. No model needs more; the limit keeps a damaged or hostile text from exhausting the
-machine. Write a sum over an index as `sum(… for i in n)`. A `fun` that uses its argument twice
-doubles it each time it is applied to itself: apply it less often.
+and what `let`, `fun` and `loss` stand for must stay of a size that can be worked with once it
+is written out. No model needs more; the limit keeps a damaged or hostile text from exhausting
+the machine. Write a sum over an index as `sum(… for i in n)`. A `fun` that uses its argument
+twice doubles it each time it is applied to itself: apply it less often.
 """,
         "\nanswer y : bit\nparam w\nfactor f = " + "w + " * 101 + "y\n",
         """
@@ -94,10 +94,10 @@ mistake. Give tables to the model as `given`, and read them from a data file.
         "E0006",
         "A word of the language stands as a name or value",
         """
-The words of the language (`use domain size given answer latent param map let fun factor hard loss
-infer as for in if then else and or not inf`) are never names: of indices, arguments and fields
-neither. Statements begin with them, and that is how reading finds its way after a mistake.
-Add an underscore, as in `size_`.
+The words of the language (`use domain size given answer latent param map let fun factor hard
+loss infer as for in if then else and or not inf`) are never names: of indices, arguments and
+fields neither. Statements begin with them, and that is how reading finds its way after a
+mistake. Add an underscore, as in `size_`.
 """,
         """
 size n = 3
@@ -114,9 +114,9 @@ factor f[i in n] = y[i]
         "E0007",
         "A number is too large",
         """
-Whole numbers go up to 2^62, so that they fit into 64 bits with room to add. Numbers with a point or
-an exponent go up to about 1.8e308. Write a large factor with an exponent (1e20), and the
-infinite one as `inf`.
+Whole numbers go up to 2^62, so that they fit into 64 bits with room to add. Numbers with a
+point or an exponent go up to about 1.8e308. Write a large factor with an exponent (1e20), and
+the infinite one as `inf`.
 """,
         """
 answer y : bit
@@ -162,8 +162,8 @@ answer y : bit
         "E0010",
         "A file outside the model's folder",
         """
-`use` stays inside the folder of the top file, links followed, so that a model from elsewhere cannot
-read what is yours, and so that its folder can be moved as a whole. Copy the file in.
+`use` stays inside the folder of the top file, links followed, so that a model from elsewhere
+cannot read what is yours, and so that its folder can be moved as a whole. Copy the file in.
 """,
         """
 use "../../shared/grid.fg"
@@ -177,8 +177,8 @@ answer y : bit
         "E0011",
         "Files use each other in a circle",
         """
-A file that uses itself, over others perhaps, has no end. Take out the `use` that closes the circle:
-what both files need goes into a third one. Files may use each other 16 deep.
+A file that uses itself, over others perhaps, has no end. Take out the `use` that closes the
+circle: what both files need goes into a third one. Files may use each other 16 deep.
 """,
         """
 # a.fg
@@ -199,8 +199,8 @@ use "common.fg"
         "E0012",
         "A text is not UTF-8",
         """
-Model texts are UTF-8, of which ASCII is a part. The message names the first byte that is not. Save
-the file as UTF-8; editors call it encoding.
+Model texts are UTF-8, of which ASCII is a part. The message names the first byte that is not.
+Save the file as UTF-8; editors call it encoding.
 """,
         "a file in UTF-16 or Latin-1",
         "the same file, saved as UTF-8",
@@ -229,8 +229,8 @@ factor f[t in n] = 2 * (y[t] - 1)
         "E0014",
         "More errors than are told",
         """
-Fifty errors of a text are told in one run. This line stands for all that follow. Many of them often
-have one cause, such as a file of another language: mend the first ones and check again.
+Fifty errors of a text are told in one run. This line stands for all that follow. Many of them
+often have one cause, such as a file of another language: mend the first ones and check again.
 """,
         "\n" + "let a = $\n" * 51,
         """

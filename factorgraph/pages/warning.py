@@ -9,8 +9,8 @@ PAGES = (
         "W0001",
         "An unknown that no factor reads",
         """
-Every value of it costs the same, so that what inference answers for it is arbitrary. Write a factor that reads it, or
-take it out.
+Every value of it costs the same, so that what inference answers for it is arbitrary. Write a
+factor that reads it, or take it out.
 """,
         """
 answer y, z : bit
@@ -27,8 +27,9 @@ factor f = w * (y != z)
         "W0002",
         "A hard factor that nothing meets",
         """
-Whatever values the unknowns take, the condition fails, and every energy is infinite: there is no answer at all. A comparison
-may be the wrong way round, or a number outside of what the unknown can be.
+Whatever values the unknowns take, the condition fails, and every energy is infinite: there is
+no answer at all. A comparison may be the wrong way round, or a number outside of what the
+unknown can be.
 """,
         """
 answer y : 0..3
@@ -43,7 +44,8 @@ hard   big : y >= 3
         "W0003",
         "A hard factor that everything meets",
         """
-The condition holds whatever values the unknowns take, so that it forbids nothing. Take it out, or say what was meant.
+The condition holds whatever values the unknowns take, so that it forbids nothing. Take it out,
+or say what was meant.
 """,
         """
 answer y : 0..3
@@ -60,7 +62,8 @@ factor f = y
         "W0101",
         "A name that nothing uses",
         """
-It is declared and never read: perhaps another name stands where it was meant.
+It is declared and never read: perhaps another name stands where it was meant. Names that
+nothing uses also make a text harder to read.
 """,
         """
 answer y : bit
@@ -77,8 +80,8 @@ factor f = w * y + v * y
         "W0102",
         "A factor that names no unknown",
         """
-It adds the same energy to every configuration, and changes no answer. An index may be missing, or the name of a given may stand
-where the answer's was meant.
+It adds the same energy to every configuration, and changes no answer. An index may be missing,
+or the name of a given may stand where the answer's was meant.
 """,
         """
 given  x : real
@@ -97,8 +100,8 @@ factor g = x ^ 2 * y
         "W0103",
         "A factor that visits each pair twice",
         """
-Over `i in n, j in n` each pair comes in both orders, and each element with itself. If the factor is the same for (i, j) and (j, i), its
-weight counts double. Add the guard `if i < j`.
+Over `i in n, j in n` each pair comes in both orders, and each element with itself. If the
+factor is the same for (i, j) and (j, i), its weight counts double. Add the guard `if i < j`.
 """,
         """
 size   n = 4
@@ -117,8 +120,9 @@ factor f[i in n, j in n if i < j] = w * (y[i] != y[j])
         "W0104",
         "Weights that are not determined",
         """
-Adding one number to all weights of this param adds the same to every configuration, and changes no answer: training has no
-reason to prefer one over the other, and they may drift. A regulariser settles it.
+Adding one number to all weights of this param adds the same to every configuration, and changes
+no answer: training has no reason to prefer one over the other, and they may drift. A
+regulariser settles it.
 """,
         """
 domain Tag = {A, B, C}
@@ -139,9 +143,9 @@ loss   nll
         "W0105",
         "A latent that is free in some state",
         """
-Where a bit is 0, every factor that reads the latent is 0, so that all of its values cost the same. The least energy does not mind; a soft
-minimum counts each of them, and favours this state the more values the latent has. Pin it with a hard factor
-where it means nothing.
+Where a bit is 0, every factor that reads the latent is 0, so that all of its values cost the
+same. The least energy does not mind; a soft minimum counts each of them, and favours this state
+the more values the latent has. Pin it with a hard factor where it means nothing.
 """,
         """
 answer there : bit
@@ -165,9 +169,9 @@ loss   nll
         "W0106",
         "A param that the loss pushes one way only",
         """
-The loss lowers the energy of the answers and raises none; a weight that only makes energies smaller (or larger) is then driven to
-the end of its range, and nothing is learned. Make it a constant with `let`, or choose a loss that also raises the energy of
-other configurations.
+The loss lowers the energy of the answers and raises none; a weight that only makes energies
+smaller (or larger) is then driven to the end of its range, and nothing is learned. Make it a
+constant with `let`, or choose a loss that also raises the energy of other configurations.
 """,
         """
 given  x : real
@@ -189,8 +193,9 @@ loss   energy
         "W0201",
         "A loss that mixes the minimum and the soft minimum over latents",
         """
-`E` takes the best value of the latents, `free` a soft minimum over all of them. A loss that has one on one side and the other on the
-other compares two different things: they differ by the entropy of the latents. Use E alone or free alone.
+`E` takes the best value of the latents, `free` a soft minimum over all of them. A loss that has
+one on one side and the other on the other compares two different things: they differ by the
+entropy of the latents. Use E alone or free alone.
 """,
         """
 answer y : bit
@@ -211,7 +216,8 @@ loss   free(answer) - free(any)
         "W0202",
         "An argument that nothing reads",
         """
-A loss is defined with an argument that its formula does not use, so that whoever sets it changes nothing.
+A loss is defined with an argument that its formula does not use, so that whoever sets it
+changes nothing.
 """,
         """
 answer y : bit

@@ -9,16 +9,17 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from factorgraph.source import Source, Span
+from factorgraph.value import Value
 
 
-@dataclass(frozen=True)
-class Node:
+@dataclass(eq=False, repr=False)
+class Node(Value):
     """Anything with a place in the text."""
 
     span: Span = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Identifier(Node):
     """A name where it is declared."""
 
@@ -28,27 +29,27 @@ class Identifier(Node):
 # -- expressions ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Expression(Node):
     """Anything that has a value."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Number(Expression):
     value: float | int
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Text(Expression):
     value: str
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Name(Expression):
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Index(Expression):
     """``base[i, j]``; a subscript may be a Range (a slice)."""
 
@@ -56,7 +57,7 @@ class Index(Expression):
     subscripts: tuple[Expression, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Member(Expression):
     """``base.name``."""
 
@@ -64,7 +65,7 @@ class Member(Expression):
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Range(Expression):
     """``low .. high``, both inclusive."""
 
@@ -72,21 +73,21 @@ class Range(Expression):
     high: Expression
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Values(Expression):
     """``{a, b, (c, d)}``: a list of values."""
 
     items: tuple[Expression, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Tuple(Expression):
     """``(a, b)`` inside a list of values."""
 
     items: tuple[Expression, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Unary(Expression):
     """``-x`` or ``not x``."""
 
@@ -94,7 +95,7 @@ class Unary(Expression):
     operand: Expression
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Binary(Expression):
     """Arithmetic, comparison, ``and``, ``or``, ``=>``, ``in``, ``&``."""
 
@@ -103,7 +104,7 @@ class Binary(Expression):
     right: Expression
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Choose(Expression):
     """``if condition then yes else no``."""
 
@@ -112,7 +113,7 @@ class Choose(Expression):
     no: Expression
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Generator(Node):
     """``pattern, pattern in source``; a pattern is a tuple of names."""
 
@@ -120,7 +121,7 @@ class Generator(Node):
     source: Expression
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Pattern(Node):
     """One name, or several in parentheses."""
 
@@ -128,7 +129,7 @@ class Pattern(Node):
     grouped: bool
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Binders(Node):
     """``[i in n, j in m if guard]``, or the tail of a comprehension."""
 
@@ -136,7 +137,7 @@ class Binders(Node):
     guard: Expression | None
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Argument(Node):
     """One argument of a call: named or not, with or without ``for``."""
 
@@ -145,7 +146,7 @@ class Argument(Node):
     binders: Binders | None
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Call(Expression):
     name: Identifier
     arguments: tuple[Argument, ...]
@@ -154,40 +155,40 @@ class Call(Expression):
 # -- types ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class TypeNode(Node):
     """The type of a slot or of a weight."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class NamedType(TypeNode):
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class CallType(TypeNode):
     """``real(lo, hi)``, ``path(…)``, ``segments(…)``."""
 
     call: Call
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class RangeType(TypeNode):
     range: Range
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class ValuesType(TypeNode):
     values: Values
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class FieldType(Node):
     name: Identifier
     type: TypeNode
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class RecordType(TypeNode):
     fields: tuple[FieldType, ...]
 
@@ -195,42 +196,42 @@ class RecordType(TypeNode):
 # -- statements ----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Statement(Node):
     """One declaration."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Use(Statement):
     path: Text
     alias: Identifier | None
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Domain(Statement):
     name: Identifier
     values: Range | Values | None
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Sized(Node):
     name: Identifier
     shape: tuple[Expression, ...]
     value: Expression | None
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Size(Statement):
     sizes: tuple[Sized, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Slot(Node):
     name: Identifier
     shape: tuple[Expression, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Slots(Statement):
     """``given``, ``answer`` or ``latent``."""
 
@@ -239,7 +240,7 @@ class Slots(Statement):
     type: TypeNode
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Weight(Node):
     name: Identifier
     shape: tuple[Expression, ...]
@@ -248,38 +249,38 @@ class Weight(Node):
     regulariser: Expression | None
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Param(Statement):
     weights: tuple[Weight, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Map(Statement):
     name: Identifier
     call: Call
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Let(Statement):
     name: Identifier
     binders: Binders | None
     value: Expression
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Formal(Node):
     name: Identifier
     default: Expression | None
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Fun(Statement):
     name: Identifier
     formals: tuple[Formal, ...]
     value: Expression
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Factor(Statement):
     """``factor`` (an energy) or ``hard`` (a condition: 0 where it holds, else +inf)."""
 
@@ -289,32 +290,32 @@ class Factor(Statement):
     hard: bool
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class LossDefinition(Statement):
     name: Identifier
     formals: tuple[Formal, ...]
     value: Expression
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class LossChoice(Statement):
     value: Expression
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Infer(Statement):
     value: Expression
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Broken(Statement):
     """A statement that could not be read; ``names`` are what it most likely declares."""
 
     names: tuple[Identifier, ...]
 
 
-@dataclass(frozen=True)
-class File:
+@dataclass(eq=False, repr=False)
+class File(Value):
     """A whole text."""
 
     source: Source = field(compare=False, repr=False)

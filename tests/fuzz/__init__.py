@@ -1,0 +1,1 @@
+"""Hostile programs and data, drawn by number: what no input may do to fgc."""
