@@ -486,6 +486,8 @@ def test_groups_of_rows(tmp_path: Path, size: int | None) -> None:
     assert rows(records, "fold") == [["0", "0"], ["1"], ["1", "2"]]
     assert rows(records, "x") == [[["1", "2"], ["3", "4"]], [["5", ""]], [["7", "8"], ["9", "0"]]]
     assert [records.where(i) for i in range(3)] == [f"{path}:{n}" for n in (2, 4, 5)]
+    path.write_text(LONG.replace("B,c", "\n\n\nB,c") + "\n\n\n")
+    assert rows(found("s"), "w") == [["a", "b"], ["c"], ["d", "e"]]
     records = found("s, fold", {"w"})
     assert rows(records, "fold") == ["0", "1", "1", "2"] and records.columns["s"].rank == 0
     assert rows(records, "w") == [["a", "b"], ["c"], ["d"], ["e"]]
@@ -508,6 +510,7 @@ def test_groups_of_rows(tmp_path: Path, size: int | None) -> None:
         ("x[0],x\n1,2\n", {}, "E0350", r"a.csv:1: column `x` has 0 indices"),
         ("x,y\n", {}, "E0323", r"a.csv holds no instances"),
         ("", {}, "E0323", r"a.csv holds no instances"),
+        ("g,x\n\n", {"group": "g"}, "E0323", r"a.csv holds no instances"),
         ("\n\n", {}, "E0323", r"a.csv holds no instances"),
         ("x\n\0\n", {}, "E0336", r"a.csv:2: byte 1 is a NUL"),
         ("g,x\n1,2\n,3\n", {"group": "g"}, "E0353", r"a.csv:3: column `g`, by which rows are gr"),
@@ -628,12 +631,12 @@ def test_blocks_of_lines(values: list[list[int]], size: int) -> None:
     same(whole, joined(list(stream(packed, size=size))), places=False)
 
 
-def test_blocks_are_of_their_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("factorgraph.data.text.BLOCK", 4096)
+def test_blocks_are_of_their_size(tmp_path: Path) -> None:
     path = lines(tmp_path, *({"x": [i] * 20} for i in range(4000)))
     counts = [block.count for block in stream(path, size=40_000)]
     assert sum(counts) == 4000 and len(counts) > 5
     assert [b.where(0) for b in stream(path, size=40_000)][1] == f"{path}:{counts[0] + 1}"
+    assert [b.count for b in stream(path, size=1)] == [1] * 4000
     assert [b.count for b in stream(path)] == [4000]
 
 

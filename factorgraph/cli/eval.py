@@ -12,6 +12,7 @@ def eval_(
     with_: o.With = None,
     columns: o.Columns = None,
     group: o.Group = None,
+    comments: o.Comments = False,
     unknown: o.Unknown = o.Missing.error,
     without: o.Without = None,
     only: o.Only = None,
@@ -28,7 +29,9 @@ def eval_(
     run.skip_unknown = unknown is o.Missing.skip
     parts = [
         run.evaluate(records, with_=with_)
-        for records in o.stream(data, run.model, only, columns=columns, group=group)
+        for records in o.stream(
+            data, run.model, only, columns=columns, group=group, comments=comments
+        )
     ]
     scores = together(parts, list(run.model.checked.answers))
     if json:

@@ -28,6 +28,7 @@ def infer(
     with_: o.With = None,
     columns: o.Columns = None,
     group: o.Group = None,
+    comments: o.Comments = False,
     unknown: o.Unknown = o.Missing.error,
     without: o.Without = None,
     only: o.Only = None,
@@ -47,7 +48,9 @@ def infer(
     run.skip_unknown = unknown is o.Missing.skip
 
     def lines() -> Iterator[str]:
-        for records in o.stream(data, run.model, only, columns=columns, group=group):
+        for records in o.stream(
+            data, run.model, only, columns=columns, group=group, comments=comments
+        ):
             yield from _lines(run, records, beta if marginals else None, with_)
 
     if output == "-":

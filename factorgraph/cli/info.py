@@ -24,6 +24,7 @@ def info(
     with_: o.With = None,
     columns: o.Columns = None,
     group: o.Group = None,
+    comments: o.Comments = False,
     set_: o.Settings = None,
     without: o.Without = None,
     only: o.Only = None,
@@ -43,7 +44,7 @@ def info(
     lines.append("")
     lines += [f"  {name}: {said}" for name, said in kinds.items()]
     if data is not None:
-        records = o.records(data, built, only, columns=columns, group=group)
+        records = o.records(data, built, only, columns=columns, group=group, comments=comments)
         run = _run(built, weights, seed, records, with_)
         graph = _graph(run, records, with_)
         energies = _energies(run, records, with_)

@@ -27,7 +27,8 @@ ModelPath = Annotated[str, typer.Argument(metavar="MODEL", help="A .fg file; - r
 DataPath = Annotated[
     str,
     typer.Argument(
-        metavar="DATA", help="Data: .npz, .jsonl, .csv or columns; - reads jsonl from stdin."
+        metavar="DATA",
+        help="Data: .npz, .jsonl, .csv, .tsv or columns, also .gz; - reads jsonl from stdin.",
     ),
 ]
 RunPath = Annotated[
@@ -64,6 +65,9 @@ Columns = Annotated[
 Group = Annotated[
     str | None,
     typer.Option("--group", metavar="COLUMN", help="Rows of a table with equal values are one."),
+]
+Comments = Annotated[
+    bool, typer.Option("--comments", help="Skip lines that begin with # in a text file.")
 ]
 Unknown = Annotated[
     Missing,
@@ -123,6 +127,7 @@ def records(
     *,
     columns: str | None = None,
     group: str | None = None,
+    comments: bool = False,
 ) -> Records:
     """Read the data that a command is about."""
     from factorgraph.data.bind import wanted
@@ -132,7 +137,7 @@ def records(
     fields = wanted(model.checked)
     for condition in only or []:
         fields.add(condition.partition("=")[0].strip().removesuffix("!").strip())
-    found = read(path, fields, columns=names(columns), group=group)
+    found = read(path, fields, columns=names(columns), group=group, comments=comments)
     for condition in only or []:
         found = select(found, condition)
     return found
@@ -145,6 +150,7 @@ def stream(
     *,
     columns: str | None = None,
     group: str | None = None,
+    comments: bool = False,
 ) -> Iterator[Records]:
     """Yield the data that a command is about in blocks, so that they need not fit into memory."""
     from factorgraph.data.bind import wanted
@@ -155,7 +161,7 @@ def stream(
     for condition in only or []:
         fields.add(condition.partition("=")[0].strip().removesuffix("!").strip())
     some = False
-    for block in blocks(path, fields, columns=names(columns), group=group):
+    for block in blocks(path, fields, columns=names(columns), group=group, comments=comments):
         found: Records | None = block
         for condition in only or []:
             found = chosen(found, condition) if found is not None else None
@@ -163,7 +169,7 @@ def stream(
             some = True
             yield found
     if not some and only:
-        raise DataError(f"no instance of {path} has {' and '.join(only)}", code="E0331")
+        raise DataError(f"no instance of {path} has {' and '.join(only)}", code="E0356")
 
 
 def keep_inputs(output: str, *inputs: str) -> None:

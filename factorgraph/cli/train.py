@@ -28,6 +28,7 @@ def train(
     with_: o.With = None,
     columns: o.Columns = None,
     group: o.Group = None,
+    comments: o.Comments = False,
     tolerance: Annotated[
         float, typer.Option(min=0.0, help="Converged at this gradient norm, relative to weights.")
     ] = 1e-4,
@@ -46,7 +47,7 @@ def train(
     o.limit(budget_memory)
     built = o.model(model, loss=loss, settings_=set_, without=without)
     built.trainable()  # errors of the model come before the data are read
-    records = o.records(data, built, only, columns=columns, group=group)
+    records = o.records(data, built, only, columns=columns, group=group, comments=comments)
     from factorgraph.learn.events import Event
     from factorgraph.learn.folder import Log, prepare
 

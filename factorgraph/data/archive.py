@@ -6,6 +6,7 @@ declares, that size with what the compressed bytes could expand to, and all with
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import struct
@@ -95,9 +96,10 @@ def damage(what: str) -> Iterator[None]:
         yield
     except MemoryError:
         raise BudgetError(f"{what} does not fit into memory", code="E0900") from None
-    except OSError as error:
-        raise DataError(f"cannot read {what}: {error.strerror or error}", code="E0321") from None
     except _DAMAGE as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: a senseless seek
+            reason = error.strerror or error
+            raise DataError(f"cannot read {what}: {reason}", code="E0321") from None
         detail = str(error) or type(error).__name__
         raise DataError(
             f"{what} is damaged or no npz archive: {detail[:200]}",

@@ -108,7 +108,8 @@ class _Binder:
                 )  # fmt: skip
             out[lacking[0]] = out.pop("")
         for name in out:
-            if name not in self.model.givens and name not in self.model.sizes:
+            base = name.partition(".")[0]
+            if base not in self.model.givens and name not in self.model.sizes:
                 raise DataError(
                     f"the shared data hold `{name}`, which is no given of the model",
                     code="E0315",
@@ -179,7 +180,7 @@ class _Binder:
             column = self.column(slot, slot.name)
             if column is None:
                 return {}
-            lengths = self.records.columns.get(f"{slot.name}.lengths")
+            lengths = self.column(slot, f"{slot.name}.lengths", required=False)
             return {"": self.merged(slot, column, lengths)}
         whole = self.column(slot, slot.name, required=False)
         sequence = slot.kind.sort == "sequence"
@@ -247,6 +248,12 @@ class _Binder:
             return shared_column(name, dense, self.records.count)
         column = self.records.columns.get(name)
         if column is None:
+            mixed = f"{name}.0" in self.records.columns and not slot.fields
+            if mixed:
+                raise DataError(
+                    f"{self.records.source}: field `{name}` mixes texts and numbers in its lists",
+                    code="E0307",
+                )
             if isinstance(slot, Unknown) or not required:
                 return None
             raise DataError(
@@ -255,6 +262,11 @@ class _Binder:
                 hint=did_you_mean(name, self.records.columns)
                 or f"the fields are: {', '.join(self.records.columns) or 'none'}",
             )
+        words = isinstance(slot, Given) and self.records.as_text
+        if column.missing is not None and words and slot.kind.sort in ("text", "label"):
+            # in a source of nothing but texts `_` may be a word
+            values = np.where(column.missing, "_", column.values)
+            return replace(column, values=values, missing=None)
         if column.missing is not None and isinstance(slot, Given):
             i = self.coder.instance_of(column, int(np.flatnonzero(column.missing)[0]))
             raise DataError(
@@ -350,6 +362,13 @@ class _Binder:
     # -- sizes
 
     def rank_error(self, slot: Given | Unknown, column: Column) -> DataError:
+        if f"{slot.name}.lengths" in self.records.columns:
+            return DataError(
+                f"{self.records.source}: the rows of field `{slot.name}` differ in length, but it "
+                f"is declared as {slot.name}{_axes(slot.axes)}",
+                code="E0303",
+                hint="rows of different length need a size of their own: `size n, c[n]`",
+            )
         return DataError(
             f"{self.records.source}: field `{slot.name}` has {column.rank} axes an instance, "
             f"but is declared with {len(slot.axes)}: {slot.name}{_axes(slot.axes)}",
@@ -401,8 +420,7 @@ class _Binder:
                 self.agree(axis.count.name, np.full(self.records.count, extent), given.name)
             elif isinstance(axis.count, Const) and axis.count.value != extent:
                 raise DataError(
-                    f"`{given.name}` has extent {extent} where `{axis.name}` is "
-                    f"{axis.count.value}",
+                    f"`{given.name}` has extent {extent} where `{axis.name}` is {axis.count.value}",
                     code="E0304",
                 )
         if given.kind.sort == "bit" and not np.isin(matrix.data, (0, 1)).all():

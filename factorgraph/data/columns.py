@@ -92,7 +92,7 @@ def _blocks(
     table = Table(text.source, None, by_line=True, finite=False, as_text=True)
     kept = {name: j for j, name in enumerate(names) if name != SKIP and wants(name, fields)}
     whole: dict[str, tuple[int, ...]] = dict.fromkeys(kept, ())
-    pending, held, block = 0, 0, text.block
+    pending, held, block = 0, 0, min(text.block, size or text.block)
     for numbers, rows, length in _instances(text, names, comments, table):
         cells = list(zip(*rows))
         item = {name: _texts(cells[j], numbers, name, text.source) for name, j in kept.items()}

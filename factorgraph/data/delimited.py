@@ -80,7 +80,7 @@ def _blocks(
     table = Table(text.source, None, by_line=True, finite=False, as_text=True)
     carried = _Group(layout, keys, text.source)
     held = 0
-    for numbers, cells, length in rows.blocks():
+    for numbers, cells, length in rows.blocks(min(text.block, size or text.block)):
         items = {name: _cells(cells, part, len(names)) for name, part in layout.items()}
         if keys:
             carried.deal(items, numbers, table)
@@ -129,9 +129,13 @@ class _Rows:
                 return names, place
         raise DataError(f"{self.text.source} holds no instances", code="E0323")
 
-    def blocks(self) -> Iterator[tuple[list[int], list[str], int]]:
-        """Yield the numbers of some rows, their cells end to end, and the bytes of their text."""
-        most = self.text.block
+    def blocks(self, most: int) -> Iterator[tuple[list[int], list[str], int]]:
+        """Yield the numbers of some rows, their cells end to end, and the bytes of their text.
+
+        Parameters
+        ----------
+        most : bytes of text after which a block ends.
+        """
         numbers: list[int] = []
         lines: list[bytes] = []
         length = 0
@@ -242,8 +246,8 @@ class _Group:
                 )
         keys = list(zip(*[items[name] for name in self.keys]))
         bounds = [r for r in range(1, len(keys)) if keys[r] != keys[r - 1]]
-        for low, high in zip([0, *bounds], [*bounds, len(keys)]):
-            if low < high and (keys[low] != self.key or not self.cells):
+        for low, high in zip([0, *bounds], [*bounds, len(keys)] if keys else []):
+            if keys[low] != self.key or not self.cells:
                 self.close(table)
                 self.key, self.number = keys[low], numbers[low]
                 self.cells = {name: [] for name in items}

@@ -69,7 +69,7 @@ def _blocks(text: Text, fields: Collection[str] | None, size: int | None) -> Ite
     """Yield what is in a file: all of it, or blocks by size."""
     source = text.source
     table = Table(source, fields, by_line=True, finite=True)
-    pending, held, block = 0, 0, text.block
+    pending, held, block = 0, 0, min(text.block, size or text.block)
     for number, line in text.lines():
         if not line or line.isspace():
             continue

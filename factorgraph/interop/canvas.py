@@ -10,6 +10,9 @@ from __future__ import annotations
 import io
 import os
 import textwrap
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +62,14 @@ KINDS = {
 """What a node can be, with its name in the legend."""
 
 
+@contextmanager
+def _strange_letters() -> Iterator[None]:
+    """Say nothing of letters that the font lacks: they become boxes, or are texts in an SVG."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")
+        yield
+
+
 @cache
 def measure(text: str, size: float) -> tuple[float, float]:
     """Return width and height in points of a text of one or more lines."""
@@ -67,7 +78,9 @@ def measure(text: str, size: float) -> tuple[float, float]:
 
     font = FontProperties(family=FONT, size=size)
     lines = text.split("\n")
-    widths = [text_to_path.get_text_width_height_descent(x, font, ismath=False)[0] for x in lines]
+    with _strange_letters():
+        sizes = [text_to_path.get_text_width_height_descent(x, font, ismath=False) for x in lines]
+    widths = [width for width, _, _ in sizes]
     return float(max(widths)) * 1.02 + 1, 1.28 * size * len(lines)
 
 
@@ -338,7 +351,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     }[kind]
     out = io.BytesIO()
     settings: Any = {"svg.fonttype": "none", "svg.hashsalt": "fgc", "pdf.fonttype": 42}
-    with matplotlib.rc_context(settings):
+    with matplotlib.rc_context(settings), _strange_letters():
         figure.savefig(out, format=kind, dpi=DPI, bbox_inches=None, metadata=metadata)
     try:
         files.write(Path(path), out.getvalue())

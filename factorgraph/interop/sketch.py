@@ -144,7 +144,8 @@ class _Read:
     @property
     def label(self) -> str:
         if self.pattern:
-            return f"({', '.join(self.subscripts)})"
+            names = ", ".join(self.subscripts)
+            return f"({names})" if len(self.subscripts) > 1 else names
         text = f"[{','.join(self.subscripts)}]"
         inner: dict[str, str] = {}
         for found in self.indices:

@@ -96,7 +96,7 @@ class Conv(Layer):
         patches = self._patches(x.shape)
         layout = Layout(patches)
         band = _band(weights["K"], weights["b"], patches.group)
-        by_row = band[:-1].reshape(patches.side, patches.length, -1)
+        by_row = band[:-1].reshape(patches.side, patches.length, -1).transpose(0, 2, 1).copy()
         wide = (*patches.places, band.shape[1])
         y, cotangent = y.reshape(wide), cotangent.reshape(wide)
         total, product = np.zeros(band.shape), np.empty(band.shape)

@@ -14,10 +14,10 @@ from factorgraph.maps.act import Array
 
 # Bytes of patches that are laid out at a time: what stays in a core's cache. Deep patches take
 # more, since a product of few rows would read the kernels too often.
-CACHED = 256 * 1024
+CACHED = 384 * 1024
 LEAST_ROWS = 256
 # How many multiplications cost as much as laying out one number of a patch (measured).
-LAYING_OUT = 15
+LAYING_OUT = 35
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class Sum:
         self.pictures[self._place(block)] = 0.0
 
     def add(self, block: slice, cells: tuple[slice, slice], slope: Array, band: Array) -> None:
-        """Add the patches ``slope @ band.T`` of a block of inputs, rows and groups of columns.
+        """Add the patches ``slope @ band`` of a block of inputs, rows and groups of columns.
 
         First rows of patches are added where they fall on the same row of a picture, in long
         strips of memory; only then groups of columns.
@@ -191,7 +191,7 @@ class Sum:
         Parameters
         ----------
         slope : [inputs, rows, groups, n].
-        band : [side, length, n].
+        band : [side, n, length].
         """
         p = self.patches
         count, height, groups, _ = slope.shape
@@ -202,7 +202,7 @@ class Sum:
         strips = strips.reshape(count, more, groups, p.length)
         strips[:] = 0.0
         for u in range(p.side):
-            np.matmul(flat, band[u].T, out=product)
+            np.matmul(flat, band[u], out=product)
             strips[:, u : u + height] += product.reshape(slope.shape[:3] + (p.length,))
         rows = slice(cells[0].start, cells[0].start + more)
         place = self._place(block)
