@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from factorgraph.engine.enumerate import LIMIT, EnumerationEngine, configurations
 from factorgraph.engine.forest import Loop, survey
+from factorgraph.engine.parallel import Parallel, fold
 from factorgraph.engine.probe import Engine
 from factorgraph.engine.tree import TreeEngine
 from factorgraph.errors import InferenceError
@@ -33,8 +34,16 @@ def choose(structure: Structure) -> Choice:
     BudgetError : the engine's index arrays would not fit into the memory budget.
     """
     found = survey(structure)
-    if not isinstance(found, Loop):
-        factors = sum(len(group.table) for group in structure.groups)
+    factors = sum(len(group.table) for group in structure.groups)
+    if isinstance(found, Loop):
+        folded = fold(structure)
+        inner = None if folded is None else survey(folded[0])
+        if folded is not None and inner is not None and not isinstance(inner, Loop):
+            engine = Parallel(structure, *folded, TreeEngine(inner))
+            return Choice(
+                engine, f"exact: forest, {factors} factors, those over the same variables added up"
+            )
+    else:
         return Choice(TreeEngine(found), f"exact: forest, {factors} factors")
     most = configurations(structure)
     if most <= LIMIT:

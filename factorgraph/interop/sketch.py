@@ -22,7 +22,7 @@ LONG = 30
 """Most characters of a line at an edge."""
 DEPTH = 200
 """How deep definitions and brackets may nest; no text that makes sense comes near."""
-STEPS = 200_000
+STEPS = 50_000
 """How long the factors may be when all definitions are written out."""
 
 

@@ -14,7 +14,7 @@ from factorgraph.maps.act import Array
 
 # Bytes of patches that are laid out at a time: what stays in a core's cache. Deep patches take
 # more, since a product of few rows would read the kernels too often.
-CACHED = 384 * 1024
+CACHED = 256 * 1024
 LEAST_ROWS = 256
 # How many multiplications cost as much as laying out one number of a patch (measured).
 LAYING_OUT = 35

@@ -190,9 +190,8 @@ class _Text:
             fields = tuple(("pq"[i], self.set()) for i in range(r.randint(1, 2)))
             kind = self.record(fields)
         elif sort == "path":
-            arcs = next((a for a in self.arrays if a.sort == "record" and len(a.axes) == 1), None)
-            arc = arcs.name if arcs else "nothing"
-            if not arcs or len(arcs.fields) < 2:
+            arc = self.arrays[0].name if self.arrays else "nothing"
+            if not self.chance(self.wrong):
                 size = self.name("m")
                 arc = self.name("arc")
                 self.lines += [f"size {size}", f"given {arc}[{size}] : (a: int, b: int)"]
@@ -319,7 +318,7 @@ class _Text:
                         parts.append(f"{', '.join(patterns)} in {one.name}")
                 case 3:
                     size = self.set()
-                    if size.labels or ".." in size.text:
+                    if size.text.startswith("D") or ".." in size.text:
                         parts.append(f"{variable} in {size.text}")
                     else:
                         parts.append(f"{variable} in 1..{size.text}-1")
@@ -346,7 +345,9 @@ class _Text:
 
     def loss(self) -> None:
         if self.chance(0.6):
-            self.lines.append(f"loss {self.random.choice(LOSSES)}")
+            real = any(a.unknown and a.sort == "real" for a in self.arrays)
+            names = LOSSES if real or self.chance(0.1) else LOSSES[:-3]
+            self.lines.append(f"loss {self.random.choice(names)}")
         else:
             self.lines.append(f"loss {self.formula(3)}")
 
@@ -368,7 +369,7 @@ class _Text:
                 return f"sum({inner} - free(only(v)) for v in answers)"
             case 5:
                 return f"min(E(Y) - hamming(Y) for Y in {self.region(1)})"
-            case 6:
+            case 6 if any(a.unknown and a.sort == "real" for a in self.arrays):
                 return f"norm(grad({r.choice(('answer', 'best', 'jitter(0.1)'))}))^2"
         return f"{inner}^2"
 
@@ -410,9 +411,12 @@ class _Text:
         return r.choice(("0", "0", "1"))
 
     def read(self, array: Array, scope: Scope) -> str:
+        before = self.known
+        self.known = before or (array.unknown and not self.chance(0.05))
         self.inside += 1
         places = ", ".join(self.index(a, scope) for a in array.axes)
         self.inside -= 1
+        self.known = before
         return f"{array.name}[{places}]" if places else array.name
 
     def variable(self, scope: Scope) -> str | None:
@@ -428,19 +432,37 @@ class _Text:
         texts = [a for a in self.arrays if a.sort == "text"]
         return self.read(self.random.choice(texts), scope) if texts else '"B-NP"'
 
+    def rows(self) -> list[Array]:
+        """Return the arrays of numbers that may be read."""
+        return [a for a in self.arrays if a.sort in ("real", "int") and a.axes
+                and not (self.known and a.role != "given")]  # fmt: skip
+
+    def row(self, one: Array, scope: Scope) -> str:
+        places = ", ".join(self.index(a, scope) for a in one.axes[:-1])
+        return f"{one.name}[{places}]" if places else one.name
+
+    def like(self, scope: Scope, joint: str) -> str:
+        """Return two arrays of the same axis, as a rule."""
+        found = self.rows()
+        if not found:
+            return self.number()
+        one = self.random.choice(found)
+        same = [a for a in found if a.axes[-1] == one.axes[-1] or self.chance(self.wrong)]
+        return self.row(one, scope) + joint + self.row(self.random.choice(same or found), scope)
+
     def array_of(self, depth: int, scope: Scope) -> str:
         """Return an array of one axis, as a rule."""
         r = self.random
-        found = [a for a in self.arrays if a.sort in ("real", "int") and a.axes
-                 and not (self.known and a.role != "given")]  # fmt: skip
+        found = self.rows()
         if not found:
             return "w"
         one = r.choice(found)
         places = ", ".join(self.index(a, scope) for a in one.axes[:-1])
-        read = f"{one.name}[{places}]" if places else one.name
+        read = self.row(one, scope)
         match r.randrange(6):
             case 0 if depth:
-                return f"{read} {r.choice('+-*')} {self.array_of(depth - 1, scope)}"
+                other = read if self.chance(0.5) else self.num(depth - 1, scope)
+                return f"{read} {r.choice('+-*')} {other}"
             case 1 if depth:
                 return f"{r.choice(('tanh', 'abs', 'exp'))}({self.array_of(depth - 1, scope)})"
             case 2:
@@ -458,11 +480,13 @@ class _Text:
             case 0 | 1 | 2 | 3:
                 return f"{sub()} {r.choice('+-**')} {sub()}"
             case 4:
-                return f"{sub()} {r.choice(('/', '//', '%', '^'))} {sub()}"
+                whole = self.variable(scope) or "3"
+                return r.choice((f"{sub()} / {sub()}", f"{sub()}^2", f"{whole} // 2",
+                                 f"{whole} % 2", f"{sub()}^{sub()}", f"{sub()} // {sub()}"))  # fmt: skip
             case 5:
                 return f"-{self.leaf(scope)}"
             case 6:
-                name = r.choice("abs exp log sqrt tanh cosh sigmoid softplus norm".split())
+                name = r.choice("abs exp log sqrt tanh cosh sigmoid softplus".split())
                 return f"{name}({sub()})"
             case 7:
                 return f"{r.choice(('min', 'max'))}({sub()}, {sub()})"
@@ -478,8 +502,10 @@ class _Text:
                 inner, bound = self.comprehension(scope)
                 return f"count({self.expr('bool', depth - 1, {**scope, **bound})} {inner})"
             case 14:
-                return f"dot({self.array_of(1, scope)}, {self.array_of(1, scope)})"
+                return f"dot({self.like(scope, ', ')})"
             case 15:
+                if not self.rows():
+                    return self.leaf(scope)
                 return f"{r.choice(('sum', 'norm', 'max', 'min'))}({self.array_of(1, scope)})"
             case 16 if self.funs:
                 name, count = r.choice(self.funs)
@@ -490,7 +516,7 @@ class _Text:
                     return f"{name}({sub()})"
                 return f"{name}({self.array_of(0, scope)})[{self.index(of, scope)}]"
             case 18:
-                return f"norm({self.array_of(0, scope)} - {self.array_of(0, scope)})^2"
+                return f"norm({self.like(scope, ' - ')})^2"
             case 19:
                 return f"min(abs({sub()} - {sub()}) * {self.number()}, {self.number()})"
         return self.leaf(scope)
@@ -554,7 +580,8 @@ class _Text:
                 case 4:
                     return f"{sub('num')} in {{0, 1}}"
                 case 5:
-                    sequence = [a.name for a in self.arrays if a.sort in ("path", "segments")]
+                    sequence = [a.name for a in self.arrays if a.sort in ("path", "segments")
+                                and a.of and a.of.labels]  # fmt: skip
                     if sequence:
                         return f'spell({r.choice(sequence)}) == "{r.choice(LABELS)}"'
         labelled = [a for a in self.arrays if a.of and a.of.labels and a.sort == "set"

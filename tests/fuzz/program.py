@@ -1,0 +1,249 @@
+"""One program through everything that reads programs."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from fuzz import corpus, grammar, mutate, sensible
+
+import factorgraph as fg
+from factorgraph.compiler.describe import model_as_dict, model_as_text, plan_as_dict, plan_as_text
+from factorgraph.compiler.recognise import recognise
+from factorgraph.data.mock import mock
+from factorgraph.errors import BudgetError, FgError, NotBuiltError
+from factorgraph.pipeline import check_text
+from factorgraph.syntax.format import format as formatted
+from factorgraph.syntax.parser import parse, parse_all
+
+SHARES = {
+    "grammar": 12, "sensible": 30, "sensible, tokens": 13, "tokens": 15, "bad, tokens": 5,
+    "numbers": 6, "statements": 7, "rename": 4, "characters": 5, "nested": 3,
+}  # fmt: skip
+"""How many of a hundred programs are of which origin."""
+
+_ORIGINS = [origin for origin, share in SHARES.items() for _ in range(share)]
+
+
+class Defect(Exception):
+    """Something that is wrong without being an exception: a property that does not hold."""
+
+
+@dataclass
+class Report:
+    """What became of a case.
+
+    Attributes
+    ----------
+    outcome : how far it went.
+    crashes : for each step that failed as it never should, its name and the exception.
+    """
+
+    origin: str
+    outcome: str = ""
+    crashes: list[tuple[str, BaseException]] = field(default_factory=list)
+
+
+def program(seed: int) -> tuple[str, str]:
+    """Return the origin and the text of a program."""
+    random = Random(seed)
+    origin = random.choice(_ORIGINS)
+    if origin == "grammar":
+        return origin, grammar.derive(random, random.choice((20, 60, 150)))
+    if origin == "nested":
+        return origin, mutate.nested(random)
+    if origin.startswith("sensible"):
+        text = sensible.write(random)
+        return origin, mutate.by_tokens(random, text, 2) if "," in origin else text
+    _, text = random.choice(corpus.bad() if origin.startswith("bad") else corpus.good())
+    match origin:
+        case "numbers":
+            text = mutate.numbers(random, text)
+        case "statements":
+            text = mutate.by_statements(random, text)
+        case "rename":
+            text = mutate.by_rename(random, text)
+        case "characters":
+            text = mutate.by_characters(random, text)
+        case _:
+            text = mutate.by_tokens(random, text)
+    return origin, text
+
+
+@contextlib.contextmanager
+def step(report: Report, name: str) -> Iterator[None]:
+    """Record what a step raises that is no error for the user; such errors pass through."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            yield
+    except FgError as error:
+        _sound(error)
+        raise
+    except Exception as error:
+        report.crashes.append((name, error))
+
+
+def _sound(error: FgError) -> None:
+    """Hold that an error can be shown."""
+    for one in error.all:
+        if not one.message or "\n" in one.message.strip():
+            raise Defect(f"a message without words or with several lines: {one.message!r}")
+        one.report()
+        json.dumps(one.as_dict())
+    error.report().encode()
+
+
+def attempt(report: Report, name: str, action: Callable[[], Any]) -> FgError | None:
+    """Do a step whose errors for the user end nothing; return such an error."""
+    try:
+        with step(report, name):
+            action()
+    except FgError as error:
+        return error
+    return None
+
+
+def drive(seed: int, folder: Path, deep: bool = False) -> Report:
+    """Put the program of a number through all that reads programs.
+
+    Parameters
+    ----------
+    folder : an empty folder in which the command line may work.
+    deep : whether the slow things are done too: the command line, machine code.
+    """
+    origin, text = program(seed)
+    report = Report(origin)
+    run(text, report, seed)
+    if deep:
+        commands(text, report, folder)
+    return report
+
+
+def run(text: str, report: Report, seed: int = 0) -> None:
+    """Put a text through the library."""
+    errors: tuple[FgError, ...] = ()
+    with step(report, "parse"):
+        tree, errors = parse_all(text)
+        for error in errors:
+            _sound(error)
+    if errors:
+        report.outcome = "not of the language"
+    attempt(report, "editor", lambda: check_text(text))
+    attempt(report, "format", lambda: _format(text, bool(errors)))
+    model: Any = None
+    try:
+        with step(report, "compile"):
+            model = fg.compile(text)
+    except FgError as error:
+        report.outcome = report.outcome or f"refused {error.code or 'without code'}"
+        return
+    if model is None:
+        report.outcome = report.outcome or "failed"
+        return
+    checked = model.checked
+    report.outcome = "checks"
+    attempt(report, "warnings", lambda: [_sound(w) for w in model.warnings(pedantic=True)])
+    attempt(report, "describe", lambda: (model_as_text(checked), json.dumps(model_as_dict(checked))))
+    attempt(report, "recognise", lambda: [recognise(checked, f) for f in checked.factors.values()])
+    attempt(report, "flatten", lambda: _flat(model))
+    attempt(report, "emit", lambda: _emit(model))
+    found = attempt(report, "energies", lambda: _energies(model, seed))
+    if found is None:
+        report.outcome = "has energies"
+    elif isinstance(found, NotBuiltError):
+        report.outcome = "checks, not built"
+    elif isinstance(found, BudgetError):
+        report.outcome = "checks, over the budget"
+    else:
+        report.outcome = f"checks, then {type(found).__name__} {found.code}"
+
+
+def _format(text: str, wrong: bool) -> None:
+    try:
+        once = formatted(text)
+    except FgError:
+        if not wrong:
+            raise Defect("a text that parses is not formatted") from None
+        return
+    if wrong and not text.startswith("\ufeff") and "\r" not in text:
+        raise Defect("a text that does not parse is formatted")
+    if formatted(once) != once:
+        raise Defect("formatting is not idempotent")
+
+
+def _flat(model: Any) -> None:
+    """The flattened text, as a run stores it, is one that checks."""
+    text = model.text
+    json.dumps(model.energy_texts)
+    if not model.included.energies:
+        fg.compile(text)
+        parse(text)
+
+
+def _emit(model: Any) -> None:
+    compiled = model.compiled
+    source = compiled.text
+    source.encode("ascii")
+    compile(source, "<emitted>", "exec")
+    plan_as_text(compiled)
+    json.dumps(plan_as_dict(compiled))
+    model.missing()
+
+
+def _energies(model: Any, seed: int) -> None:
+    data = mock(model.checked, 2, seed % 1000, latents=True)
+    json.dumps(data)
+    run = model.init(0, data)
+    run.energies(data)
+
+
+# -- the command line
+
+
+def commands(text: str, report: Report, folder: Path) -> None:
+    """Put a text through the commands; each ends with 0 or 2."""
+    path = folder / "model.fg"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    kept = path.read_bytes()
+    data = folder / "data.jsonl"
+    for words in (
+        ["check", "--pedantic", str(path)],
+        ["check", "--json", str(path)],
+        ["info", str(path)],
+        ["info", "--json", str(path)],
+        ["fmt", "--diff", str(path)],
+        ["fmt", "--check", str(path)],
+        *(["compile", "--emit", what, str(path)] for what in ("tree", "model", "plan", "python")),
+        ["mock", str(path), "-n", "2", "-o", str(data)],
+    ):
+        attempt(report, f"fgc {' '.join(words[:3])}", lambda words=words: _command(words))
+        if path.read_bytes() != kept:
+            report.crashes.append((f"fgc {words[0]}", Defect("the model text was changed")))
+            path.write_bytes(kept)
+
+
+def _command(words: list[str]) -> None:
+    from unittest import mock as patch
+
+    from factorgraph.cli.main import _run
+
+    out, said = io.StringIO(), io.StringIO()
+    with (
+        patch.patch("sys.argv", ["fgc", *words]),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(said),
+    ):
+        code = _run()
+    if code not in (0, 2):
+        raise Defect(f"fgc {' '.join(words)} ended with {code}: {said.getvalue()[:300]}")
+    if code == 2 and "--json" in words:
+        for line in out.getvalue().splitlines():
+            json.loads(line)
