@@ -1,4 +1,4 @@
-"""Memory is estimated and refused before it is taken."""
+"""Memory and work are estimated and refused before they are taken."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from factorgraph.errors import BudgetError, UsageError
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _limit: int | None = None
+
+ROWS = 2**40
+"""Rows that one expression may be worked out at; more take days."""
+
+_rows: int | None = None
 
 
 def parse_bytes(text: str) -> int:
@@ -64,4 +69,27 @@ def require(size: int, what: str) -> None:
             f"{what} would take {human(size)}, over the budget of {human(limit())}",
             code="E0900",
             hint="raise it with --budget-memory, or make the problem smaller",
+        )
+
+
+def set_rows(count: int | None) -> None:
+    """Set how many rows one expression may be worked out at; None returns to the default."""
+    global _rows
+    _rows = count
+
+
+def require_rows(count: float, what: str) -> None:
+    """Raise BudgetError if an expression would be worked out at too many rows.
+
+    Parameters
+    ----------
+    count : of rows, all instances together.
+    what : the statement, as a noun phrase.
+    """
+    most = ROWS if _rows is None else _rows
+    if count > most:
+        raise BudgetError(
+            f"{what} would be worked out at {count:.2g} rows, more than {most:.2g}",
+            code="E0900",
+            hint="shorten the ranges that its indices run over",
         )

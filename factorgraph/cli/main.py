@@ -22,7 +22,9 @@ from factorgraph.cli.infer import infer
 from factorgraph.cli.info import info
 from factorgraph.cli.lsp import lsp
 from factorgraph.cli.mock import mock
+from factorgraph.cli.new import new
 from factorgraph.cli.options import ReaderGone
+from factorgraph.cli.plot import plot
 from factorgraph.cli.train import train
 from factorgraph.errors import FgError
 
@@ -43,6 +45,8 @@ app.command("infer")(infer)
 app.command("info")(info)
 app.command("fmt")(fmt)
 app.command("explain")(explain)
+app.command("plot")(plot)
+app.command("new")(new)
 app.command("mock")(mock)
 app.command("lsp")(lsp)
 app.command("cache")(cache)

@@ -8,7 +8,7 @@ from typing import Any
 from factorgraph.compiler.emit import extent
 from factorgraph.compiler.module import Compiled, show_loss
 from factorgraph.errors import NotBuiltError
-from factorgraph.model.expression import show
+from factorgraph.model.expression import Spelling, show, walk
 from factorgraph.model.model import (
     FactorDeclaration,
     Given,
@@ -66,6 +66,12 @@ def binders(factor: FactorDeclaration) -> str:
     return f"[{', '.join(parts)}{guard}]" if parts or guard else ""
 
 
+def scope(factor: FactorDeclaration) -> list[str]:
+    """Return the unknowns that a factor is about, as text."""
+    whole = dict.fromkeys(n.name for n in walk(factor.value) if isinstance(n, Spelling))
+    return [show(r) for r in factor.scope] + list(whole)
+
+
 def model_as_dict(model: Model) -> dict[str, Any]:
     """Return what is declared, as plain values."""
     return {
@@ -110,7 +116,7 @@ def model_as_dict(model: Model) -> dict[str, Any]:
             f.name: {
                 "hard": f.hard,
                 "binders": binders(f),
-                "scope": [show(r) for r in f.scope],
+                "scope": scope(f),
                 "energy": show(f.value),
             }
             for f in model.factors.values()
@@ -145,9 +151,9 @@ def model_as_text(model: Model) -> str:
     for m in model.maps.values():
         lines.append(("map", m.name, layer_text(m.layer)))
     for f in model.factors.values():
-        scope = ", ".join(show(r) for r in f.scope) or "no unknown"
+        named = ", ".join(scope(f)) or "no unknown"
         word = "hard" if f.hard else "factor"
-        lines.append((word, f.name + binders(f), f"scope {scope}; {show(f.value)}"))
+        lines.append((word, f.name + binders(f), f"scope {named}; {show(f.value)}"))
     width = [max((len(row[k]) for row in lines), default=0) for k in (0, 1)]
     return "\n".join(f"{a:<{width[0]}}  {b:<{width[1]}}  {c}" for a, b, c in lines)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
 
+from factorgraph import budget
 from factorgraph.errors import DataError
 from factorgraph.model.expression import (
     Apply,
@@ -23,6 +25,7 @@ LABELS = 4
 
 _WORDS = "the a cat dog house runs sees old Anna 1990 to of blue sings well".split()
 _ATTEMPTS = 40
+_BYTES = 40
 TRIES = 20
 """How often answers that hard factors forbid are drawn again."""
 
@@ -139,6 +142,9 @@ class _Mock:
 
     def array(self, slot: Given | Unknown) -> Any:
         """Return nested lists of random values in a slot's shape."""
+        counts = [1 if isinstance(a.count, GivenRead) else self.number(a.count) for a in slot.axes]
+        width = max(1, len(slot.fields))
+        budget.require(_BYTES * width * prod(counts), f"random data for `{slot.name}`")
         return self.nested(slot, 0, [])
 
     def nested(self, slot: Given | Unknown, k: int, place: list[int]) -> Any:
@@ -157,7 +163,10 @@ class _Mock:
 
     def reals(self, slot: Given | Unknown, shape: list[int]) -> Any:
         if isinstance(slot, Unknown) and slot.low > -np.inf and slot.high < np.inf:
-            return self.random.uniform(slot.low, slot.high, shape).round(3).tolist()
+            share = self.random.uniform(size=shape)
+            values = slot.low * (1 - share) + slot.high * share
+            near = values.round(3) if abs(values).max(initial=0) < 1e9 else values
+            return np.clip(near, slot.low, slot.high).tolist()
         return self.random.normal(size=shape).round(3).tolist()
 
     def value(self, slot: Given | Unknown, field: RecordField | None) -> Any:

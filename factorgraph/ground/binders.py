@@ -11,7 +11,15 @@ from factorgraph.data.column import Column
 from factorgraph.data.instances import Instances
 from factorgraph.ground.evaluate import Evaluator
 from factorgraph.ground.rows import Rows
-from factorgraph.model.expression import Expr, is_whole
+from factorgraph.model.expression import (
+    Expr,
+    GivenRead,
+    LetRead,
+    Reduce,
+    Variable,
+    is_whole,
+    walk,
+)
 from factorgraph.model.model import Binder, LetDeclaration
 
 
@@ -25,11 +33,24 @@ def blocks(
     count : number of instances.
     """
     start = Rows(np.arange(count, dtype=np.int64), {})
+    if guard is None or not at.instances.sparse:
+        budget.require_rows(_product(start, binders, at), at.what)
     for rows in _nested(start, binders, guard, at):
         if guard is not None:
             rows = rows.take(at.condition(guard, rows))
         if rows.count:
             yield rows
+
+
+def _product(start: Rows, binders: tuple[Binder, ...], at: Evaluator) -> float:
+    """Return how many rows binders have before any guard, those within others left out."""
+    total = np.ones(start.count)
+    for binder in binders:
+        ends = [*walk(binder.low), *walk(binder.high)]
+        if not any(isinstance(e, Variable | GivenRead | LetRead | Reduce) for e in ends):
+            low, high = at.whole(binder.low, start), at.whole(binder.high, start)
+            total *= np.maximum(high.astype(np.float64) - low, -1.0) + 1.0
+    return float(total.sum())
 
 
 def _nested(

@@ -85,6 +85,7 @@ class Evaluator:
         self.what = what
         self.computed = computed
         self.point = point
+        self.rows = 0
 
     def __call__(self, e: Expr, rows: Rows) -> Array:
         """Return the value of an expression at every row: int64, float64, bool or text [n].
@@ -575,7 +576,10 @@ class Evaluator:
                 matrix = self.instances.sparse[part.name]
                 yield from nonzeros(rows, index, low, high, matrix, lines, self.whole(other, rows))
                 return
-        yield from expand(rows, index, low, high)
+        for block, origin in expand(rows, index, low, high):
+            self.rows += block.count
+            budget.require_rows(self.rows, self.what)
+            yield block, origin
 
 
 def _conjuncts(guard: Expr | None) -> Iterator[Expr]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from factorgraph import budget
 from factorgraph.data.shared import Sparse
-from factorgraph.errors import BudgetError
 from factorgraph.model.expression import Variable
 
 Ints = NDArray[np.int64]
@@ -50,10 +50,9 @@ def expand(rows: Rows, variable: Variable, low: Ints, high: Ints) -> Iterator[tu
     ------
     Rows of at most `BLOCK`, in order, and int64 row numbers that they were made of.
     """
+    most = float((np.maximum(high.astype(np.float64) - low, -1.0) + 1.0).sum())
+    budget.require_rows(most, f"what `{variable.name}` runs over")
     length = np.maximum(high - low, -1) + 1
-    most = float(length.sum(dtype=np.float64))
-    if most > 2**40:
-        raise BudgetError(f"`{variable.name}` would run over {most:.2g} values", code="E0900")
     stop = np.cumsum(length)
     total = int(stop[-1]) if len(stop) else 0
     for first in range(0, total, BLOCK):
