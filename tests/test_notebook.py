@@ -33,7 +33,7 @@ let    scale = 2
 param  U[Tag, c] ~ l2(0.5)
 param  s : real(0, 1)
 map    net = mlp(c, 3, Tag)
-factor emit[t in n]      = -dot(U[y[t]], x[t]) - net(x[t])[0]
+factor emit[t in n]      = -dot(U[y[t]], x[t]) - net(x[t])[y[t]]
 factor tie               = scale * s * z
 hard   up[t in 1..n-1]   : y[t-1] != "V" or y[t] == "N"
 """
@@ -159,7 +159,7 @@ def test_a_model_is_a_table_of_its_declarations() -> None:
         ["param", "U", "[Tag, c]", "real ~ l2(0.5)"],
         ["param", "s", "", "real(0, 1)"],
         ["map", "net", "", "mlp(4, 3, 3)"],
-        ["factor", "emit[t in n] = -dot(U[y[t]], x[t]) - net(x[t])[0]", "", "scope y[t]"],
+        ["factor", "emit[t in n] = -dot(U[y[t]], x[t]) - net(x[t])[y[t]]", "", "scope y[t]"],
         ["factor", "tie = scale * s * z", "", "scope z"],
         ["hard", 'up[t in 1..n-1] : y[t-1] != "V" or y[t] == "N"', "", "scope y[t - 1], y[t]"],
     ]

@@ -70,12 +70,14 @@ class _Mock:
         for name, size in model.sizes.items():
             if size.over is not None:
                 rows = self.number(size.over.count)
+                budget.require(_BYTES * rows, f"random data for size `{name}`")
                 self.out[name] = self.random.integers(1, 4, rows).tolist()
             elif size.value is None and name not in shapes:
                 self.out[name] = self.sizes[name]
         arcs = {u.sequence.arcs: u for u in model.unknowns.values()
                 if u.sequence is not None and u.sequence.arcs is not None}  # fmt: skip
         for given in model.givens.values():
+            self.require(given)
             if given.name in arcs:
                 self.out[given.name] = self.lattice(given, arcs[given.name])
             elif given.fields and len(given.axes) == 1:
@@ -85,6 +87,7 @@ class _Mock:
         for unknown in model.unknowns.values():
             if unknown.role == "latent" and not latents:
                 continue
+            self.require(unknown)
             if unknown.sequence is None:
                 self.out[unknown.name] = self.array(unknown)
             elif unknown.sequence.sort == "path":
@@ -92,6 +95,14 @@ class _Mock:
             else:
                 self.out[unknown.name] = self.segments(unknown)
         return self.out
+
+    def require(self, slot: Given | Unknown) -> None:
+        """Refuse values that would take too much memory."""
+        counts = [1 if isinstance(a.count, GivenRead) else self.number(a.count) for a in slot.axes]
+        if isinstance(slot, Unknown) and slot.sequence is not None:
+            counts += [self.number(slot.sequence.size)] if slot.sequence.size is not None else []
+        width = max(1, len(slot.fields))
+        budget.require(_BYTES * width * prod(counts), f"random data for `{slot.name}`")
 
     # -- sizes
 
@@ -142,9 +153,6 @@ class _Mock:
 
     def array(self, slot: Given | Unknown) -> Any:
         """Return nested lists of random values in a slot's shape."""
-        counts = [1 if isinstance(a.count, GivenRead) else self.number(a.count) for a in slot.axes]
-        width = max(1, len(slot.fields))
-        budget.require(_BYTES * width * prod(counts), f"random data for `{slot.name}`")
         return self.nested(slot, 0, [])
 
     def nested(self, slot: Given | Unknown, k: int, place: list[int]) -> Any:

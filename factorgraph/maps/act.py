@@ -24,7 +24,7 @@ def activate(act: str, x: Array) -> None:
             small = np.exp(-np.abs(x))
             np.divide(np.where(x < 0, small, 1.0), 1.0 + small, out=x)
         case "softplus":
-            np.logaddexp(0.0, x, out=x)
+            np.add(np.maximum(x, 0.0), np.log1p(np.exp(-np.abs(x))), out=x)
 
 
 def pull(act: str, y: Array, cotangent: Array) -> Array:

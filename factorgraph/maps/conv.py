@@ -87,7 +87,7 @@ class Conv(Layer):
                 np.matmul(rows, band, out=part)
                 activate(self.act, part)
         y = y.reshape(len(x), *self.output(x.shape[1:]))
-        return y, (x, y)
+        return y, (x, y if self.act != "none" else None)
 
     def _backward(
         self, weights: Weights, tape: Tape, cotangent: Array, inputs: bool, params: bool
@@ -98,7 +98,8 @@ class Conv(Layer):
         band = _band(weights["K"], weights["b"], patches.group)
         by_row = band[:-1].reshape(patches.side, patches.length, -1).transpose(0, 2, 1).copy()
         wide = (*patches.places, band.shape[1])
-        y, cotangent = y.reshape(wide), cotangent.reshape(wide)
+        y = y.reshape(wide) if y is not None else None
+        cotangent = cotangent.reshape(wide)
         total, product = np.zeros(band.shape), np.empty(band.shape)
         read, columns = layout.reader(x), layout.columns()
         back = Sum(layout) if inputs else None
@@ -108,7 +109,9 @@ class Conv(Layer):
                 back.begin(block)
             for cells in layout.cells():
                 place = (block, *cells)
-                slope = pull(self.act, y[place], cotangent[place])
+                slope = cotangent[place]
+                if y is not None:
+                    slope = pull(self.act, y[place], slope)
                 if windows is not None:
                     rows = lay(columns, windows[:, *cells])
                     total += np.matmul(rows.T, slope.reshape(len(rows), -1), out=product)

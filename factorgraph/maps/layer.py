@@ -19,7 +19,7 @@ Weights = Mapping[str, Array]
 Tape = tuple[Any, ...]
 
 # Bytes of intermediate results that `apply` holds at a time.
-BLOCK = 8 * 2**20
+BLOCK = 4 * 2**20
 
 
 class ShapeError(ValueError):
@@ -55,15 +55,15 @@ class Layer(ABC):
 
     @abstractmethod
     def __str__(self) -> str:
-        """Return the layer as it is written in a model."""
+        """Return the layer as it is written in a model, a chain with arrows."""
 
     def describe(self) -> str:
         """Return the layer as it is written, and how many weights it has."""
         count = sum(math.prod(shape) for shape in self.weights().values())
-        return f"{self}, {count or 'no':,} weights" if count else f"{self}, no weights"
+        return f"{self}, {f'{count:,}' if count else 'no'} weights"
 
     def held(self, shape: Shape) -> int:
-        """Return how many numbers a tape holds for one input of ``shape``, the input not counted."""
+        """Return how many numbers a tape holds for one input of ``shape``, besides the input."""
         return math.prod(self.output(shape))
 
     def forward(self, weights: Weights, x: ArrayLike) -> tuple[Array, Tape]:
@@ -89,7 +89,8 @@ class Layer(ABC):
         # As much again for the cotangents that backward makes.
         size = len(x) * (self.held(x.shape[1:]) + math.prod(x.shape[1:]))
         budget.require(2 * 8 * size, f"map {self} for {len(x)} inputs")
-        return self._forward(weights, x)
+        y, tape = self._forward(weights, x)
+        return y, (y.shape, tape)
 
     def backward(
         self,
@@ -113,10 +114,18 @@ class Layer(ABC):
         -------
         x : [B, *shape], d value / d x; None if not wanted.
         weights : d value / d weights by name, summed over the batch; empty if not wanted.
+
+        Raises
+        ------
+        ShapeError : where the cotangent's shape is not the output's.
         """
-        return self._backward(
-            weights, tape, np.asarray(cotangent, dtype=np.float64), inputs, params
-        )
+        shape, inner = tape
+        cotangent = np.asarray(cotangent, dtype=np.float64)
+        if cotangent.shape != shape:
+            raise ShapeError(
+                f"{self} gave {list(shape)}, but its cotangent is {list(cotangent.shape)}"
+            )
+        return self._backward(weights, inner, cotangent, inputs, params)
 
     def apply(self, weights: Weights, x: ArrayLike) -> Array:
         """Return the output [B, *output] for ``x`` [B, *shape], in blocks of bounded memory.
@@ -143,13 +152,13 @@ class Layer(ABC):
 
     @abstractmethod
     def _forward(self, weights: Weights, x: Array) -> tuple[Array, Tape]:
-        """Do what `forward` does, shapes known to fit."""
+        """Return output and tape, for shapes that are known to fit."""
 
     @abstractmethod
     def _backward(
         self, weights: Weights, tape: Tape, cotangent: Array, inputs: bool, params: bool
     ) -> tuple[Array | None, dict[str, Array]]:
-        """Do what `backward` does."""
+        """Return cotangents, for a cotangent that is known to fit."""
 
     def _checked(self, weights: Weights, x: ArrayLike) -> Array:
         x = np.asarray(x, dtype=np.float64)
@@ -159,9 +168,9 @@ class Layer(ABC):
         for name, shape in self.weights().items():
             found = np.shape(weights[name]) if name in weights else None
             if found != shape:
-                what = f"of shape {list(found)}" if found is not None else "that are missing"
+                given = f"some of {list(found)}" if found is not None else "none"
                 raise ShapeError(
-                    f"{self} takes weights `{name}` of shape {list(shape)}, but is given some {what}"
+                    f"{self} takes weights `{name}` of shape {list(shape)}, but is given {given}"
                 )
         return x
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -45,13 +46,13 @@ class Patches:
     after: int
     out: int
 
-    @property
+    @cached_property
     def padded(self) -> tuple[int, int]:
         """Height, and width times channels, with the zeros around."""
         more = self.before + self.after
         return self.height + more, (self.width + more) * self.channels
 
-    @property
+    @cached_property
     def group(self) -> int:
         """How many columns of the output share a patch: the cheapest divisor of their number."""
         columns = self.width + self.before + self.after - self.side + 1
@@ -61,18 +62,18 @@ class Patches:
 
         return min((g for g in range(1, min(columns, 32) + 1) if columns % g == 0), key=cost)
 
-    @property
+    @cached_property
     def places(self) -> tuple[int, int, int]:
         """How many patches there are: inputs, rows, groups of columns."""
         more = self.before + self.after - self.side + 1
         return self.batch, self.height + more, (self.width + more) // self.group
 
-    @property
+    @cached_property
     def length(self) -> int:
         """Numbers in a row of a patch."""
         return (self.side + self.group - 1) * self.channels
 
-    @property
+    @cached_property
     def depth(self) -> int:
         """Numbers in a patch."""
         return self.side * self.length

@@ -76,11 +76,14 @@ class Pool(Layer):
         for start in range(0, len(x), step):
             block = slice(start, start + step)
             free = np.ones(y[block].shape, dtype=np.bool_)
-            for u in range(s):
-                for v in range(s):
-                    cells = (block, slice(u, h * s, s), slice(v, w * s, s))
+            for k in range(s * s):
+                u, v = divmod(k, s)
+                cells = (block, slice(u, h * s, s), slice(v, w * s, s))
+                # What no cell before has taken is the last one's.
+                hit = free
+                if k < s * s - 1:
                     hit = x[cells] == y[block]
                     hit &= free
                     free ^= hit
-                    np.multiply(cotangent[block], hit, out=back[cells])
+                np.multiply(cotangent[block], hit, out=back[cells])
         return back, {}

@@ -20,6 +20,9 @@ STATEMENTS = frozenset(
 )
 
 
+RESERVED = STATEMENTS | frozenset("as in if then else and or not inf".split())
+
+
 def tokens(text: str) -> list[str]:
     """Return the pieces of a text; joined they are the text."""
     return _TOKEN.findall(text)

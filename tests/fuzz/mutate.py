@@ -42,12 +42,13 @@ _NUMBER = re.compile(r"\d")
 def by_tokens(random: Random, text: str, most: int = 4) -> str:
     """Return a text with a few of its tokens changed."""
     pieces = corpus.tokens(text)
+    mild = random.random() < 0.7  # what stays of the language goes deeper
     for _ in range(random.randint(1, most)):
         solid = [i for i, p in enumerate(pieces) if p.strip() and not p.startswith("#")]
         if not solid:
             return random.choice(corpus.all_tokens())
         at = random.choice(solid)
-        match random.randrange(10):
+        match random.choice((5, 6, 6, 9, 9, 10, 10, 11)) if mild else random.randrange(12):
             case 0:
                 pieces[at] = ""
             case 1:
@@ -79,7 +80,56 @@ def by_tokens(random: Random, text: str, most: int = 4) -> str:
             case 9:
                 like = [i for i in solid if _kind(pieces[i]) == _kind(pieces[at])]
                 pieces[at] = pieces[random.choice(like)]
+            case 10:
+                _swap_groups(random, pieces)
+            case 11:
+                pieces[at] = _like(random, pieces[at])
     return "".join(pieces)
+
+
+OPERATORS = (
+    frozenset("+ - * / // % ^".split()),
+    frozenset("== != <= >= < >".split()),
+    frozenset("and or =>".split()),
+    frozenset(("sum", "min", "max", "mean", "norm")),
+    frozenset("abs exp log sqrt tanh cosh sigmoid softplus".split()),
+    frozenset("xor atmostone exactlyone atleastone alldiff count".split()),
+    frozenset("real int text bit".split()),
+    frozenset(("given", "answer", "latent")),
+    frozenset(("positive", "unit", "simplex")),
+    frozenset(("factor", "hard", "let")),
+)
+"""Tokens that stand in for each other without breaking the grammar."""
+
+
+def _like(random: Random, piece: str) -> str:
+    """Return a token that may stand where a token stands."""
+    for group in OPERATORS:
+        if piece in group:
+            return random.choice(sorted(group))
+    if _NUMBER.match(piece):
+        return random.choice(("0", "1", "2", "0.5", random.choice(NUMBERS)))
+    if _NAME.match(piece):
+        names = [t for t in corpus.all_tokens() if _NAME.match(t) and t not in corpus.RESERVED]
+        return random.choice(names)
+    return piece
+
+
+def _swap_groups(random: Random, pieces: list[str]) -> None:
+    """Let what one pair of brackets holds stand in another pair of the same kind, too."""
+    stack: list[int] = []
+    groups: dict[str, list[tuple[int, int]]] = {}
+    for i, piece in enumerate(pieces):
+        if piece in ("(", "[", "{"):
+            stack.append(i)
+        elif piece in (")", "]", "}") and stack:
+            low = stack.pop()
+            groups.setdefault(pieces[low], []).append((low + 1, i))
+    if not groups:
+        return
+    same = groups[random.choice(sorted(groups))]
+    (low, high), (first, last) = random.choice(same), random.choice(same)
+    pieces[low:high] = pieces[first:last]
 
 
 def _kind(piece: str) -> int:
