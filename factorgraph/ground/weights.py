@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,9 +124,10 @@ def shapes(model: Model, vocabularies: Vocabularies) -> dict[str, tuple[int, ...
 
 def initial(model: Model, vocabularies: Vocabularies, seed: int) -> Weights:
     """Return the initial weights; the same seed gives the same numbers."""
+    total = 0
     for name, shape in shapes(model, vocabularies).items():
-        size = int(np.prod(shape, dtype=np.float64))
-        budget.require(8 * size, f"param `{name}` of shape {list(shape)}")
+        total += 8 * prod(shape)
+        budget.require(total, f"param `{name}` of shape {list(shape)}")
     return _drawn(model, vocabularies, np.random.default_rng(seed))
 
 
@@ -150,25 +152,26 @@ def _start(
     """Return a param's initial values, within what it is held to."""
     kind, *numbers = declaration.initial
     if kind == "normal":
-        value = random.normal(float(numbers[0]), float(numbers[1]), shape)
+        value = np.asarray(random.normal(float(numbers[0]), float(numbers[1]), shape))
     elif kind == "dirichlet":
-        value = random.gamma(float(numbers[0]), 1.0, shape)
-        value = np.maximum(value, np.finfo(np.float64).tiny)
+        value = np.asarray(random.gamma(float(numbers[0]), 1.0, shape))
+        np.maximum(value, np.finfo(np.float64).tiny, out=value)
     else:
         value = np.full(shape, float(numbers[0]))
     match declaration.constraint:
         case "positive":
-            return np.maximum(np.abs(value), np.finfo(np.float64).tiny)
+            np.abs(value, out=value)
+            np.maximum(value, np.finfo(np.float64).tiny, out=value)
         case "interval":
-            return np.clip(value, declaration.low, declaration.high)
+            np.clip(value, declaration.low, declaration.high, out=value)
         case "unit":
-            length = np.sqrt((value**2).sum(axis=-1, keepdims=True))
-            safe = np.where(length > 0, length, 1.0)
-            return np.asarray(np.where(length > 0, value / safe, np.sqrt(1.0 / shape[-1])))
+            length = np.sqrt(np.einsum("...i,...i->...", value, value))[..., None]
+            value /= np.where(length > 0, length, 1.0)
+            value[length[..., 0] == 0] = np.sqrt(1.0 / shape[-1])
         case "simplex":
-            mass = np.abs(value)
-            return np.asarray(mass / mass.sum(axis=-1, keepdims=True))
-    return np.asarray(value)
+            np.abs(value, out=value)
+            value /= value.sum(axis=-1, keepdims=True)
+    return value
 
 
 def whole(compiled: Compiled, vocabularies: Vocabularies) -> Layout:

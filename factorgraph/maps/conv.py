@@ -65,16 +65,18 @@ class Conv(Layer):
         scale = deviation(self.act, self.side * self.side * self.count)
         return {"K": random.normal(0.0, scale, shape), "b": np.zeros(self.out)}
 
-    def _patches(self, shape: Shape) -> Patches:
+    def _patches(self, x: Array) -> Patches:
         zeros = self.side - 1 if self.pad == "same" else 0
-        batch, height, width = shape[:3]
+        batch, height, width = x.shape[:3]
         before = zeros // 2
+        # An infinite number times a 0 beside the kernel would spoil the neighbouring columns.
+        alone = not np.isfinite(x).all()
         return Patches(
-            batch, height, width, self.count, self.side, before, zeros - before, self.out
+            batch, height, width, self.count, self.side, before, zeros - before, self.out, alone
         )
 
     def _forward(self, weights: Weights, x: Array) -> tuple[Array, Tape]:
-        patches = self._patches(x.shape)
+        patches = self._patches(x)
         layout = Layout(patches)
         band = _band(weights["K"], weights["b"], patches.group)
         y = np.empty((*patches.places, band.shape[1]))
@@ -93,7 +95,7 @@ class Conv(Layer):
         self, weights: Weights, tape: Tape, cotangent: Array, inputs: bool, params: bool
     ) -> tuple[Array | None, dict[str, Array]]:
         x, y = tape
-        patches = self._patches(x.shape)
+        patches = self._patches(x)
         layout = Layout(patches)
         band = _band(weights["K"], weights["b"], patches.group)
         by_row = band[:-1].reshape(patches.side, patches.length, -1).transpose(0, 2, 1).copy()

@@ -15,7 +15,8 @@ def require_numbers(layer: Layer, shape: Shape, count: int) -> None:
     """Raise ShapeError unless ``shape`` is an array of ``count`` numbers, or one number for 1."""
     if shape != (count,) and (shape or count != 1):
         found = numbers(shape) if shape else "a single one"
-        raise ShapeError(f"{layer} takes {count} numbers, but is fed {found}")
+        taken = f"{count} numbers" if count != 1 else "one number"
+        raise ShapeError(f"{layer} takes {taken}, but is fed {found}")
 
 
 @dataclass(frozen=True)

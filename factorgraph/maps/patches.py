@@ -35,6 +35,7 @@ class Patches:
     side : of the kernels.
     before, after : zeros on either side of each axis.
     out : channels of the output.
+    alone : whether a patch serves one column only.
     """
 
     batch: int
@@ -45,6 +46,7 @@ class Patches:
     before: int
     after: int
     out: int
+    alone: bool = False
 
     @cached_property
     def padded(self) -> tuple[int, int]:
@@ -56,11 +58,12 @@ class Patches:
     def group(self) -> int:
         """How many columns of the output share a patch: the cheapest divisor of their number."""
         columns = self.width + self.before + self.after - self.side + 1
+        most = 1 if self.alone else min(columns, 32)
 
         def cost(group: int) -> float:
             return (self.side + group - 1) * (LAYING_OUT / group + self.out)
 
-        return min((g for g in range(1, min(columns, 32) + 1) if columns % g == 0), key=cost)
+        return min((g for g in range(1, most + 1) if columns % g == 0), key=cost)
 
     @cached_property
     def places(self) -> tuple[int, int, int]:

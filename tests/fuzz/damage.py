@@ -7,6 +7,7 @@ import gzip
 import io
 import struct
 import zipfile
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -226,7 +227,7 @@ def _packed(entries: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> by
 
 def _header(random: Random, data: bytes) -> bytes:
     """Change the header of one array; sizes and sums of the archive agree."""
-    entries = _entries(data)
+    entries = _entries(data) or {"x.npy": b""}
     name = random.choice(sorted(entries))
     array = entries[name]
     match random.randrange(4):
@@ -275,11 +276,15 @@ def _made(random: Random, data: bytes) -> bytes:
 
 
 def _bomb(random: Random) -> bytes:
-    """A small archive that holds far more than the budget."""
-    count = random.choice((30_000_000, 100_000_000))
+    """A small archive that holds, or says that it holds, far more than the budget."""
+    return _zeros(random.choice((30_000_000, 10**9, 10**15)))
+
+
+@cache
+def _zeros(count: int) -> bytes:
     text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({count},), }}\n".encode()
     array = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
-    return _packed({"x.npy": array + bytes(1 << 20)})
+    return _packed({"x.npy": array + bytes(min(count, 30_000_000))})
 
 
 def packed_text(random: Random, data: bytes) -> bytes:

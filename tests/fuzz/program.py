@@ -114,6 +114,14 @@ def attempt(report: Report, name: str, action: Callable[[], Any]) -> FgError | N
     return None
 
 
+def warm() -> None:
+    """Load what is loaded when it is first used, so that no case pays for it."""
+    random = Random(0)
+    grammar.derive(random, 20)
+    for _, text in corpus.good()[:3]:
+        run(text, Report(""))
+
+
 def drive(seed: int, folder: Path, deep: bool = False) -> Report:
     """Put the program of a number through all that reads programs.
 
@@ -232,13 +240,13 @@ def commands(text: str, report: Report, folder: Path) -> None:
         *(["compile", "--emit", what, str(path)] for what in ("tree", "model", "plan", "python")),
         ["mock", str(path), "-n", "2", "-o", str(data)],
     ):
-        attempt(report, f"fgc {' '.join(words[:3])}", lambda words=words: _command(words))
+        attempt(report, f"fgc {' '.join(words[:3])}", lambda words=words: command(words))
         if path.read_bytes() != kept:
             report.crashes.append((f"fgc {words[0]}", Defect("the model text was changed")))
             path.write_bytes(kept)
 
 
-def _command(words: list[str]) -> None:
+def command(words: list[str]) -> None:
     from unittest import mock as patch
 
     from factorgraph.cli.main import _run

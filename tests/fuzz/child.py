@@ -1,0 +1,101 @@
+"""A process that runs cases by number and says a line of JSON for each: see `runner`."""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import shutil
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fuzz import corpus, guard
+
+SECONDS = {"programs": 5.0, "files": 10.0}
+"""The time that one case may take."""
+
+DEEP = {"programs": 100, "files": 50}
+"""Each how many-th case goes through the command line as well."""
+
+
+def main() -> None:
+    """Run the cases of one kind from a number to another: ``child.py KIND LOW HIGH``."""
+    kind, low, high = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    base = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    folder = Path(tempfile.mkdtemp(prefix="fgc-fuzz-", dir=base))
+    said = sys.stdout
+    try:
+        drive = _driver(kind)
+        guard.install(folder, corpus.ROOT)
+        guard.limit_memory()
+        for seed in range(low, high):
+            faulthandler.dump_traceback_later(20 * SECONDS[kind], exit=True)
+            said.write(json.dumps(one(drive, kind, seed, folder)) + "\n")
+            said.flush()
+        faulthandler.cancel_dump_traceback_later()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _driver(kind: str) -> Callable[[int, Path, bool], Any]:
+    if kind == "programs":
+        from fuzz import program
+
+        program.warm()
+        return program.drive
+    from fuzz import datafile
+
+    datafile.names()
+    return datafile.drive
+
+
+def one(
+    drive: Callable[[int, Path, bool], Any], kind: str, seed: int, folder: Path
+) -> dict[str, Any]:
+    """Run a case and return what became of it as plain values."""
+    origin, outcome, crashes = "", "", []
+    spent = guard.Spent()
+    limit = SECONDS[kind]
+    try:
+        with guard.watch(2 * limit) as spent:
+            report = drive(seed, folder, seed % DEEP[kind] == 0)
+        origin, outcome = report.origin, report.outcome
+        crashes = [[step, *_signature(error)] for step, error in report.crashes]
+    except guard.TooSlow as error:
+        outcome = "too slow"
+        crashes.append(["time", "TooSlow", _place(error), f"more than {2 * limit:g} s"])
+    except BaseException as error:
+        outcome = "failed"
+        crashes.append(["the harness", *_signature(error)])
+    if spent.seconds > limit and outcome != "too slow" and seed % DEEP[kind]:
+        crashes.append(["time", "TooSlow", "", f"{spent.seconds:.1f} s"])
+    if spent.memory > guard.BUDGET + guard.SLACK:
+        crashes.append(["memory", "TooLarge", "", f"{spent.memory / 1e6:.0f} MB"])
+    crashes += [["files", "Touched", "", name] for name in spent.touched]
+    return {
+        "seed": seed, "origin": origin, "outcome": outcome, "seconds": round(spent.seconds, 4),
+        "memory": spent.memory, "crashes": crashes,
+    }  # fmt: skip
+
+
+def _signature(error: BaseException) -> tuple[str, str, str]:
+    text = " ".join(str(error).split())
+    return type(error).__name__, _place(error), text[:300]
+
+
+def _place(error: BaseException) -> str:
+    """Return the innermost place of the package in an error's traceback."""
+    frames = traceback.extract_tb(error.__traceback__)
+    package = str(corpus.ROOT / "factorgraph")
+    own = [f for f in frames if f.filename.startswith(package)] or frames[-1:]
+    if not own:
+        return ""
+    last = own[-1]
+    return f"{last.filename.removeprefix(f'{corpus.ROOT}/')}:{last.lineno}"
+
+
+if __name__ == "__main__":
+    main()
