@@ -169,12 +169,16 @@ def fuzz() -> Iterator[Line]:
         yield Line("recorded fuzz run", None, "there", False, command)
         return
     record = json.loads(path.read_text())
-    for key, least in (("programs", 100_000), ("data_files", 20_000)):
-        value = record[key]
-        yield Line(f"fuzzed {key.replace('_', ' ')}", value, f">= {least}", value >= least, command)
-    for key in ("tracebacks", "hangs", "over_the_budget"):
-        value = record[key]
-        yield Line(f"fuzzing: {key.replace('_', ' ')}", value, "0", value == 0, command)
+    for key, least in (("programs", 100_000), ("files", 20_000)):
+        value = record[key]["cases"]
+        yield Line(f"fuzzed {key}", value, f">= {least}", value >= least, command)
+        slowest = record[key]["slowest"]["seconds"]
+        most = record["limits"]["seconds"][key]
+        yield Line(f"slowest of the fuzzed {key}, seconds", slowest, f"<= {most}", slowest <= most,
+                   command)  # fmt: skip
+    failures = record["failures"]
+    yield Line("tracebacks, hangs, memory over the budget, files touched", len(failures), "0",
+               not failures, command)  # fmt: skip
 
 
 def _suites() -> Iterator[Line]:

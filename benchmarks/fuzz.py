@@ -1,8 +1,8 @@
 """Hostile programs and data files by number: none may crash, hang, swell or touch a file.
 
-    python benchmarks/fuzz.py                        the whole run, resumed where it was ended
-    python benchmarks/fuzz.py --programs 5000 --files 1000 --output trial.json
-    python benchmarks/fuzz.py --show programs 4711   one case again, with its tracebacks
+python benchmarks/fuzz.py                        the whole run, resumed where it was ended
+python benchmarks/fuzz.py --programs 5000 --files 1000 --output trial.json
+python benchmarks/fuzz.py --show programs 4711   one case again, with its tracebacks
 """
 
 from __future__ import annotations
@@ -37,7 +37,14 @@ MOST_SEEDS = 5
 def digest() -> str:
     """Return a hash of all sources that the outcome depends on."""
     out = hashlib.sha256()
-    for folder in ("factorgraph", "grammar", "models", "tests/fuzz", "tests/language", "tests/golden"):
+    for folder in (
+        "factorgraph",
+        "grammar",
+        "models",
+        "tests/fuzz",
+        "tests/language",
+        "tests/golden",
+    ):
         for path in sorted((ROOT / folder).glob("**/*")):
             if path.suffix in (".py", ".fg", ".lark"):
                 out.update(path.read_bytes())

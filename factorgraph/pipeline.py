@@ -502,7 +502,7 @@ class Run:
             part = self._completed(instances.part(low, high))
             for name, value in energies(self.model.checked, part, self.weights).items():
                 parts[name].append(value)
-        return {name: np.concatenate(values) for name, values in parts.items()}
+        return {name: np.concatenate([np.zeros(0), *values]) for name, values in parts.items()}
 
     def _completed(self, instances: Instances) -> Instances:
         """Return instances with what the data leave open set to the best values."""

@@ -360,7 +360,7 @@ class Expressions(ABC):
                 if high >= low:
                     axis.place(high)
                 places.append(None)
-                starts.append(axis.place(low))
+                starts.append(axis.place(low) if high >= low else 0)
                 left.append(Axis(max(0, high - low + 1)))
             else:
                 places.append(axis.place(subscript))
@@ -505,6 +505,9 @@ class Expressions(ABC):
                 for inner in self.bind(node.binders, scope):
                     yield from self._features(node.value, inner)
             case t.Choose():
+                if names_in(node.condition) & self.text.loose:  # what only inference decides
+                    yield from self._features((node.yes, node.no), scope)
+                    return
                 yes = self.value(node.condition, scope)
                 yield from self._features(node.yes if yes else node.no, scope)
             case _:

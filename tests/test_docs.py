@@ -9,7 +9,7 @@ What a block in a fence is for follows from its language; a comment right before
 - ``console``: commands behind ``$``, and what they print; ``…`` stands for anything.
 - ``python``: run in order in one namespace; a block of ``text`` behind ``<!-- output -->`` is
   what the block before it prints.
-- ``<!-- skip -->``: not looked at.
+- ``<!-- skip -->``: no more than a file, or nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -184,6 +184,99 @@ def total(model: fg.Model, data: Any) -> Any:
         return sum(run.energies(data).values())
 
 
+# -- formulas of papers, written in numpy
+
+
+def crf(x: Any, w: Any) -> float:
+    """Features are counted by a hash of its own; the rest is the paper's sum."""
+    n, labels = len(x["y"]), ["head", "question", "answer_", "tail"]
+    y = [labels.index(label) for label in x["y"]]
+    total = 0.0
+    for k in range(n):
+        first, last = x["first"][k], x["last"][k]
+        kinds = re.sub(
+            r"(.)\1+",
+            r"\1",
+            re.sub(r"\d", "d", re.sub(r"[a-z]", "x", re.sub(r"[A-Z]", "X", first))),
+        )
+        for name, value in (
+            ("lower(first[t])", first.lower()),
+            ("shape(first[t])", kinds),
+            ("suffix(last[t],1)", last[-1:]),
+            ("words[t]", str(x["words"][k])),
+        ):
+            code = 0xCBF29CE484222325
+            for byte in f"{name}={value}".encode():
+                code = (code ^ byte) * 0x100000001B3 % 2**64
+            total += w["mu"][y[k], code % 2**12]
+        total += w["lambda"][y[k - 1], y[k]] if k else 0
+    return -total
+
+
+def m3n(x: Any, w: Any) -> float:
+    y, image = np.array(x["y"]), np.array(x["x"])
+    return float(-(w["W"][y] * image).sum() - w["V"][y[:-1], y[1:]].sum())
+
+
+def rbm(x: Any, w: Any) -> float:
+    v, h = np.array(x["v"]), np.array(x["h"])
+    return float(-w["b"] @ v - w["c"] @ h - v @ w["w"] @ h)
+
+
+def cut(x: Any, w: Any) -> float:
+    grey, a, table = (np.array(x[name]) for name in ("I", "A", "R"))
+    h, width = a.shape
+    total = sum(7 * table[a[p], grey[p] // 16] for p in np.ndindex(h, width))
+    for p in np.ndindex(h, width):
+        for q in np.ndindex(h, width):
+            gap = np.hypot(p[0] - q[0], p[1] - q[1])
+            if p < q and gap < 1.5 and a[p] != a[q]:
+                total += np.exp(-((grey[p] - grey[q]) ** 2) / 200) / gap
+    return (
+        float(total)
+        if (a == (np.array(x["seed"]) == 1))[np.array(x["seed"]) != 0].all()
+        else np.inf
+    )
+
+
+def sparse(x: Any, w: Any) -> float:
+    image, a = np.array(x["I"]), np.array(x["a"])
+    rest = image.reshape(-1) - a @ w["phi"]
+    return float(rest @ rest + 0.2 * np.log1p((a / 0.3) ** 2).sum())
+
+
+def gtn(x: Any, w: Any) -> float:
+    arcs = [e for e, _ in x["s"]]
+    digits = [int(c) for _, c in x["s"]]
+    assert x["arc"][arcs[0]][0] == 0 and x["arc"][arcs[-1]][1] == x["last"]
+    total = sum(w["grammar"][b, c] for b, c in zip(digits, digits[1:]))
+    for e, c in zip(arcs, digits):
+        z = np.array(x["pix"][e])[:, :, None]
+        for layer in (0, 2):
+            kernel, bias = w[f"recogniser.{layer}.K"], w[f"recogniser.{layer}.b"]
+            seen = np.lib.stride_tricks.sliding_window_view(z, (5, 5), axis=(0, 1))
+            z = np.tanh(np.einsum("ijcuv,uvco->ijo", seen, kernel) + bias)
+            z = z.reshape(z.shape[0] // 2, 2, z.shape[1] // 2, 2, -1).max(axis=(1, 3))
+        hidden = np.maximum(0, z.reshape(-1) @ w["recogniser.4.0.W"] + w["recogniser.4.0.b"])
+        total += (hidden @ w["recogniser.4.1.W"] + w["recogniser.4.1.b"])[c]
+    return float(total)
+
+
+@pytest.mark.parametrize("formula", [crf, m3n, rbm, cut, sparse, gtn])
+def test_paper(formula: Callable[[Any, Any], float]) -> None:
+    name = f"# {formula.__name__}.fg"
+    (block,) = (b for b in blocks("from-paper-to-fg") if b.text.startswith(name))
+    model = fg.compile(block.text)
+    data, _ = model.mock(4, seed=5, latents=True)
+    run = model.init(seed=2, data=data)
+    random = np.random.default_rng(3)
+    for param, weights in run.weights.items():
+        if param != "phi":
+            run.weights[param] = random.normal(size=weights.shape)
+    truth = [formula(instance, run.weights) for instance in data]
+    np.testing.assert_allclose(run.energy(data), truth, rtol=1e-9)
+
+
 # -- commands and Python
 
 
@@ -197,9 +290,9 @@ def test_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     names: dict[str, Any] = {"__name__": "__main__"}
     printed = ""
     for block in blocks(page):
+        write(block, tmp_path)
         if block.note("skip") is not None:
             continue
-        write(block, tmp_path)
         if block.kind == "console":
             for command, expected in commands(block):
                 code, printed = call(command, monkeypatch)
@@ -275,6 +368,18 @@ def test_reference_shows_each_construct() -> None:
     """In a text that checks; the others are arguments of those."""
     sorts = set(keywords()) - {"choice", "inference"}
     assert set(words(*sorts)) - words_in_texts() == set()
+
+
+def test_reference_says_which_losses_train() -> None:
+    """Of a chain; the table names them, and no others."""
+    (row,) = re.findall(r"(?m)^\| losses \|(.*)$", (DOCS / "language.md").read_text())
+    (block,) = (b for b in blocks("language") if b.note("file") == "diary.fg")
+    trained = set()
+    for name in LOSSES:
+        with contextlib.suppress(fg.FgError):
+            if fg.compile(block.text, loss=name).missing() is None:
+                trained.add(name)
+    assert trained == set(re.findall(r"`(\w+)`", row)) & set(LOSSES)
 
 
 @pytest.mark.parametrize("page", PAGES)

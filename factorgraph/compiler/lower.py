@@ -76,11 +76,18 @@ class _Ragged(Exception):
 
 @dataclass
 class _Context:
-    """Where in the code we are: the row space, the plain loops around, the branch taken."""
+    """Where in the code we are: the row space, the plain loops around, the branch taken.
+
+    Attributes
+    ----------
+    when : the condition on data under which we are here.
+    unsure : whether it depends on an unknown, too, that we are here.
+    """
 
     space: int
     loops: dict[Variable, tuple[Expr, Expr]]
     when: Expr | None = None
+    unsure: bool = False
 
 
 class _Lowering:
@@ -185,6 +192,8 @@ class _Lowering:
                 return self.undecided(e, at)
             case Apply(operator="//" | "%"):
                 return self.whole_quotient(e, at)
+            case Apply(operator="if" | "and" | "or" | "=>"):
+                return self.chosen(e, at)
             case Apply():
                 return replace(e, arguments=tuple(self.code(a, at) for a in e.arguments))
             case Reduce():
@@ -234,6 +243,19 @@ class _Lowering:
             left = Apply(left.span, BIT, "not", (left,))
         return replace(e, arguments=(coded, self.code(right, self.where(left, at))))
 
+    def chosen(self, e: Apply, at: _Context) -> Expr:
+        """Code what an unknown decides: data only where their own conditions may hold."""
+        first, *rest = e.arguments
+        holds = (True, False) if e.operator == "if" else (e.operator != "or",)
+        coded = [self.code(first, at)]
+        for part, sign in zip(rest, holds, strict=True):
+            inner = replace(at, unsure=True)
+            for condition in _implied(first, sign):
+                if not free_variables(condition) & at.loops.keys():
+                    inner = self.where(condition, inner)
+            coded.append(self.code(part, inner))
+        return replace(e, arguments=tuple(coded))
+
     def where(self, condition: Expr, at: _Context) -> _Context:
         """Return the context of what is evaluated only where a condition on data holds."""
         if free_variables(condition) & at.loops.keys():
@@ -247,6 +269,10 @@ class _Lowering:
         above, below = (self.code(a, at) for a in e.arguments)
         interval = self.interval(below, at)
         if interval[0] <= 0 <= interval[1]:
+            if at.unsure:
+                raise not_built(
+                    f"a table of `{show(e)}`, which an unknown keeps from a division by 0", e.span
+                )
             raise ModelError(
                 f"`{show(e.arguments[1])}` may be 0, and `{e.operator}` has no value there",
                 code="E0122",
@@ -283,7 +309,14 @@ class _Lowering:
                 continue
             coded = self.code(index, at)
             if not self._spans(coded, axis, at):
-                self._inside(e, axis, self.interval(coded, at), index)
+                interval = self.interval(coded, at)
+                if at.unsure and axis.fixed is not None and not (
+                    0 <= interval[0] and interval[1] < axis.fixed
+                ):
+                    raise not_built(
+                        f"a table of `{show(e)}`, whose index an unknown keeps inside", e.span
+                    )
+                self._inside(e, axis, interval, index)
             indices.append(coded)
         return replace(e, indices=tuple(indices))
 
@@ -363,10 +396,14 @@ class _Lowering:
         if at.when is not None:
             raise _Ragged  # a loop without rows reads nothing where the branch is not taken
         extents = self._extents(e)
+        given = self.model.givens.get(e.name.partition(".")[0])
+        ragged = [k for k, a in enumerate(given.axes if given else ()) if is_ragged(a)]
         indices, reach, steps = [], [], []
         for k, index in enumerate(e.indices):
             row, loops = _split(index, at)
             if any(v not in at.loops for v in loops):
+                raise _Ragged
+            if loops and any(k in (r - 1, r) for r in ragged):
                 raise _Ragged
             indices.append(row)
             reach.append(tuple(at.loops[v] for v in loops))
@@ -384,7 +421,7 @@ class _Lowering:
 
     def _extents(self, e: GivenRead | LetRead) -> tuple[Expr, ...]:
         if isinstance(e, GivenRead):
-            return tuple(a.count for a in self.model.givens[e.name].axes)
+            return tuple(a.count for a in self.model.givens[e.name.partition(".")[0]].axes)
         one = integer(e.span, 1)
         return tuple(
             apply(e.span, "+", apply(e.span, "-", b.high, b.low), one)
@@ -417,7 +454,7 @@ class _Lowering:
         self.spaces.append(Space(at.space, e.index, e.low, e.high, guard))
         space = len(self.spaces)
         self.owner[e.index] = space
-        body = self.code(e.body, _Context(space, {}, at.when))
+        body = self.code(e.body, _Context(space, {}, at.when, at.unsure))
         return Reduction(e.span, e.kind, number, e.operator, e.index, e.low, e.high, space, body)
 
     def sparse(self, r: Reduction) -> Reduction:
@@ -441,6 +478,23 @@ class _Lowering:
         self.terms.append(TermsDefinition(number.number, step, r.low, r.high))
         body = product([*rest, *(p for p in plain if p is not number)], r.body)
         return replace(r, body=body, terms=len(self.terms) - 1)
+
+
+def _implied(condition: Expr, holds: bool) -> list[Expr]:
+    """Return conditions on data that hold wherever a condition does, or where it does not."""
+    if is_data(condition):
+        return [condition if holds else Apply(condition.span, BIT, "not", (condition,))]
+    if not isinstance(condition, Apply):
+        return []
+    match condition.operator, holds:
+        case "not", _:
+            return _implied(condition.arguments[0], not holds)
+        case ("and", True) | ("or", False):
+            return [c for a in condition.arguments for c in _implied(a, holds)]
+        case "=>", False:
+            left, right = condition.arguments
+            return [*_implied(left, True), *_implied(right, False)]
+    return []
 
 
 def _replaced(e: Expr, old: Expr, new: Expr) -> Expr:

@@ -87,6 +87,7 @@ class _Binder:
         self.coder = Coder(model, records, vocabularies, self.extent, skip_unknown)
         self.sizes: dict[str, Ints] = {}
         self.origin: dict[str, str] = {}
+        self.told: dict[str, NDArray[np.bool_]] = {}
         self.lengths: dict[str, Column] = {}
         self.sparse: dict[str, Sparse] = {}
 
@@ -136,6 +137,10 @@ class _Binder:
             if slots[name].kind.sort != "sequence":
                 for column in columns.values():
                     self.measure(slots[name], column)
+        for name, lengths in self.lengths.items():
+            over = model.sizes[name].over
+            if over is not None and isinstance(over.count, SizeOf):
+                self.agree(over.count.name, lengths.shape[:, 0], self.origin[name])
         for name, size in model.sizes.items():
             if size.over is not None:
                 self.ragged_size(name)
@@ -182,13 +187,23 @@ class _Binder:
                 return {}
             lengths = self.column(slot, f"{slot.name}.lengths", required=False)
             return {"": self.merged(slot, column, lengths)}
-        whole = self.column(slot, slot.name, required=False)
         sequence = slot.kind.sort == "sequence"
+        columns = self.records_of(slot, sequence)
+        if sequence:
+            return columns
+        lengths = self.column(slot, f"{slot.name}.lengths", required=False)
+        return {name: self.merged(slot, column, lengths) for name, column in columns.items()}
+
+    def records_of(self, slot: Given | Unknown, sequence: bool) -> dict[str, Column]:
+        """Return a column for each field of a record, or of a sequence's elements."""
+        whole = self.column(slot, slot.name, required=False)
         rank = len(slot.axes) + sequence
+        if f"{slot.name}.lengths" in self.records.columns and not sequence:
+            rank -= any(_is_ragged(axis) for axis in slot.axes)
         if whole is not None:
             if whole.rank == rank + 1:
                 return self.split(slot, whole)
-            if whole.rank == rank and not len(whole.values):
+            if not len(whole.values) and (whole.rank == rank or not sequence):
                 # nothing but empty lists: they do not tell how long their records would be
                 return {f.name: replace(whole, name=f"{slot.name}.{f.name}") for f in slot.fields}
             if sequence and whole.rank == rank:
@@ -281,6 +296,11 @@ class _Binder:
     def merged(self, slot: Given | Unknown, column: Column, lengths: Column | None) -> Column:
         """Return a ragged array with its rows laid end to end, and note how long they are."""
         at = next((k for k, a in enumerate(slot.axes) if _is_ragged(a)), None)
+        rank = len(slot.axes) - (at is not None and lengths is not None)
+        if column.rank < rank and not len(column.values) and (column.shape == 0).any(axis=1).all():
+            # empty lists do not tell how deep they are
+            more = np.zeros((self.records.count, rank - column.rank), np.int64)
+            column = replace(column, shape=np.hstack((column.shape, more)))
         if at is None:
             return column
         name = slot.axes[at].name
@@ -393,20 +413,34 @@ class _Binder:
         for k, axis in enumerate(axes):
             if axis is None or not isinstance(axis.count, SizeOf):
                 continue
-            self.agree(axis.count.name, np.asarray(column.shape[:, k]), slot.name)
+            self.agree(axis.count.name, np.asarray(column.shape[:, k]), slot.name, _told(column, k))
 
-    def agree(self, name: str, extents: Ints, where: str) -> None:
-        """Note a size, or refuse one that differs from what is known."""
+    def agree(
+        self, name: str, extents: Ints, where: str, told: NDArray[np.bool_] | None = None
+    ) -> None:
+        """Note a size, or refuse one that differs from what is known.
+
+        Parameters
+        ----------
+        told : where the extents say something; an axis within an empty one does not.
+        """
+        if told is None:
+            told = np.ones(len(extents), np.bool_)
         if name not in self.sizes:
-            self.sizes[name] = np.ascontiguousarray(extents)
+            self.sizes[name] = np.array(extents)
             self.origin[name] = where
-        elif not np.array_equal(self.sizes[name], extents):
-            i = int(np.flatnonzero(self.sizes[name] != extents)[0])
+            self.told[name] = told
+            return
+        known = self.told[name]
+        if ((self.sizes[name] != extents) & known & told).any():
+            i = int(np.flatnonzero((self.sizes[name] != extents) & known & told)[0])
             raise DataError(
                 f"{self.records.where(i)}: `{name}` is {self.sizes[name][i]} in field "
                 f"`{self.origin[name]}`, but {extents[i]} in field `{where}`",
                 code="E0304",
             )
+        self.sizes[name] = np.where(known, self.sizes[name], extents)
+        self.told[name] = known | told
 
     def checked_sparse(self, given: Given, matrix: Sparse) -> Sparse:
         """Check a sparse matrix's shape and values against its declaration."""
@@ -489,8 +523,9 @@ class _Binder:
                 continue
             expected = np.broadcast_to(self.extent(axis.count), self.records.count)
             found = column.shape[:, k]
-            if not np.array_equal(expected, found):
-                i = int(np.flatnonzero(expected != found)[0])
+            wrong = (expected != found) & _told(column, k)
+            if wrong.any():
+                i = int(np.flatnonzero(wrong)[0])
                 raise DataError(
                     f"{self.records.where(i)}: axis {k + 1} of field `{slot.name}` has extent "
                     f"{found[i]}, but `{axis.name}` is {expected[i]}",
@@ -607,6 +642,12 @@ def _open(column: Column) -> NDArray[np.bool_]:
         owner = np.repeat(np.arange(len(out)), np.diff(column.start))
         out[owner[column.missing]] = True
     return out
+
+
+def _told(column: Column, axis: int) -> NDArray[np.bool_]:
+    """Return, for each instance, whether lists tell the extent of an axis: those that hold some."""
+    told: NDArray[np.bool_] = (column.shape[:, :axis] > 0).all(axis=1)
+    return told
 
 
 def _starts(lengths: Column) -> Column:

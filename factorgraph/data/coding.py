@@ -96,6 +96,9 @@ class Coder:
             return self.recode(column, allowed.domain)
         values = column.values if kind.sort == "text" else self.numbers(column)
         numeric = values.dtype.kind in "biuf"
+        if not numeric and column.missing is not None and column.missing.all():
+            values = np.zeros(len(values))  # nothing but `null`, of which a source makes texts
+            numeric = kind.sort != "text"
         if (kind.sort == "text") == numeric and len(values):
             expected = "a text" if kind.sort == "text" else "a number"
             raise DataError(

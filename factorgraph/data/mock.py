@@ -25,7 +25,7 @@ LABELS = 4
 
 _WORDS = "the a cat dog house runs sees old Anna 1990 to of blue sings well".split()
 _ATTEMPTS = 40
-_BYTES = 40
+_BYTES = 60
 TRIES = 20
 """How often answers that hard factors forbid are drawn again."""
 
@@ -46,7 +46,13 @@ def mock(model: Model, count: int, seed: int = 0, *, latents: bool = False) -> l
     DataError : where no sizes make every extent positive.
     """
     random = np.random.default_rng(seed)
-    return [_Mock(model, random).instance(latents) for _ in range(count)]
+    held = 0
+    out = []
+    for _ in range(count):
+        one = _Mock(model, random, held)
+        out.append(one.instance(latents))
+        held = one.held
+    return out
 
 
 def labels(model: Model, domain: str) -> list[str]:
@@ -56,9 +62,10 @@ def labels(model: Model, domain: str) -> list[str]:
 
 
 class _Mock:
-    def __init__(self, model: Model, random: np.random.Generator) -> None:
+    def __init__(self, model: Model, random: np.random.Generator, held: int = 0) -> None:
         self.model = model
         self.random = random
+        self.held = held
         self.sizes: dict[str, int] = {}
         self.out: Instance = {}
 
@@ -70,7 +77,8 @@ class _Mock:
         for name, size in model.sizes.items():
             if size.over is not None:
                 rows = self.number(size.over.count)
-                budget.require(_BYTES * rows, f"random data for size `{name}`")
+                self.held += _BYTES * rows
+                budget.require(self.held, f"random data for size `{name}`")
                 self.out[name] = self.random.integers(1, 4, rows).tolist()
             elif size.value is None and name not in shapes:
                 self.out[name] = self.sizes[name]
@@ -102,7 +110,8 @@ class _Mock:
         if isinstance(slot, Unknown) and slot.sequence is not None:
             counts += [self.number(slot.sequence.size)] if slot.sequence.size is not None else []
         width = max(1, len(slot.fields))
-        budget.require(_BYTES * width * prod(counts), f"random data for `{slot.name}`")
+        self.held += _BYTES * width * prod(counts)
+        budget.require(self.held, f"random data for `{slot.name}`")
 
     # -- sizes
 
@@ -222,14 +231,16 @@ class _Mock:
     def lattice(self, given: Given, unknown: Unknown) -> list[Any]:
         """Return arcs of which some lead from the first node to the last."""
         first, last = self.ends(unknown)
-        nodes = list(range(first, last + 1)) if first <= last else list(range(first, last - 1, -1))
+        way = 1 if first <= last else -1
+        most = abs(last - first)
         count = self.number(given.axes[0].count)
-        steps = min(count, len(nodes) - 1)
-        stops = [nodes[(len(nodes) - 1) * k // max(steps, 1)] for k in range(steps + 1)]
+        steps = min(count, most)
+        stops = [first + way * (most * k // max(steps, 1)) for k in range(steps + 1)]
         rows: list[Any] = [list(pair) for pair in zip(stops[:-1], stops[1:], strict=True)]
         while len(rows) < count:
-            a, b = sorted(self.random.choice(len(nodes), 2, replace=len(nodes) < 2).tolist())
-            rows.append([nodes[a], nodes[b]])
+            nodes = min(most + 1, 2**62)
+            a, b = sorted(self.random.choice(nodes, 2, replace=nodes < 2).tolist())
+            rows.append([first + way * a, first + way * b])
         return [row + [self.value(given, f) for f in given.fields[2:]] for row in rows]
 
     def path(self, unknown: Unknown) -> list[Any]:

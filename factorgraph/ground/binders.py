@@ -49,7 +49,8 @@ def _product(start: Rows, binders: tuple[Binder, ...], at: Evaluator) -> float:
         ends = [*walk(binder.low), *walk(binder.high)]
         if not any(isinstance(e, Variable | GivenRead | LetRead | Reduce) for e in ends):
             low, high = at.whole(binder.low, start), at.whole(binder.high, start)
-            total *= np.maximum(high.astype(np.float64) - low, -1.0) + 1.0
+            with np.errstate(over="ignore"):
+                total *= np.maximum(high.astype(np.float64) - low, -1.0) + 1.0
     return float(total.sum())
 
 

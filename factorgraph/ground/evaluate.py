@@ -181,6 +181,7 @@ class Evaluator:
         if e.value not in labels:
             raise DataError(
                 f'{self.what}: "{e.value}" is no value of `{e.kind.domain}` in the training data',
+                code="E0309",
                 span=e.span,
             )
         return labels.index(str(e.value))
@@ -196,7 +197,8 @@ class Evaluator:
     def indices(self, e: Read, indices: list[Array], rows: Rows) -> list[Array]:
         """Return indices with a ragged axis merged with the one before it."""
         model = self.instances.model
-        slot = model.givens.get(e.name) or model.unknowns.get(e.name)
+        name = e.name.partition(".")[0]  # a field of a record lies where its record does
+        slot = model.givens.get(name) or model.unknowns.get(name)
         if slot is None:
             return indices
         for k, axis in enumerate(slot.axes):
@@ -282,7 +284,8 @@ class Evaluator:
             if not shape:
                 fed = fed[:, None]
             try:
-                given = layer.apply(weights, fed)
+                with np.errstate(all="ignore"):
+                    given = layer.apply(weights, fed)
             except ShapeError as error:
                 raise DataError(
                     f"{self.what}: map `{e.name}`: {error} "
@@ -488,9 +491,9 @@ class Evaluator:
         held = self.computed if isinstance(read, LetRead) else self.instances.givens
         column = held[read.name]
         symbol: Array = np.full(rows.count, "", dtype="<U24")
-        for k, part in enumerate(read.indices):
-            index = self.whole(part, rows)
-            extent = column.shape[rows.instance, k]
+        indices = [self.whole(part, rows) for part in read.indices]
+        for k, index in enumerate(indices):
+            extent = self.extent(read, k, indices, column, rows)
             for outside, sign, distance in (
                 (index < 0, "-", -index), (index >= extent, "+", index - extent + 1)
             ):  # fmt: skip
@@ -502,6 +505,28 @@ class Evaluator:
         values = self(e, rows.take(inside))
         out = symbol.astype(np.promote_types(symbol.dtype, values.dtype))
         out[inside] = values
+        return out
+
+    def extent(
+        self, read: Read, axis: int, indices: list[Array], column: Column, rows: Rows
+    ) -> Array:
+        """Return how long an axis is at every row, 0 within what does not exist."""
+        given = self.instances.model.givens.get(read.name.partition(".")[0])
+        ragged = [k for k, a in enumerate(given.axes if given else ()) if is_ragged(a)]
+        if not given or not ragged or axis < ragged[0] - 1:
+            whole: Array = column.shape[rows.instance, axis]
+            return whole
+        if axis > ragged[0]:
+            after: Array = column.shape[rows.instance, axis - 1]
+            return after
+        lengths = self.instances.givens[given.axes[ragged[0]].name]
+        count: Array = lengths.shape[rows.instance, 0]
+        if axis < ragged[0]:
+            return count
+        row = indices[axis - 1]
+        inside = (row >= 0) & (row < count)
+        out = np.zeros(rows.count, np.int64)
+        out[inside] = lengths.values[lengths.start[rows.instance[inside]] + row[inside]]
         return out
 
     def feature(self, e: Apply, rows: Rows) -> Array:

@@ -32,6 +32,7 @@ from factorgraph.ground.share import share
 from factorgraph.model.expression import Const, DomainSize, Expr, UnknownRead, show
 from factorgraph.model.model import IndexSet
 from factorgraph.model.names import not_built
+from factorgraph.model.reads import is_ragged
 
 Array = NDArray[Any]
 
@@ -263,6 +264,7 @@ class _Grounder:
     def slot(self, definition: SlotDefinition, rows: Rows, at: Evaluator) -> Array:
         dtype = _dtype(definition)
         evaluate = at.whole if definition.whole else at
+        taken: Array = np.ones(rows.count, np.bool_)
         if definition.when is None:
             values = evaluate(definition.value, rows).astype(dtype)
         else:
@@ -272,7 +274,7 @@ class _Grounder:
         if definition.limit is not None:
             name, k, axis = definition.limit
             size = self.model.count(axis, self.instances.vocabularies)
-            bad = (values < 0) | (values >= size)
+            bad = ((values < 0) | (values >= size)) & taken
             if bad.any():
                 first = int(np.flatnonzero(bad)[0])
                 raise DataError(
@@ -291,6 +293,11 @@ class _Grounder:
                 reach[k] += (self.fixed(low, at), self.fixed(high, at))
         column = self.column(definition.name)
         indices = [at.whole(i, rows) for i in definition.indices]
+        given = self.model.givens.get(definition.name.partition(".")[0])
+        ragged = [k for k, a in enumerate(given.axes if given else ()) if is_ragged(a)]
+        if ragged:  # its rows lie end to end
+            indices = at.indices(definition.read, indices, rows)
+            reach = np.delete(reach, ragged, axis=0)
         return at.place(definition.read, indices, column, rows, reach)
 
     def fixed(self, e: Expr, at: Evaluator) -> int:

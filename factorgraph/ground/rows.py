@@ -55,8 +55,9 @@ def expand(rows: Rows, variable: Variable, low: Ints, high: Ints) -> Iterator[tu
     length = np.maximum(high - low, -1) + 1
     stop = np.cumsum(length)
     total = int(stop[-1]) if len(stop) else 0
-    for first in range(0, total, BLOCK):
-        position = np.arange(first, min(first + BLOCK, total), dtype=np.int64)
+    size = BLOCK // (1 + len(rows.index) // 4)  # many indices, few rows
+    for first in range(0, total, size):
+        position = np.arange(first, min(first + size, total), dtype=np.int64)
         origin = np.searchsorted(stop, position, side="right")
         value = position - (stop[origin] - length[origin]) + low[origin]
         new = rows.take(origin)

@@ -152,7 +152,7 @@ def _start(
     """Return a param's initial values, within what it is held to."""
     kind, *numbers = declaration.initial
     if kind == "normal":
-        value = np.asarray(random.normal(float(numbers[0]), float(numbers[1]), shape))
+        value = np.asarray(random.normal(float(numbers[0]), abs(float(numbers[1])), shape))
     elif kind == "dirichlet":
         value = np.asarray(random.gamma(float(numbers[0]), 1.0, shape))
         np.maximum(value, np.finfo(np.float64).tiny, out=value)

@@ -124,7 +124,7 @@ def plus(a: Expr, b: Expr) -> Expr:
         return b
     if y == 0:
         return a
-    return Apply(a.span, INT, "+", (a, b))
+    return _shifted(a, int(y)) if y is not None else Apply(a.span, INT, "+", (a, b))
 
 
 def minus(a: Expr, b: Expr) -> Expr:
@@ -134,7 +134,21 @@ def minus(a: Expr, b: Expr) -> Expr:
         return Const(a.span, INT, int(x - y))
     if y == 0:
         return a
-    return Apply(a.span, INT, "-", (a, b))
+    return _shifted(a, -int(y)) if y is not None else Apply(a.span, INT, "-", (a, b))
+
+
+def _shifted(a: Expr, by: int) -> Expr:
+    """Return a + by, so that equal extents look equal: n - 1 + 1 is n."""
+    if isinstance(a, Apply) and a.operator in ("+", "-") and len(a.arguments) == 2:
+        left, right = a.arguments
+        known = right.value if isinstance(right, Const) and right.kind == INT else None
+        if isinstance(known, int) and left.kind == INT:
+            by += known if a.operator == "+" else -known
+            a = left
+    if not by:
+        return a
+    sign = "+" if by > 0 else "-"
+    return Apply(a.span, INT, sign, (a, Const(a.span, INT, abs(by))))
 
 
 def join(a: Kind, b: Kind) -> Kind:

@@ -8,6 +8,7 @@ from math import inf
 from factorgraph.errors import FgError, ModelError, ModelErrors, UsageError, did_you_mean
 from factorgraph.model.elaborate import Elaborator
 from factorgraph.model.expression import (
+    BIT,
     INT,
     REAL,
     Apply,
@@ -27,6 +28,7 @@ from factorgraph.model.inference import check_inference
 from factorgraph.model.layers import layer
 from factorgraph.model.library import definitions
 from factorgraph.model.model import (
+    Binder,
     Domain,
     FactorDeclaration,
     Features,
@@ -40,6 +42,7 @@ from factorgraph.model.model import (
     Unknown,
 )
 from factorgraph.model.names import TYPES, Declared, collect
+from factorgraph.model.occurrences import Occurrence, guarded, occurrences
 from factorgraph.model.reads import Poisoned, is_ragged
 from factorgraph.model.types import LARGEST, Types
 from factorgraph.source import Span
@@ -399,14 +402,16 @@ class _Checker:
         held += [(f.binders, f.guard, f.value) for f in factors.values()]
         out: list[Features] = []
         for binders, guard, value in held:
-            found: dict[str, dict[Expr, None]] = {}
-            for node in walk(value):
-                if isinstance(node, Apply) and node.operator == "feature":
-                    domain = node.arguments[0]
-                    assert isinstance(domain, Const)
-                    found.setdefault(str(domain.value), {}).setdefault(node.arguments[1])
-            for name, names in found.items():
-                made = Features(name, self.e.least[name], binders, guard, tuple(names))  # type: ignore[arg-type]
+            own: tuple[Binder, ...] = binders  # type: ignore[assignment]
+            found: dict[Occurrence, None] = {}
+            for occurrence in occurrences(value, frozenset(b.variable for b in own)):
+                found.setdefault(occurrence)
+            for o in found:
+                both = guard if o.guard is None else o.guard
+                if guard is not None and o.guard is not None:
+                    both = Apply(guard.span, BIT, "and", (guard, o.guard))
+                inner = [guarded(b, guard) for b in o.binders]
+                made = Features(o.domain, self.e.least[o.domain], (*own, *inner), both, (o.name,))
                 if made not in out:
                     out.append(made)
         return out

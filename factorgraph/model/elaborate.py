@@ -587,7 +587,7 @@ class Elaborator(Generators):
         span = node.span
         if name == "hash":
             number = self.constant(node, "the number of places")
-            if number != int(number) or not 1 <= number < 2**31:
+            if not 1 <= number < 2**31 or number != int(number):
                 raise ModelError(
                     "the number of places is a whole number from 1 to 2^31 - 1",
                     code="E0117",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 
 from factorgraph.errors import ModelWarning
@@ -84,17 +84,14 @@ def _impossible(model: Model) -> Iterator[ModelWarning]:
     for factor in model.factors.values():
         if not factor.hard or not factor.scope or not _fixed_scope(factor):
             continue
-        sets = []
+        sets: list[Sequence[str | int]] = []
         for read in factor.scope:
             unknown = model.unknowns[read.name] if isinstance(read, UnknownRead) else None
             if unknown is None or unknown.values is None or unknown.values.fixed is None:
                 break
             low, domain = unknown.values.low, unknown.values.domain
             labels = model.domains[domain].values if domain is not None else None
-            sets.append(
-                [*labels] if labels is not None
-                else [*range(low, low + unknown.values.fixed)]
-            )  # fmt: skip
+            sets.append(range(low, low + unknown.values.fixed) if labels is None else labels)
         size = 1
         for values in sets:
             size *= len(values)

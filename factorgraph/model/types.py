@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
+from math import inf, isfinite
 
 from factorgraph.errors import ModelError, did_you_mean
 from factorgraph.model.arrays import integer, minus, plus
@@ -30,6 +30,7 @@ from factorgraph.source import Span
 from factorgraph.syntax import tree as t
 
 LARGEST = 2**31 - 1
+MOST_DRAWN = 1e100
 _ELSEWHERE = {
     "float": "real", "double": "real", "number": "real", "integer": "int", "str": "text",
     "string": "text", "bool": "bit", "boolean": "bit", "binary": "bit",
@@ -406,7 +407,7 @@ class Types:
             value = 0.0
         else:
             value = float(self.e.constant(node, "an initial value"))
-        if abs(value) == inf:
+        if not isfinite(value):
             raise ModelError("an initial value must be finite", code="E0117", span=node.span)
         if constraint in ("positive", "interval") and not (
             low < value < high if constraint == "positive" else low <= value <= high
@@ -427,6 +428,11 @@ class Types:
     def _drawn(self, node: t.Call, constraint: str) -> tuple[str | float, ...]:
         name = node.name.name
         values = [float(self.e.constant(a.value, "an initial value")) for a in node.arguments]
+        if not all(abs(v) <= MOST_DRAWN for v in values):
+            raise ModelError(
+                f"initial values are drawn with numbers of at most {MOST_DRAWN:g}", code="E0117",
+                span=node.span,
+            )  # fmt: skip
         if name == "normal":
             if len(values) != 2 or values[1] < 0:
                 raise ModelError(

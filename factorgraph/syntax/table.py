@@ -14,7 +14,7 @@ from typing import Any
 
 from lark import Lark, __version__
 from lark.grammar import Rule
-from lark.lexer import TerminalDef
+from lark.lexer import PatternRE, PatternStr, TerminalDef
 
 from factorgraph import cache as folders
 
@@ -24,6 +24,17 @@ OPTIONS: dict[str, Any] = {
     "propagate_positions": True,
     "maybe_placeholders": False,
 }
+
+_EDITED = "words end where letters do"
+"""What `_whole_word` does to the terminals; part of the cached table's key."""
+
+
+def _whole_word(terminal: TerminalDef) -> None:
+    """Let a word of the language end where no letter follows: `sizee` is not `size e`."""
+    word = terminal.pattern.value
+    if isinstance(terminal.pattern, PatternStr) and word.isalpha():
+        terminal.pattern = PatternRE(f"{word}(?![A-Za-z0-9_])")
+        terminal.priority = 1
 
 
 def grammar_text() -> str:
@@ -35,7 +46,7 @@ def grammar_text() -> str:
 def parser() -> Lark:
     """Return the parser of whole model texts."""
     grammar = grammar_text()
-    key = hashlib.sha256(f"{__version__}\n{OPTIONS}\n{grammar}".encode()).hexdigest()
+    key = hashlib.sha256(f"{__version__}\n{OPTIONS}\n{_EDITED}\n{grammar}".encode()).hexdigest()
     path = folders.subfolder("tables") / f"{key[:24]}.json"
     try:
         stored = json.loads(path.read_text(encoding="ascii"))
@@ -44,8 +55,9 @@ def parser() -> Lark:
         return restored
     except Exception:  # whatever is wrong with a cache, the grammar is here
         pass
-    made = Lark(grammar, **OPTIONS)
+    made = Lark(grammar, **OPTIONS, edit_terminals=_whole_word)
     data, memo = made.memo_serialize([TerminalDef, Rule])
+    data["options"]["edit_terminals"] = None
     text = json.dumps({"data": _pack(data), "memo": _pack(memo)}, separators=(",", ":"))
     folders.write(path, text.encode("ascii"))
     return made

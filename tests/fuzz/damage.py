@@ -190,8 +190,8 @@ def _spoilt(random: Random, array: Any) -> Any:
     if choices:
         try:
             array.flat[at] = random.choice(choices)
-        except OverflowError:
-            array.flat[at] = 0
+        except (OverflowError, ValueError):
+            array.flat[at] = array.flat[0]
     return array
 
 

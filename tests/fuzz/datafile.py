@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -70,7 +71,7 @@ def prepared(name: str) -> tuple[Any, Any, tuple[Data, ...]]:
     return model, model.init(0, sets[0]), sets
 
 
-def drive(seed: int, folder: Path, deep: bool = False) -> Report:
+def drive(seed: int, folder: Path, deep: bool = False, limit: float = math.inf) -> Report:
     """Damage good data by number, and read, bind and use them.
 
     Parameters
@@ -82,7 +83,7 @@ def drive(seed: int, folder: Path, deep: bool = False) -> Report:
     model, run, sets = prepared(random.choice(names()))
     good = random.choice(sets)[: random.randint(1, 3)]
     kind = random.choice(KINDS)
-    report = Report(kind)
+    report = Report(kind, limit=limit)
     try:
         with step(report, "make"):
             data, options, shared = make(random, kind, good, folder, model)
@@ -271,7 +272,7 @@ def _field(out: dict[str, Any], name: str, items: list[Any]) -> None:
         return
     rest = next((p.shape[1:] for p in parts if p.size), ())
     if any(p.size and p.shape[1:] != rest for p in parts):
-        raise FgError("no array has such items")  # pictures of different widths
+        raise FgError("no array has such items", code="none")  # pictures of different widths
     filled = [p if p.size else np.zeros((0, *rest)) for p in parts]
     out[name] = np.concatenate(filled)
     out[f"{name}.offsets"] = np.cumsum([0, *(len(p) for p in parts)])

@@ -262,7 +262,7 @@ NESTS = (
     lambda d: "let v = outer(" * d + "x, x" + ", x)" * d + "\nfactor f = sum(v)",
     lambda d: "param V[" + ", ".join(["2"] * d) + "]\nfactor f = V[" + ", ".join(["y[0]"] * d) + "]",
     lambda d: "param V[" + ", ".join(["2"] * d) + "]\nfactor f = norm(V)",
-    lambda d: "\n".join(f"factor f{k} = w * y[{k}]" for k in range(d * 5)),
+    lambda d: "\n".join(f"factor f{k} = w * y[{k}]" for k in range(d)),
     lambda d: "[" * d,
     lambda d: "{(" * d,
     lambda d: "factor f = " + '"' + "a" * d * 100 + '"',
