@@ -91,7 +91,9 @@ def _row(r: random.Random, d: Data) -> Any:
 
 def _arcs(r: random.Random, d: Data) -> list[Any]:
     last = d["last"]
-    arcs = [[i, i + 1, _real(r)] for i in range(last)] + [[i, i + 2, _real(r)] for i in range(last - 1)]
+    arcs = [[i, i + 1, _real(r)] for i in range(last)] + [
+        [i, i + 2, _real(r)] for i in range(last - 1)
+    ]
     r.shuffle(arcs)
     return arcs
 
@@ -222,8 +224,6 @@ DECLARED: dict[str, Declared] = {
     "lab": Declared('fun lab(l_, no = 1) = if l_ == "O" then no else 2'),
     "red": Declared("fun red(i) = sum(x[j] * i for j in n if j < i)"),
 }  # fmt: skip
-
-UNKNOWN_SCALE = {"pb": 16}
 
 
 def closure(text: str) -> list[str]:
@@ -396,7 +396,7 @@ class Writer:
             found += [f"x[{t}] > 0", f"b[{t}]", f"{t} > 0", f'kind(s[{t}]) == "x"', f"{t} % 2 == 1",
                       f"s[{t}] == ltag", f'w[{t}] in {{"cat", "The"}}', f"lower(w[{t}]) == w[{t}]",
                       f"kk[{t}] in -1..2", f"kk[{t}] // 2 < 0", f"{t} in pick", f"w[{t}] in lex",
-                      f"x[{t}] > mean(u) or m == 0" if False else f"lv[{t}] < 1",
+                      f"lv[{t}] < 1",
                       f'rec[{t}, 0].l == "A"', f"prefix(s[{t}], 1) == prefix(w[{t}], 1)"]  # fmt: skip
             if m is not None and m in self.of("m"):
                 found += [f"H[{m}, {t}]", f"H[{m}, {t}]", f"H[{m}, {t}] and x[{t}] > 0"]
@@ -520,7 +520,7 @@ class Writer:
             (f"0 <= y[{t}] and y[{t}] < n", f"x[y[{t}]]"),
             (f"y[{t}] in k", f"M[y[{t}], a[{t}]]"),
             (f"y[{t}] in n", f"g[y[{t}], 1]"),
-            (f"e in n", "x[e]"),
+            ("e in n", "x[e]"),
             (f"x[{t}] > 0", f"lgd[{t}, n-1]"),
             (f"x[{t}] > 0 and {t} + 1 < n", f"lgd[{t}, {t} + 1]"),
             (f"{t} > 0", f"lyg[{t}-1, {t}]"),
@@ -529,7 +529,7 @@ class Writer:
                                       f"sum(r3[{t}, 0..c[{t}]-1])", f"lcq[{t}, 0]")),
             (f"c[{t}] > 1", self.pick(f"dot(r4[{t}, 0], r4[{t}, 1])", f"norm(r[{t}, 0..1])^2", f"q[{t}, 1] * q[{t}, 0]")),
             (f"at[{t}].i < m", f"u[at[{t}].i]"),
-            (f"m > 0", f"u[d[{t}]]"),
+            ("m > 0", f"u[d[{t}]]"),
         ]  # fmt: skip
         guard = self.pick(*guards)
         if self.r.random() < self.risky:
@@ -620,7 +620,14 @@ class Writer:
     def row(self, depth: int) -> str:
         """Return an array of k numbers."""
         t, it, p = self.index("n"), self.item(), self.index("p")
-        found = ["W", "W", f"M3[{p}, 0..2, {self.level()}]", "dot(M, M[1])", "M3[1, 0..2, -2]", "hh"]
+        found = [
+            "W",
+            "W",
+            f"M3[{p}, 0..2, {self.level()}]",
+            "dot(M, M[1])",
+            "M3[1, 0..2, -2]",
+            "hh",
+        ]
         if t is not None:
             found += [f"g[{t}]", f"g[{t}, 0..2]", f"lrow[{t}]", f"larr[{t}]", f"g[{t}]"]
         if it is not None:
@@ -641,7 +648,7 @@ class Writer:
     def matrix(self, depth: int) -> str:
         """Return an array of k x p numbers."""
         leaf = self.pick("M", "M", f"outer({self.row(0)}, W[{self.pick('0..1', '1..2')}])",
-                         f"M3[0..1, 0..2, {self.level()}]" if False else "M", *([] if self.tables else ["xb"]))  # fmt: skip
+                         *([] if self.tables else ["xb"]))  # fmt: skip
         if depth <= 0:
             return str(leaf)
         d = depth - 1
@@ -652,7 +659,7 @@ class Writer:
     def folded(self, depth: int) -> str:
         """Return a number made of arrays."""
         d = depth - 1
-        t, it, p = self.index("n"), self.item(), self.index("p")
+        t, p = self.index("n"), self.index("p")
         found = [f"dot({self.row(d)}, {self.row(d)})", f"{self.pick('sum', 'mean', 'max', 'min')}({self.row(d)})",
                  f"norm({self.row(d)})^2", f"norm({self.row(d)})", f"dot({self.row(d)}, {self.matrix(d)})[{p}]",
                  f"norm(dot({self.row(d)}, {self.matrix(d)}))^2", f"sum({self.matrix(d)})", f"max({self.matrix(d)})",
@@ -660,11 +667,11 @@ class Writer:
                  f"sum(dot({self.matrix(d)}, M3)[{self.pick(0, 1)}, 2, {self.level()}] * {self.row(0)})",
                  f"sum(outer(M, M[1..2, 0])[{self.pick(0, 2)}])", "sum(M3)", f"mean(M3[{p}])",
                  f"sum(V[{self.level()}])", f"max(gl[{self.level()}])", f"dot(V[{self.level()}], gl[{self.level()}])",
-                 f"sum(M3[{p}] * 2)", f"({self.row(d)})[{self.pick(0, 1)}]" if False else f"sum({self.row(d)})",
+                 f"sum(M3[{p}] * 2)", f"sum({self.row(d)})",
                  "sum(x)", "norm(x)^2", "dot(x, x)", "sum(x * kk)", "dot(x, y)", "sum(a)", "sum(y)", "dot(x, g)[1]",
-                 
-                 "sum(lx)", "dot(lx, x)", "sum(ly)", "sum(larr)", 
-                 "sum(lx * x)", "sum(lneg[2])", f"sum(llev)", f"sum(ltg[{self.label()}])",
+
+                 "sum(lx)", "dot(lx, x)", "sum(ly)", "sum(larr)",
+                 "sum(lx * x)", "sum(lneg[2])", "sum(llev)", f"sum(ltg[{self.label()}])",
                  "sum(dot(larr, M))", "count(b)", "count(a)", "xor(a)", "atmostone(a)", "alldiff(y)", "alldiff(kk)",
                  "atleastone(b)", "exactlyone(a)", "norm(outer(x, W))^2", "count(x > 0)", "sum(max(x, 0))",
                  "sum(x[0..n-1])", "sum(x[1..n-1] * x[0..n-2])"]  # fmt: skip
@@ -673,11 +680,11 @@ class Writer:
                       f"sum(q[{t}])", f"norm(r3[{t}])^2", f"sum(dot(r3[{t}], M))", f"count(q[{t}] == 1)",
                       f"alldiff(q[{t}])", f"sum(outer(r4[{t}], r[{t}]))", f"dot(r[{t}], r3[{t}])[1]",
                       f"sum(H[0..m-1, {t}])", f"sum(g[0..{t}, 0..1])",
-                      f"sum(lgd[{t}])" if False else f"sum(lx[0..{t}])", f"sum(g[{t}, a[{t}]..a[{t}]+1])",
+                      f"sum(lx[0..{t}])", f"sum(g[{t}, a[{t}]..a[{t}]+1])",
                       f"sum(W[a[{t}]..2] * 2)"]  # fmt: skip
             if not self.tables:
                 found += [f"sum(lin(g[{t}]))", f"norm(lin(g[{t}] * xr[{t}]))^2", "norm(xr - x)^2", "sum(cv(pb))",
-                          "max(ch(pb))", "dot(ch(pb), W)", "sum(xr[0..n-1])", f"sum(cv(pic)[1])",
+                          "max(ch(pb))", "dot(ch(pb), W)", "sum(xr[0..n-1])", "sum(cv(pic)[1])",
                           "sum(cv(pb * pic)[0, 1])"]  # fmt: skip
         if not self.tables:
             found += ["dot(ch(pic), W)", "sum(cv(pb)[1, 1])", "sum(lpat)", "sum(xb)", "sum(pb[K-1..K, 0..1])",
@@ -740,7 +747,9 @@ def sequence(w: Writer, number: int) -> str:
         guard = r.choice(["", "arc[e1].v > 0", "lone > 0"])
     else:
         cs = {"sg": ", c1", "sn": "", "sl": ", c1"}[name]
-        head = f"(f1, b1{cs})" + (f", (f2, b2{cs.replace('1', '2')})" if two else "") + f" in {name}"
+        head = (
+            f"(f1, b1{cs})" + (f", (f2, b2{cs.replace('1', '2')})" if two else "") + f" in {name}"
+        )
         loops = [("f1", "n"), ("b1", "n")] + ([("f2", "n"), ("b2", "n")] if two else [])
         if cs:
             kind = "Tag" if name == "sg" else "Lev"
@@ -765,7 +774,7 @@ def sequence(w: Writer, number: int) -> str:
         return f"factor f{number}[{extra}, {head}{guard}] = {body}"
     if r.random() < 0.25:
         last = head.rsplit(" in ", 1)
-        return f"factor f{number} = {r.choice(['sum', 'sum', 'count' if False else 'sum'])}({body} for {last[0]} in {last[1]}{guard})"
+        return f"factor f{number} = sum({body} for {last[0]} in {last[1]}{guard})"
     return f"factor f{number}[{head}{guard}] = {body}"
 
 

@@ -149,7 +149,10 @@ LDPC = Path(__file__).parent / "language" / "ldpc.fg"
 def test_shared_data() -> None:
     model = load(LDPC)
     matrix = np.array([[1, 1, 0, 1], [0, 1, 1, 0]])
-    frames = [{"llr": [1.0, 2, 3, 4], "x": [1, 1, 1, 0]}, {"llr": [1.0, 2, 3, 4], "x": [1, 0, 0, 0]}]
+    frames = [
+        {"llr": [1.0, 2, 3, 4], "x": [1, 1, 1, 0]},
+        {"llr": [1.0, 2, 3, 4], "x": [1, 0, 0, 0]},
+    ]
     dense = model.init().energy(frames, with_={"H": matrix})
     np.testing.assert_array_equal(dense, [6.0, np.inf])
     sparse = model.init().energy(frames, with_={"H": scipy.sparse.csr_array(matrix)})
@@ -201,7 +204,9 @@ loss nll
 """)
     run = model.fit([{"word": ["a", "b"], "y": [0, 1]}])
     good, bad = {"word": ["b"], "y": [1]}, {"word": ["a", "c"], "y": [1, 1]}
-    with pytest.raises(DataError, match='instance 1: field `word`, item 1: "c" is no value of') as e:
+    with pytest.raises(
+        DataError, match='instance 1: field `word`, item 1: "c" is no value of'
+    ) as e:
         run.energy([good, bad])
     assert e.value.code == "E0309" and "training has not seen it" in str(e.value.hint)
     run.skip_unknown = True

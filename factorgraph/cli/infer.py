@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 def infer(
     model: o.ModelPath,
     data: o.DataPath,
-    weights: o.RunPath,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "--weights", "-w", metavar="RUN", help="The run folder; not needed without params."
+        ),
+    ] = None,
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="FILE", help="Where to; - is stdout.")
     ] = "-",
@@ -43,8 +48,14 @@ def infer(
     o.limit(budget_memory)
     if not 0 < beta < float("inf"):
         raise UsageError("--beta is a positive number")
-    run = load_run(weights)
-    fits(run, o.model(model, without=without))
+    built = o.model(model, without=without)
+    if weights is not None:
+        run = load_run(weights)
+        fits(run, built)
+    elif built.checked.params or built.checked.maps:
+        raise UsageError("the model has params: say --weights RUN, the folder of a training")
+    else:
+        run = built.init()
     run.skip_unknown = unknown is o.Missing.skip
 
     def lines() -> Iterator[str]:

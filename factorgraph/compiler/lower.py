@@ -310,8 +310,10 @@ class _Lowering:
             coded = self.code(index, at)
             if not self._spans(coded, axis, at):
                 interval = self.interval(coded, at)
-                if at.unsure and axis.fixed is not None and not (
-                    0 <= interval[0] and interval[1] < axis.fixed
+                if (
+                    at.unsure
+                    and axis.fixed is not None
+                    and not (0 <= interval[0] and interval[1] < axis.fixed)
                 ):
                     raise not_built(
                         f"a table of `{show(e)}`, whose index an unknown keeps inside", e.span

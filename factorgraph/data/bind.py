@@ -646,8 +646,7 @@ def _open(column: Column) -> NDArray[np.bool_]:
 
 def _told(column: Column, axis: int) -> NDArray[np.bool_]:
     """Return, for each instance, whether lists tell the extent of an axis: those that hold some."""
-    told: NDArray[np.bool_] = (column.shape[:, :axis] > 0).all(axis=1)
-    return told
+    return np.asarray((column.shape[:, :axis] > 0).all(axis=1), np.bool_)
 
 
 def _starts(lengths: Column) -> Column:

@@ -6,6 +6,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from factorgraph import budget
 from factorgraph.errors import DataError
@@ -72,7 +73,8 @@ class _Mock:
     def instance(self, latents: bool) -> Instance:
         model = self.model
         self.draw_sizes()
-        slots: list[Given | Unknown] = [*model.givens.values(), *model.answers.values()]
+        # sizes that answers alone would tell are fields too, so that answers may be left out
+        slots = model.givens.values()
         shapes = {a.count.name for s in slots for a in s.axes if isinstance(a.count, SizeOf)}
         for name, size in model.sizes.items():
             if size.over is not None:
@@ -109,7 +111,7 @@ class _Mock:
         counts = [1 if isinstance(a.count, GivenRead) else self.number(a.count) for a in slot.axes]
         if isinstance(slot, Unknown) and slot.sequence is not None:
             counts += [self.number(slot.sequence.size)] if slot.sequence.size is not None else []
-        width = max(1, len(slot.fields))
+        width = 1 + 2 * len(slot.fields)
         self.held += _BYTES * width * prod(counts)
         budget.require(self.held, f"random data for `{slot.name}`")
 
@@ -169,57 +171,69 @@ class _Mock:
             if slot.fields:
                 return [self.value(slot, f) for f in slot.fields]
             return self.value(slot, None)
+        if not slot.fields and not any(isinstance(a.count, GivenRead) for a in slot.axes[k:]):
+            shape = [self.number(a.count) for a in slot.axes[k:]]
+            return self.values(slot, None, shape).tolist()
         axis = slot.axes[k]
         ragged = isinstance(axis.count, GivenRead)
         extent = self.out[axis.name][place[-1]] if ragged else self.number(axis.count)
-        plain = slot.kind.sort == "real" and not slot.fields
-        if plain and not any(isinstance(a.count, GivenRead) for a in slot.axes[k:]):
-            shape = [self.number(a.count) for a in slot.axes[k:]]
-            return self.reals(slot, shape)
         return [self.nested(slot, k + 1, [*place, i]) for i in range(extent)]
 
-    def reals(self, slot: Given | Unknown, shape: list[int]) -> Any:
-        if isinstance(slot, Unknown) and slot.low > -np.inf and slot.high < np.inf:
-            share = self.random.uniform(size=shape)
-            values = slot.low * (1 - share) + slot.high * share
-            near = values.round(3) if abs(values).max(initial=0) < 1e9 else values
-            return np.clip(near, slot.low, slot.high).tolist()
-        return self.random.normal(size=shape).round(3).tolist()
-
     def value(self, slot: Given | Unknown, field: RecordField | None) -> Any:
+        return self.values(slot, field, []).tolist()
+
+    def values(
+        self, slot: Given | Unknown, field: RecordField | None, shape: list[int]
+    ) -> NDArray[Any]:
+        """Return random values of a slot, or of a field of it, in a shape."""
         kind = slot.kind if field is None else field.kind
         values = slot.values if field is None else field.values
         if values is not None:
-            return self.member(values)
+            return self.named(values, self.random.integers(self.number(values.count), size=shape))
         if kind.sort == "text":
-            return str(self.random.choice(_WORDS))
+            return np.asarray(self.random.choice(_WORDS, shape))
         if kind.sort == "int":
-            return int(self.random.integers(0, 10))
-        return self.reals(slot, [])
+            return np.asarray(self.random.integers(0, 10, shape))
+        return self.reals(slot, shape)
 
-    def member(self, values: IndexSet) -> Any:
-        count = self.number(values.count)
-        at = int(self.random.integers(count))
-        return labels(self.model, values.domain)[at] if values.domain else values.low + at
+    def reals(self, slot: Given | Unknown, shape: list[int]) -> NDArray[Any]:
+        if isinstance(slot, Unknown) and slot.low > -np.inf and slot.high < np.inf:
+            share = self.random.uniform(size=shape)
+            values = slot.low * (1 - share) + slot.high * share
+            near = np.round(values, 3) if abs(values).max(initial=0) < 1e9 else values
+            return np.asarray(np.clip(near, slot.low, slot.high))
+        return np.asarray(np.round(self.random.normal(size=shape), 3))
+
+    def named(self, values: IndexSet, at: Any) -> NDArray[Any]:
+        """Return the values at places of a set: labels or whole numbers."""
+        places = np.asarray(at)
+        if values.domain is None:
+            return places + values.low
+        names = np.array(labels(self.model, values.domain), object)
+        return np.asarray(names[places.reshape(-1)].reshape(places.shape))
 
     def relation(self, given: Given) -> list[Any]:
         """Return rows whose fields over the same set differ, as the ends of an edge do."""
-        rows = []
-        for _ in range(self.number(given.axes[0].count)):
-            row: list[Any] = []
-            used: dict[IndexSet, list[Any]] = {}
-            for field in given.fields:
-                value = self.value(given, field)
-                if field.values is not None:
-                    before = used.setdefault(field.values, [])
-                    for _ in range(_ATTEMPTS):
-                        if value not in before:
-                            break
-                        value = self.value(given, field)
-                    before.append(value)
-                row.append(value)
-            rows.append(row)
-        return rows
+        count = self.number(given.axes[0].count)
+        used: dict[IndexSet, list[NDArray[Any]]] = {}
+        columns = []
+        for field in given.fields:
+            if field.values is None:
+                columns.append(self.values(given, field, [count]).tolist())
+                continue
+            extent = self.number(field.values.count)
+            at = self.random.integers(extent, size=count)
+            before = used.setdefault(field.values, [])
+            for _ in range(_ATTEMPTS):
+                same = np.zeros(count, np.bool_)
+                for other in before:
+                    same |= at == other
+                if not same.any():
+                    break
+                at[same] = self.random.integers(extent, size=int(same.sum()))
+            before.append(at)
+            columns.append(self.named(field.values, at).tolist())
+        return [list(row) for row in zip(*columns, strict=True)]
 
     # -- sequences
 

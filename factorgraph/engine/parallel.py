@@ -77,9 +77,7 @@ def fold(structure: Structure) -> tuple[Structure, tuple[Fold, ...]] | None:
         parts = tuple((b, order, rows[first]) for b, order, rows in tables)
         folds.append(Fold(len(folded), parts))
         name = " and ".join(groups[b].name for b, _, _ in parts)
-        folded.append(
-            replace(group, name=name, table=number.astype(np.int32), distinct=len(first))
-        )
+        folded.append(replace(group, name=name, table=number.astype(np.int32), distinct=len(first)))
     return Structure(structure.card, structure.instance, tuple(folded)), tuple(folds)
 
 

@@ -544,8 +544,8 @@ class Evaluator:
         """Evaluate only the branch that is taken."""
         condition = self.condition(e.arguments[0], rows)
         if e.kind.sort == "text":
-            parts = [self(b, rows.take(c))
-                     for c, b in ((condition, e.arguments[1]), (~condition, e.arguments[2]))]  # fmt: skip
+            ways = ((condition, e.arguments[1]), (~condition, e.arguments[2]))
+            parts = [self(b, rows.take(c)) for c, b in ways]
             words = np.zeros(rows.count, np.promote_types(parts[0].dtype, parts[1].dtype))
             words[condition], words[~condition] = parts
             return words

@@ -29,7 +29,7 @@ from factorgraph.ground.binders import blocks, compute_lets
 from factorgraph.ground.evaluate import Evaluator
 from factorgraph.ground.rows import BLOCK, Rows, expand
 from factorgraph.ground.share import share
-from factorgraph.model.expression import Const, DomainSize, Expr, UnknownRead, show
+from factorgraph.model.expression import Const, DomainSize, Expr, Read, UnknownRead, show
 from factorgraph.model.model import IndexSet
 from factorgraph.model.names import not_built
 from factorgraph.model.reads import is_ragged
@@ -296,6 +296,7 @@ class _Grounder:
         given = self.model.givens.get(definition.name.partition(".")[0])
         ragged = [k for k, a in enumerate(given.axes if given else ()) if is_ragged(a)]
         if ragged:  # its rows lie end to end
+            assert isinstance(definition.read, Read)
             indices = at.indices(definition.read, indices, rows)
             reach = np.delete(reach, ragged, axis=0)
         return at.place(definition.read, indices, column, rows, reach)

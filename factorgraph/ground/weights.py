@@ -195,7 +195,10 @@ def compact(
         key: np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.int64)
         for key, parts in touched.items()
     }
-    layout = _layout(compiled, shapes(compiled.model, vocabularies), kept)
+    extents = shapes(compiled.model, vocabularies)
+    # a slot that is not taken holds 0, also where a domain of features is empty
+    kept = {(name, k): at[at < extents[name][k]] for (name, k), at in kept.items()}
+    layout = _layout(compiled, extents, kept)
     moved = []
     for grounding in given:
         bounds = []

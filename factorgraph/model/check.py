@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import inf
 
 from factorgraph.errors import FgError, ModelError, ModelErrors, UsageError, did_you_mean
 from factorgraph.model.elaborate import Elaborator
 from factorgraph.model.expression import (
     BIT,
-    INT,
-    REAL,
     Apply,
-    Const,
     Expr,
-    FieldRead,
     SizeOf,
     UnknownRead,
-    Variable,
-    fixed_value,
     is_fixed,
     reads,
     walk,
@@ -34,7 +27,6 @@ from factorgraph.model.model import (
     Features,
     Given,
     IndexSet,
-    LetDeclaration,
     MapDeclaration,
     Model,
     ParamDeclaration,
@@ -44,8 +36,7 @@ from factorgraph.model.model import (
 from factorgraph.model.names import TYPES, Declared, collect
 from factorgraph.model.occurrences import Occurrence, guarded, occurrences
 from factorgraph.model.reads import Poisoned, is_ragged
-from factorgraph.model.types import LARGEST, Types
-from factorgraph.source import Span
+from factorgraph.model.types import Types
 from factorgraph.syntax import tree as t
 
 
@@ -233,7 +224,7 @@ class _Checker:
             if declaration.value is not None:
                 raise ModelError(
                     "a size that depends on an index is read off the data", code="E0117",
-                    span=declaration.value.span, hint=f"leave out `= …`",
+                    span=declaration.value.span, hint="leave out `= …`",
                 )  # fmt: skip
             if len(declaration.shape) > 1:
                 raise ModelError(
@@ -462,7 +453,7 @@ class _Checker:
                     code="E0101",
                     span=more.span,
                     hint=f"the first time on line {chosen[0].span.line}",
-                )  # fmt: skip
+                )
             )
         return chosen[0].value if chosen else None
 

@@ -508,8 +508,7 @@ class Elaborator(Generators):
         if (
             unknown is None
             or unknown.sequence is None
-            or len(unknown.fields) in (1, 2)
-            and (unknown.fields[-1].name != "label")
+            or (len(unknown.fields) in (1, 2) and (unknown.fields[-1].name != "label"))
         ):
             raise ModelError(
                 "`spell` takes an unknown sequence with labels", code="E0112", span=span,
@@ -616,7 +615,7 @@ class Elaborator(Generators):
                 raise wrong("one argument")
             return f.elementwise(span, name, values[0])
         if name in f.TEXTS:
-            if not len(values) in f.TEXTS[name]:
+            if len(values) not in f.TEXTS[name]:
                 raise wrong(" or ".join(f"{n} argument{'s' * (n > 1)}" for n in f.TEXTS[name]))
             return f.elementwise(span, name, *values)
         if name in COUNTS:

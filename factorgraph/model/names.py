@@ -19,7 +19,8 @@ FUNCTIONS = (
 LOSS_WORDS = ("E", "free", "softmin", "grad", "laplace", "mistakes", "sample", "draw", "jitter")
 
 Declared = (
-    t.Use | t.Domain | t.Sized | tuple[t.Slots, t.Slot] | t.Weight | t.Map | t.Let | t.Fun | t.Factor
+    t.Use
+    | t.Domain | t.Sized | tuple[t.Slots, t.Slot] | t.Weight | t.Map | t.Let | t.Fun | t.Factor
     | t.LossDefinition
 )  # fmt: skip
 

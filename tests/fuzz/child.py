@@ -23,6 +23,9 @@ PATIENCE = 4
 DEEP = {"programs": 100, "files": 50}
 """Each how many-th case goes through the command line as well."""
 
+MACHINE = 400
+"""Each how many-th program is inferred and trained, if it has energies."""
+
 
 def main() -> None:
     """Run the cases of one kind from a number to another: ``child.py KIND LOW HIGH``."""
@@ -36,7 +39,7 @@ def main() -> None:
         guard.install(folder, corpus.ROOT)
         guard.limit_memory()
         for seed in range(low, high):
-            faulthandler.dump_traceback_later(20 * SECONDS[kind], exit=True)
+            faulthandler.dump_traceback_later(80 * SECONDS[kind], exit=True)
             said.write(json.dumps(one(drive, kind, seed, folder)) + "\n")
             said.flush()
         faulthandler.cancel_dump_traceback_later()
@@ -56,16 +59,16 @@ def _driver(kind: str) -> Callable[..., Any]:
     return datafile.drive
 
 
-def one(
-    drive: Callable[..., Any], kind: str, seed: int, folder: Path
-) -> dict[str, Any]:
+def one(drive: Callable[..., Any], kind: str, seed: int, folder: Path) -> dict[str, Any]:
     """Run a case and return what became of it as plain values."""
     origin, outcome, crashes = "", "", []
     spent = guard.Spent()
     limit = SECONDS[kind]
+    machine = kind == "programs" and seed % MACHINE == 1
     try:
-        with guard.watch(PATIENCE * limit) as spent:
-            report = drive(seed, folder, seed % DEEP[kind] == 0, limit)
+        options = {"machine": True} if machine else {}
+        with guard.watch((20 if machine else 1) * PATIENCE * limit) as spent:
+            report = drive(seed, folder, seed % DEEP[kind] == 0, limit, **options)
         origin, outcome = report.origin, report.outcome
         crashes = [[step, *_signature(error)] for step, error in report.crashes]
     except guard.TooSlow as error:
@@ -74,7 +77,7 @@ def one(
     except BaseException as error:
         outcome = "failed"
         crashes.append(["the harness", *_signature(error)])
-    if spent.memory > guard.BUDGET + guard.SLACK:
+    if not machine and spent.memory > guard.BUDGET + guard.SLACK:
         crashes.append(["memory", "TooLarge", "", f"{spent.memory / 1e6:.0f} MB"])
     crashes += [["files", "Touched", "", name] for name in spent.touched]
     return {

@@ -45,7 +45,9 @@ def values(random: Random, data: list[Any]) -> list[Any]:
         if not spots:
             return data
         box, key = random.choice(spots)
-        if not (isinstance(box, dict) and key in box or isinstance(box, list) and key < len(box)):
+        if not (
+            (isinstance(box, dict) and key in box) or (isinstance(box, list) and key < len(box))
+        ):
             continue
         match random.randrange(12):
             case 0 | 1 | 2:
@@ -60,7 +62,7 @@ def values(random: Random, data: list[Any]) -> list[Any]:
                 box[key] = box[key][0] if box[key] and random.random() < 0.5 else []
             case 7:
                 other, place = random.choice(spots)
-                if isinstance(other, dict) and place in other or (
+                if (isinstance(other, dict) and place in other) or (
                     isinstance(other, list) and place < len(other)
                 ):
                     box[key] = copy.deepcopy(other[place])

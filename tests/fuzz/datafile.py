@@ -6,15 +6,12 @@ import io
 import json
 import math
 import sys
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
-from fuzz import corpus, damage, sensible
-from fuzz.program import Defect, Report, attempt, step
 
 import factorgraph as fg
 from factorgraph.data.bind import wanted
@@ -25,6 +22,8 @@ from factorgraph.data.select import chosen
 from factorgraph.data.stream import stream
 from factorgraph.errors import BudgetError, FgError
 from factorgraph.ground.energy import energies
+from fuzz import corpus, damage, sensible
+from fuzz.program import Defect, Report, attempt, step
 
 sys.path.insert(0, str(corpus.TESTS))
 
@@ -246,8 +245,10 @@ def as_arrays(data: Data) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name in data[0]:
         items = [item[name] for item in data]
-        if items and isinstance(items[0], list) and any(
-            isinstance(row, dict) for item in items for row in item
+        if (
+            items
+            and isinstance(items[0], list)
+            and any(isinstance(row, dict) for item in items for row in item)
         ):
             keys = next(row for item in items for row in item if isinstance(row, dict))
             for key in keys:

@@ -227,8 +227,8 @@ NESTS = (
     lambda d: "factor f[i in n] = " + _wide("(x[i]+1)", " / ", d * 5),
     lambda d: "hard f[i in n] : " + _wide("y[i] == 1", " => ", d),
     lambda d: "hard f[i in n] : " + _wide("y[i] == 1", " or ", d * 10),
-    lambda d: "factor f = " + "".join(f"sum(" for _ in range(d)) + "y[0]"
-    + "".join(f" for i{k} in n)" for k in range(d)),  # noqa: F541
+    lambda d: "factor f = " + "".join("sum(" for _ in range(d)) + "y[0]"
+    + "".join(f" for i{k} in n)" for k in range(d)),
     lambda d: "factor f = " + "sum(sum(sum(sum(" + "y[0]" + "".join(
         f" for i{k} in 0..{d * 100})" for k in range(4)),
     lambda d: "".join(f"let a{k} = {f'a{k - 1} + a{k - 1}' if k else 'w'}\n" for k in range(d))

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from fuzz import corpus
 
-PATIENCE = 400.0
+PATIENCE = 900.0
 """Seconds without a word from a process, after which it is ended."""
 
 
