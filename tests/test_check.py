@@ -239,6 +239,12 @@ def test_not_built(text: str, words: str) -> None:
     assert error.span is not None
 
 
+def test_words_end_where_letters_do() -> None:
+    for text in ("sizee", "answery : bit", "factor f = 1 forx", "loss nll inferexact"):
+        assert refused(text).code == "E0002"
+    compile("size inner, sizes factor f=if(1==1)then 2 else(inner)")
+
+
 def test_settings() -> None:
     text = HEAD + "factor f = u * gain * k"
     assert compile(text, settings={"gain": 3}).checked.constants["gain"] == 3

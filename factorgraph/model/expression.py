@@ -7,9 +7,9 @@ of single elements and of reductions over an index. Frozen dataclasses, compared
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import islice
-from typing import Literal
+from dataclasses import dataclass, field, fields, replace
+from itertools import count, islice
+from typing import Any, Literal
 
 from factorgraph.source import Span
 from factorgraph.value import Value
@@ -284,7 +284,49 @@ def fixed_value(expression: Expr) -> float | int | None:
 
 def show(expression: Expr) -> str:
     """Return the expression as text, much as it was written."""
-    return _show(expression, 0)
+    return _show(_told_apart(expression), 0)
+
+
+def _told_apart(e: Expr) -> Expr:
+    """Return an expression in which the index of a loop is not called as one from outside it."""
+    if not isinstance(e, Reduce):
+        return e if not e.parts() else _inside(e)
+    outer = {v.name for v in free_variables(e)}
+    if e.index.name in outer:
+        name = next(n for n in _names(e.index.name) if n not in outer)
+        new = replace(e.index, name=name)
+        guard = None if e.guard is None else _renamed(e.guard, e.index, new)
+        e = replace(e, index=new, guard=guard, body=_renamed(e.body, e.index, new))
+    return _inside(e)
+
+
+def _inside(e: Expr) -> Expr:
+    changes: dict[str, Any] = {}
+    for field_ in fields(e):
+        value = getattr(e, field_.name)
+        if isinstance(value, Expr) and not isinstance(value, Variable):
+            changes[field_.name] = _told_apart(value)
+        elif isinstance(value, tuple) and value and all(isinstance(v, Expr) for v in value):
+            changes[field_.name] = tuple(_told_apart(v) for v in value)
+    return replace(e, **changes) if changes else e
+
+
+def _renamed(e: Expr, old: Variable, new: Variable) -> Expr:
+    if e == old:
+        return new
+    changes: dict[str, Any] = {}
+    for field_ in fields(e):
+        value = getattr(e, field_.name)
+        if isinstance(value, Expr):
+            changes[field_.name] = _renamed(value, old, new)
+        elif isinstance(value, tuple) and value and all(isinstance(v, Expr) for v in value):
+            changes[field_.name] = tuple(_renamed(v, old, new) for v in value)
+    return replace(e, **changes) if changes else e
+
+
+def _names(name: str) -> Iterator[str]:
+    yield from (n for n in "ijklmnpqrs" if n != name)
+    yield from (f"{name}{k}" for k in count(2))
 
 
 _STRENGTH = {

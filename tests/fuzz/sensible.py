@@ -118,6 +118,11 @@ class _Text:
             value = "3" if self.chance(0.9) else r.choice(NUMBERS)
             self.lines.append(f"size {name} = {value}")
             self.sets.append(Set(name, True))
+        if self.chance(0.15):
+            first = r.choice([s.text for s in self.sets if s.fixed] or ["4"])
+            name = self.name("m")
+            self.lines.append(f"size {name} = {first} {r.choice('+*-')} {r.randint(1, 3)}")
+            self.sets.append(Set(name, True))
         if self.chance(0.2):
             over = r.choice(self.sets)
             self.ragged = (self.name("c"), over)
@@ -135,7 +140,13 @@ class _Text:
             self.sets.append(Set(name, True, "{" in self.lines[-1] or "=" not in self.lines[-1]))
 
     def set(self, fixed: bool = False) -> Set:
+        r = self.random
         choices = [s for s in self.sets if s.fixed] if fixed else self.sets
+        sizes = [s for s in choices if s.text[0] in "nkm"]
+        if sizes and self.chance(0.1):
+            size = r.choice(sizes)
+            end = r.choice((f"0..{size.text}-1", f"1..{size.text}", f"0..{size.text}-2"))
+            return Set(end, size.fixed)
         if not choices or self.chance(0.15):
             low = self.random.choice((0, 0, 0, 1, -1))
             return Set(f"{low}..{low + self.random.randint(1, 3)}", True)
@@ -211,10 +222,15 @@ class _Text:
         name = self.name("w")
         axes = self.axes(3, fixed=True)
         text = name + self.shape(axes)
+        kind = ""
         if self.chance(0.25):
-            text += " : " + r.choice(("positive", "real(-1, 1)", "unit", "simplex"))
-        if self.chance(0.4):
-            text += " = " + r.choice(("0", "1", "0.5", "zeros", "normal(0, 0.1)", "dirichlet(1)"))
+            kind = r.choice(("positive", "real(-1, 1)", "unit", "simplex") if axes else
+                            ("positive", "real(-1, 1)"))  # fmt: skip
+            text += f" : {kind}"
+        if kind == "simplex" and self.chance(0.5):
+            text += " = dirichlet(1)"
+        elif self.chance(0.4):
+            text += " = " + r.choice(("0.5", "0.5", "1", "0", "zeros", "normal(0, 0.1)"))
         if self.chance(0.5):
             text += " ~ " + r.choice(("l2(1)", "l1(0.1)", "l1(0.1) + l2(2)", "l2(0)"))
         self.lines.append(f"param {text}")
@@ -249,8 +265,11 @@ class _Text:
             self.funs.append((name, count))
             return
         name = self.name("l")
-        match self.random.randrange(3):
-            case 0:
+        match self.random.randrange(4):
+            case 3 if self.rows():
+                self.lines.append(f"let {name} = {self.array_of(1, {})}")
+                self.lets.append((name, (self.set(),)))
+            case 0 | 3:
                 self.lines.append(f"let {name} = {self.number()}")
                 self.lets.append((name, ()))
             case 1:
@@ -344,6 +363,20 @@ class _Text:
             self.lines.append(f"factor {self.name('f')}{head} = {self.expr('num', 3, scope)}")
 
     def loss(self) -> None:
+        r = self.random
+        answers = [a for a in self.arrays if a.role == "answer"]
+        if answers and self.chance(0.2):
+            one = r.choice(answers)
+            head = ", ".join(f"i{k}" for k in range(len(one.axes)))
+            runs = " ".join(f"for i{k} in {s.text}" for k, s in enumerate(one.axes))
+            read = f"{one.name}[{head}]" if head else one.name
+            body = f"(Y.{read} != answer.{read})"
+            if self.chance(0.3):
+                body = f"{self.leaf({f'i{k}': s for k, s in enumerate(one.axes)})} * {body}"
+            self.lines.append(f"fun cost(Y) = {f'sum({body} {runs})' if runs else body}")
+            name = r.choice(("margin", "slack", "softmax_margin", "ramp", "direct"))
+            self.lines.append(f"loss {name}(cost = cost)")
+            return
         if self.chance(0.6):
             real = any(a.unknown and a.sort == "real" for a in self.arrays)
             names = LOSSES if real or self.chance(0.1) else LOSSES[:-3]
@@ -408,7 +441,9 @@ class _Text:
             return f'"{r.choice(LABELS)}"'
         if ".." in of.text and scope and self.chance(0.3):
             return r.choice(list(scope))
-        return r.choice(("0", "0", "1"))
+        if ".." in of.text:
+            return of.text.split("..")[0]
+        return r.choice(("0", "0", "0", "1"))
 
     def read(self, array: Array, scope: Scope) -> str:
         before = self.known
@@ -578,7 +613,10 @@ class _Text:
                     kind = "num" if word == "alldiff" else "bool"
                     return f"{word}({self.expr(kind, depth - 1, {**scope, **bound})} {inner})"
                 case 4:
-                    return f"{sub('num')} in {{0, 1}}"
+                    texts = [a for a in self.arrays if a.sort == "text" and len(a.axes) == 1]
+                    if texts and self.chance(0.5):
+                        return f"{self.text(1, scope)} in {r.choice(texts).name}"
+                    return f"{sub('num')} in {r.choice(('{0, 1}', self.set().text, '{0, 0}'))}"
                 case 5:
                     sequence = [a.name for a in self.arrays if a.sort in ("path", "segments")
                                 and a.of and a.of.labels]  # fmt: skip
