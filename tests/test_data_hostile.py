@@ -85,6 +85,7 @@ def patched(path: Path, offset: int, form: str, value: int, local: int | None = 
         (npy(described("(4, 99999999999999999999999999)")), DataError, "impossible shape"),
         (npy(described("(4611686018427387904, 4611686018427387904, 0)")), DataError, "impossible"),
         (npy(described("(-1,)")), DataError, "impossible shape"),
+        (npy(described("(True,)"), bytes(8)), DataError, "impossible shape"),
         (npy(described("(2, -3)")), DataError, "impossible shape"),
         (npy(described("(" + "1, " * 65 + ")"), b"\0" * 8), DataError, "impossible shape"),
         (npy(described("()"), b"\0" * 8), DataError, "single value"),

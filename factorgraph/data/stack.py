@@ -76,7 +76,8 @@ def check_shape(shape: tuple[int, ...], itemsize: int, what: str) -> int:
             hint="a scalar field of N instances is an array of shape [N]",
         )
     # An empty array may still claim extents that overflow once they are multiplied.
-    if len(shape) > 64 or min(shape) < 0 or prod(max(n, 1) for n in shape) * itemsize > _MOST:
+    odd = len(shape) > 64 or min(shape) < 0 or any(isinstance(n, bool) for n in shape)
+    if odd or prod(max(n, 1) for n in shape) * itemsize > _MOST:
         shown = ", ".join(str(n) if abs(n) < 10**20 else "..." for n in shape[:8])
         more = ", ..." if len(shape) > 8 else ""
         raise DataError(f"{what} has an impossible shape [{shown}{more}]", code="E0343")

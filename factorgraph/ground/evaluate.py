@@ -398,17 +398,10 @@ class Evaluator:
         if e.operator not in ("not", "==", "!="):
             # a truth value counts as 0 or 1
             values = [v.astype(np.int64) if v.dtype == bool else v for v in values]
-        if e.operator in ("+", "-", "*", "^") and all(v.dtype.kind == "i" for v in values):
+        if e.operator in _GROWING and all(v.dtype.kind == "i" for v in values):
             with np.errstate(all="ignore"):
-                size = np.abs(_OPERATORS[e.operator](*(v.astype(np.float64) for v in values)))
-            if (size > 2.0**62).any():
-                at = int(np.flatnonzero(size > 2.0**62)[0])
-                raise DataError(
-                    f"{self.what}: `{show(e)}` is too large for a whole number "
-                    f"({self.instances.where(rows.instance[at])})",
-                    code="E0312",
-                    span=e.span,
-                )
+                size = _OPERATORS[e.operator](*(v.astype(np.float64) for v in values))
+            self.fits(e, size, rows)
         if e.operator in ("//", "%") and not values[1].all():
             at = int(np.flatnonzero(values[1] == 0)[0])
             raise DataError(
@@ -430,6 +423,18 @@ class Evaluator:
                     span=e.span,
                 )
         return result
+
+    def fits(self, e: Expr, values: Array, rows: Rows) -> None:
+        """Refuse what is too large for a whole number."""
+        bad = np.abs(values) > 2.0**62
+        if bad.any():
+            at = int(np.flatnonzero(bad)[0])
+            raise DataError(
+                f"{self.what}: `{show(e)}` is too large for a whole number "
+                f"({self.instances.where(rows.instance[at])})",
+                code="E0312",
+                span=e.span,
+            )
 
     def require(self, e: Apply, rows: Rows) -> Array:
         """Evaluate what may be read under a condition only."""
@@ -579,7 +584,10 @@ class Evaluator:
                 out += np.bincount(origin, value, rows.count)
             else:
                 (np.minimum if e.operator == "min" else np.maximum).at(out, origin, value)
-        return out.astype(np.int64) if is_whole(e) else out
+        if not is_whole(e):
+            return out
+        self.fits(e, out, rows)
+        return out.astype(np.int64)
 
     def run(
         self, rows: Rows, index: Variable, low: Array, high: Array, guard: Expr | None
@@ -616,6 +624,7 @@ def _conjuncts(guard: Expr | None) -> Iterator[Expr]:
         yield guard
 
 
+_GROWING = frozenset("+ - * ^ neg abs".split())
 _TEXTS = frozenset("padded text & hash code feature lower prefix suffix shape kind".split())
 _TEXT_FUNCTIONS: dict[str, Callable[[str], str]] = {
     "lower": str.lower,

@@ -253,6 +253,9 @@ class _Checker:
 
     def _unused_settings(self) -> None:
         e = self.e
+        for name, value in self.settings.items():
+            if value != value:
+                raise UsageError(f"--set {name}: nan is no number", code="E0130")
         unused = set(self.settings) - set(e.constants) - set(e.sizes)
         if unused:
             name = min(unused)

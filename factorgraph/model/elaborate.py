@@ -526,7 +526,7 @@ class Elaborator(Generators):
                 raise ModelError("`for` cannot stand here", code="E0112", span=argument.span)
             if argument.name == "min" and name == "features":
                 number = self.constant(argument.value, "`min`")
-                if number != int(number) or number < 1:
+                if not 1 <= number < 2**31 or number != int(number):
                     raise ModelError(
                         "`min` is a whole number of at least 1", code="E0117", span=argument.span
                     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from factorgraph.model.expression import Apply, Const, Distinct, Expr, Reduce, Variable
@@ -14,7 +15,14 @@ class Unfoldable(Exception):
     """The expression reads more than was given."""
 
 
-def fold(e: Expr, known: Mapping[Expr, Any]) -> Any:
+@dataclass
+class Work:
+    """How many turns of loops may still be made, so that nobody waits for a warning."""
+
+    left: int = 20_000
+
+
+def fold(e: Expr, known: Mapping[Expr, Any], work: Work) -> Any:
     """Return the value of an expression, labels as texts.
 
     Parameters
@@ -23,35 +31,35 @@ def fold(e: Expr, known: Mapping[Expr, Any]) -> Any:
 
     Raises
     ------
-    Unfoldable : it reads something else, or has no value.
+    Unfoldable : it reads something else, has no value, or takes too much work.
     """
     if e in known:
         return known[e]
     try:
-        return _fold(e, known)
+        return _fold(e, known, work)
     except (ArithmeticError, ValueError, TypeError, RecursionError):
         raise Unfoldable from None
 
 
-def _fold(e: Expr, known: Mapping[Expr, Any]) -> Any:
+def _fold(e: Expr, known: Mapping[Expr, Any], work: Work) -> Any:
     match e:
         case Const():
             return e.value
         case Apply(operator="if"):
-            return fold(e.arguments[1 if fold(e.arguments[0], known) else 2], known)
+            return fold(e.arguments[1 if fold(e.arguments[0], known, work) else 2], known, work)
         case Apply(operator="and"):
-            return all(fold(a, known) for a in e.arguments)
+            return all(fold(a, known, work) for a in e.arguments)
         case Apply(operator="or"):
-            return any(fold(a, known) for a in e.arguments)
+            return any(fold(a, known, work) for a in e.arguments)
         case Apply(operator="=>"):
-            return not fold(e.arguments[0], known) or fold(e.arguments[1], known)
+            return not fold(e.arguments[0], known, work) or fold(e.arguments[1], known, work)
         case Apply() if e.operator in _OPERATORS:
-            return _OPERATORS[e.operator](*(fold(a, known) for a in e.arguments))
+            return _OPERATORS[e.operator](*(fold(a, known, work) for a in e.arguments))
         case Reduce():
-            return _REDUCERS[e.operator](_run(e.index, e.low, e.high, e.guard, e.body, known))
+            return _REDUCERS[e.operator](_run(e.index, e.low, e.high, e.guard, e.body, known, work))
         case Distinct() if len(e.indices) == 1:
             index, low, high = e.indices[0]
-            values = _run(index, low, high, e.guard, e.body, known)
+            values = _run(index, low, high, e.guard, e.body, known, work)
             return len(set(values)) == len(values)
     raise Unfoldable
 
@@ -63,12 +71,17 @@ def _run(
     guard: Expr | None,
     body: Expr,
     known: Mapping[Expr, Any],
+    work: Work,
 ) -> list[Any]:
     out = []
-    for value in range(int(fold(low, known)), int(fold(high, known)) + 1):
+    first, last = int(fold(low, known, work)), int(fold(high, known, work))
+    work.left -= max(0, last - first + 1)
+    if work.left < 0:
+        raise Unfoldable
+    for value in range(first, last + 1):
         inner = {**known, index: value}
-        if guard is None or fold(guard, inner):
-            out.append(fold(body, inner))
+        if guard is None or fold(guard, inner, work):
+            out.append(fold(body, inner, work))
     return out
 
 

@@ -19,7 +19,7 @@ from factorgraph.model.expression import (
     free_variables,
     walk,
 )
-from factorgraph.model.fold import Unfoldable, fold
+from factorgraph.model.fold import Unfoldable, Work, fold
 from factorgraph.model.model import FactorDeclaration, Model
 from factorgraph.model.names import collect, declared
 from factorgraph.source import Span
@@ -97,9 +97,10 @@ def _impossible(model: Model) -> Iterator[ModelWarning]:
             size *= len(values)
         if len(sets) < len(factor.scope) or size > STATES:
             continue
+        work = Work()
         try:
             met = [
-                bool(fold(factor.value, dict(zip(factor.scope, values, strict=True))))
+                bool(fold(factor.value, dict(zip(factor.scope, values, strict=True)), work))
                 for values in product(*sets)
             ]
         except Unfoldable:

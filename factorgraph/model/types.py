@@ -223,8 +223,8 @@ class Types:
         self._of_sizes(high, "the end of a type")
         value = fixed_value(high)
         span, text = node.span, "".join(node.span.text.split())
+        self.range(low, low if value is None else value, span)
         if value is not None:
-            self.range(low, value, span)
             return IndexSet(f"{low}..{value}", int(low), integer(span, int(value) - int(low) + 1))
         first = integer(span, int(low))
         return IndexSet(text, int(low), plus(minus(high, first), integer(span, 1)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -48,6 +49,8 @@ def main() -> None:
 
 
 def _driver(kind: str) -> Callable[..., Any]:
+    if os.environ.get("FGC_FUZZ_SABOTAGE"):
+        return sabotage
     if kind == "programs":
         from fuzz import program
 
@@ -57,6 +60,29 @@ def _driver(kind: str) -> Callable[..., Any]:
 
     datafile.names()
     return datafile.drive
+
+
+def sabotage(seed: int, folder: Path, *_: object, **__: object) -> Any:
+    """Do what no case may do, to see that it is seen."""
+    from fuzz.program import Report, step
+
+    report = Report("sabotage")
+    match seed:
+        case 0:
+            with step(report, "sabotage"):
+                _ = 1 / 0
+        case 1:
+            Path(f"{folder}-beside").touch()
+        case 2:
+            _ = bytearray(guard.BUDGET + guard.SLACK + 50_000_000)
+        case 3:
+            Path(f"{folder}-beside").unlink()
+            os._exit(9)
+        case 4:
+            guard.interrupt_after(0.2)
+            while True:
+                pass
+    return report
 
 
 def one(drive: Callable[..., Any], kind: str, seed: int, folder: Path) -> dict[str, Any]:

@@ -98,6 +98,11 @@ def limit_memory(more: int = 1_500_000_000) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (size, size))
 
 
+def interrupt_after(seconds: float) -> None:
+    """End the case that is at work after so many seconds of the processor."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
 def _over(signal_: int, frame: FrameType | None) -> None:
     raise TooSlow
 
@@ -115,11 +120,11 @@ def watch(seconds: float) -> Iterator[Spent]:
     held = _reset_peak()
     _watching = []
     start = time.process_time()
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+    interrupt_after(seconds)
     try:
         yield spent
     finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
+        interrupt_after(0)
         spent.seconds = time.process_time() - start
         spent.touched, _watching = tuple(_watching), None
         spent.memory = max(0, _status("VmHWM") - held)
