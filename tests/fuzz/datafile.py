@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import math
+import shutil
 import sys
 from functools import cache
 from pathlib import Path
@@ -22,6 +24,8 @@ from factorgraph.data.select import chosen
 from factorgraph.data.stream import stream
 from factorgraph.errors import BudgetError, FgError
 from factorgraph.ground.energy import energies
+from factorgraph.learn.folder import text_hash
+from factorgraph.pipeline import load_run
 from fuzz import corpus, damage, sensible
 from fuzz.program import Defect, Report, attempt, step
 
@@ -30,7 +34,7 @@ sys.path.insert(0, str(corpus.TESTS))
 Data = list[dict[str, Any]]
 KINDS = (
     "objects", "arrays", "lists", "jsonl", "jsonl", "jsonl.gz", "npz", "npz", "npz", "columns",
-    "csv", "shared",
+    "csv", "shared", "run",
 )  # fmt: skip
 """The forms in which data come."""
 
@@ -83,6 +87,9 @@ def drive(seed: int, folder: Path, deep: bool = False, limit: float = math.inf) 
     good = random.choice(sets)[: random.randint(1, 3)]
     kind = random.choice(KINDS)
     report = Report(kind, limit=limit)
+    if kind == "run":
+        _stored(report, random, run, good, folder)
+        return report
     try:
         with step(report, "make"):
             data, options, shared = make(random, kind, good, folder, model)
@@ -95,6 +102,40 @@ def drive(seed: int, folder: Path, deep: bool = False, limit: float = math.inf) 
     if deep and isinstance(data, Path):
         _command(report, model, data, options, folder)
     return report
+
+
+def _stored(report: Report, random: Random, run: Any, good: Data, folder: Path) -> None:
+    """Damage a file of a run's folder, and load the run."""
+    path = folder / "run"
+    shutil.rmtree(path, ignore_errors=True)
+    run.save(path)
+    file = random.choice(sorted(path.iterdir()))
+    content = file.read_bytes()
+    match random.randrange(4):
+        case 0:
+            file.unlink()
+        case 1 if file.suffix == ".json":
+            (header,) = damage.values(random, [json.loads(content)]) or [None]
+            file.write_text(json.dumps(header), encoding="utf-8")
+        case 2 if file.suffix == ".npz":
+            file.write_bytes(damage.archive(random, content))
+        case _:
+            file.write_bytes(damage.text(random, content))
+    if random.random() < 0.5:
+        _resigned(path)
+    error = attempt(report, "load", lambda: load_run(path).bind(good))
+    report.outcome = "loads" if error is None else f"load: {_name(error)}"
+
+
+def _resigned(path: Path) -> None:
+    """Let a run's header vouch for its files, so that what is behind the hashes is reached."""
+    try:
+        header = json.loads((path / "run.json").read_bytes())
+        header["weights_sha256"] = hashlib.sha256((path / "weights.npz").read_bytes()).hexdigest()
+        header["text_sha256"] = text_hash((path / "model.fg").read_text(encoding="utf-8"))
+        (path / "run.json").write_text(json.dumps(header), encoding="utf-8")
+    except (OSError, ValueError, TypeError, RecursionError):
+        return
 
 
 def use(

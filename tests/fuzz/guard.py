@@ -59,7 +59,10 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
         name = os.path.realpath(os.fsdecode(path))
         inside = _allowed if flags & _WRITES else (*_allowed, *_readable)
     elif event in _CHANGES:
-        name, inside = os.path.realpath(os.fsdecode(arguments[0])), _allowed
+        name, inside = os.fsdecode(arguments[0]), _allowed
+        if isinstance(arguments[-1], int) and arguments[-1] >= 0 and not os.path.isabs(name):
+            name = os.path.join(f"/proc/self/fd/{arguments[-1]}", name)  # within an open folder
+        name = os.path.realpath(name)
     elif event.startswith(_RUNS):
         _watching.append(f"{event} {arguments!r:.100}")
         return

@@ -14,12 +14,18 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
+
 import factorgraph as fg
 from factorgraph.compiler.describe import model_as_dict, model_as_text, plan_as_dict, plan_as_text
 from factorgraph.compiler.recognise import recognise
 from factorgraph.data.mock import mock
 from factorgraph.errors import BudgetError, FgError, NotBuiltError
-from factorgraph.pipeline import check_text
+from factorgraph.ground.kinds import kind_energy
+from factorgraph.lsp.complete import complete
+from factorgraph.lsp.document import Document
+from factorgraph.lsp.hover import hover
+from factorgraph.lsp.resolve import resolve
 from factorgraph.syntax.format import format as formatted
 from factorgraph.syntax.parser import parse, parse_all
 from fuzz import corpus, grammar, mutate, sensible
@@ -173,8 +179,9 @@ def run(text: str, report: Report, seed: int = 0, name: str = HERE) -> None:
             _sound(error)
     if errors:
         report.outcome = "not of the language"
+    random = Random(f"more {seed}")
     if seed % 2 == 0:
-        attempt(report, "editor", lambda: check_text(text, name))
+        attempt(report, "editor", lambda: _edited(text, name, random))
     if seed % 3 == 0:  # it parses several times itself
         attempt(report, "format", lambda: _format(text, bool(errors)))
     model: Any = None
@@ -196,6 +203,9 @@ def run(text: str, report: Report, seed: int = 0, name: str = HERE) -> None:
     attempt(report, "recognise", lambda: [recognise(checked, f) for f in checked.factors.values()])
     attempt(report, "flatten", lambda: _flat(model))
     attempt(report, "emit", lambda: _emit(model))
+    attempt(report, "page", lambda: model._repr_html_())
+    if random.random() < 0.4:
+        attempt(report, "options", lambda: _options(text, name, model, random))
     found = attempt(report, "energies", lambda: _energies(model, seed))
     if found is None:
         report.outcome = "has energies"
@@ -205,6 +215,47 @@ def run(text: str, report: Report, seed: int = 0, name: str = HERE) -> None:
         report.outcome = "checks, over the budget"
     else:
         report.outcome = f"checks, then {type(found).__name__} {found.code}"
+
+
+def _edited(text: str, name: str, random: Random) -> None:
+    """What an editor asks: all errors, and at some places what a word means or may be."""
+    document = Document(text, name)
+    model, _ = document.checked
+    for _ in range(3):
+        at = random.randint(0, len(text))
+        found = resolve(document, at)
+        if found is not None:
+            hover(found, model)
+        complete(document, at)
+
+
+def _options(text: str, name: str, model: Any, random: Random) -> None:
+    """What the command line lets a user change: another loss, numbers, factors left out."""
+    checked = model.checked
+    names = [*checked.constants, *checked.sizes, "nothing"]
+    values = (0, 1, 2, 3, -1, 0.5, 1e308, 2**31, 2**62, math.inf, math.nan)
+    loss = random.choice(
+        (sensible.formula(random), mutate.by_tokens(random, _some_loss(random)), None)
+    )
+    options: dict[str, Any] = {
+        "loss": loss,
+        "settings": {random.choice(names): random.choice(values)} if random.random() < 0.5 else {},
+        "without": random.sample([*checked.factors], 1) if checked.factors else [],
+    }
+    if random.random() < 0.7:
+        options.pop("without")
+    other = fg.compile(text, name, **options)
+    plan = other.loss
+    if plan is not None:
+        json.dumps(plan_as_dict(other.compiled))
+    other.missing()
+    if options["settings"]:
+        fg.compile(other.text)
+
+
+def _some_loss(random: Random) -> str:
+    text = random.choice([s for s in corpus.all_statements() if s.startswith("loss")])
+    return text.split("=", 1)[-1].removeprefix("loss").strip()
 
 
 def _format(text: str, wrong: bool) -> None:
@@ -247,7 +298,15 @@ def _energies(model: Any, seed: int) -> None:
     data = mock(model.checked, 2, seed % 1000, latents=True)
     json.dumps(data)
     run = model.init(0, data)
-    run.energies(data)
+    parts = run.energies(data)
+    bound = run.bind(data, latents=True)
+    for factor in model.checked.factors.values():
+        kind = recognise(model.checked, factor)
+        if kind is None:
+            continue
+        fast = kind_energy(model.checked, factor, kind, bound, run.weights)
+        if not np.allclose(fast, parts[factor.name], rtol=1e-6, atol=1e-6):
+            raise Defect(f"`{factor.name}` is {parts[factor.name]}, as {kind.kind} {fast}")
 
 
 def _machine(text: str) -> None:

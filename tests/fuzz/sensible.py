@@ -650,6 +650,13 @@ class _Text:
         return one
 
 
+def formula(random: Random) -> str:
+    """Return a random formula of a loss, over unknowns that a text may have."""
+    text = _Text(random, 0.0)
+    text.arrays = [Array(n, "answer", (), "real") for n in ("y", "x", "y4", "y5", "z")]
+    return text.formula(3) if random.random() < 0.7 else random.choice(LOSSES)
+
+
 def write(random: Random) -> str:
     """Return a random text of declarations that mostly fit together."""
     wrong = random.choice((0.0, 0.0, 0.01, 0.05))
