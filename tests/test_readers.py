@@ -467,7 +467,7 @@ def test_tables_hold_arrays(tmp_path: Path) -> None:
     assert records.where(1) == f"{path}:4"
 
 
-LONG = "s,w,x[0],x[1],fold\nA,a,1,2,0\nA,b,3,4,0\nB,c,5,,1\nA,d,7,8,1\nA,e,9,0,2\n"
+LONG = "s,w,x[0],x[1],fold\nA,a,1,2,0\nA,b,3,4,0\nB,c,5,,1\nC,d,7,8,1\nC,e,9,0,2\n"
 
 
 @pytest.mark.parametrize("size", [None, 1, 10, 1000])
@@ -481,7 +481,7 @@ def test_groups_of_rows(tmp_path: Path, size: int | None) -> None:
         return joined(list(stream(path, fields, group=group, size=size)))
 
     records = found("s")
-    assert rows(records, "s") == ["A", "B", "A"]
+    assert rows(records, "s") == ["A", "B", "C"]
     assert rows(records, "w") == [["a", "b"], ["c"], ["d", "e"]]
     assert rows(records, "fold") == [["0", "0"], ["1"], ["1", "2"]]
     assert rows(records, "x") == [[["1", "2"], ["3", "4"]], [["5", ""]], [["7", "8"], ["9", "0"]]]
@@ -491,6 +491,57 @@ def test_groups_of_rows(tmp_path: Path, size: int | None) -> None:
     records = found("s, fold", {"w"})
     assert rows(records, "fold") == ["0", "1", "1", "2"] and records.columns["s"].rank == 0
     assert rows(records, "w") == [["a", "b"], ["c"], ["d"], ["e"]]
+
+
+APART = "s,w,fold\nA,a,0\nA,b,1\n\nB,c,0\nA,d,2\n"
+
+
+def test_groups_that_lie_apart(tmp_path: Path) -> None:
+    path = tmp_path / "apart.csv"
+    path.write_text(APART)
+    ways: list[Any] = [
+        read,
+        lambda *a, **k: list(stream(*a, **k)),
+        lambda *a, **k: list(stream(*a, **k, size=1)),
+    ]
+    for way in ways:
+        with pytest.raises(DataError, match=r"apart.csv:6: `s` is A here as in .* line 2,") as e:
+            way(path, group="s")
+        assert e.value.code == "E0352"
+        assert str(e.value.hint).startswith("sort the table by s, or group by more columns")
+        with pytest.raises(DataError, match=r"apart.csv:5: `fold` is 0 here as in .* line 2,"):
+            way(path, {"w"}, group="fold")
+        assert way(path, group="s,fold")
+
+
+def test_frames_with_groups_that_lie_apart() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.read_csv(io.StringIO(APART))
+    with pytest.raises(DataError, match=r"<data>: row 3: `s` is A here as in .* row 0,") as e:
+        from_python(frame, group="s")
+    assert e.value.code == "E0352"
+    with pytest.raises(DataError, match=r"row 2: `fold` is 0 here as in the group of row 0,"):
+        from_python(frame, group="fold")
+    assert from_python(frame, group="s, fold").count == 4
+
+
+def test_tables_with_other_separators(tmp_path: Path) -> None:
+    for name, text, shown, advice in [
+        ("a.csv", "x;y\n1;2\n", "`;`", "commas: write the table with commas as NAME.csv"),
+        ("a.csv", "x\ty\n1\t2\n", "tabs", "commas: call it NAME.tsv"),
+        ("a.tsv", "x,y\n1,2\n", "commas", "tabs: call it NAME.csv"),
+        ("a.tsv", "x;y\n1,5;2\n", "`;`", "tabs: write the table with commas"),
+    ]:
+        path = tmp_path / name
+        path.write_text(text)
+        for way in (read, lambda *a, **k: list(stream(*a, **k))):
+            with pytest.raises(DataError, match=f"{name}:1: .* seem to be separated by {shown}"):
+                way(path)
+            with pytest.raises(DataError) as caught:
+                way(path, {"x"})
+            assert caught.value.code == "E0349" and advice in str(caught.value.hint)
+    (tmp_path / "a.csv").write_text("x;y,z\n1,2\n")
+    assert list(read(tmp_path / "a.csv").columns) == ["x;y", "z"]
 
 
 @pytest.mark.parametrize(
@@ -583,8 +634,8 @@ def test_frames_agree_with_tables(tmp_path: Path) -> None:
     numbers = from_python(pandas.read_csv(tmp_path / "a.csv"), group="fold")
     assert rows(numbers, "fold") == [0, 1, 2] and rows(numbers, "s") == [
         list("AA"),
-        list("BA"),
-        ["A"],
+        list("BC"),
+        ["C"],
     ]
     assert rows(numbers, "x")[1] == [[5, 0], [7, 8]]
     assert gaps(numbers, "x")[1] == [[False, True], [False, False]]

@@ -10,12 +10,18 @@ from itertools import chain
 from factorgraph import budget
 from factorgraph.data.column import Records
 from factorgraph.data.dtype import MISSING
-from factorgraph.data.header import Part, groups, parts
+from factorgraph.data.header import Part, apart, groups, parts
 from factorgraph.data.table import Table
 from factorgraph.data.text import STREAMED, Text, decoded, opened
 from factorgraph.errors import DataError
 
 _CELL = 60  # bytes of a cell that is split off, beside its text
+_KEY = 200  # bytes of a group that is remembered, beside its texts
+_SEPARATORS = (
+    ("\t", "tabs", "call it NAME.tsv"),
+    (";", "`;`", "write the table with commas as NAME.csv, or with tabs as NAME.tsv"),
+    (",", "commas", "call it NAME.csv"),
+)
 
 
 def read_table(
@@ -34,7 +40,7 @@ def read_table(
     fields : names to keep; None keeps all. Columns ``x[0]``, ``x[1]``, ... are the field ``x``.
     group : a column, or several with commas: rows that follow each other with the same value
         in it form one instance. Its fields are then arrays over its rows, also where all rows
-        agree; the columns of ``group`` itself are scalars.
+        agree; the columns of ``group`` itself are scalars. No value comes back further down.
 
     Returns
     -------
@@ -43,7 +49,8 @@ def read_table(
 
     Raises
     ------
-    DataError : the file is missing, or a row has more or fewer cells than there are names.
+    DataError : the file is missing, a row has more or fewer cells than there are names, or the
+        rows of a group lie apart.
     UsageError : there is no column to group by.
     BudgetError : the data would take too much memory.
     """
@@ -126,6 +133,7 @@ class _Rows:
                 budget.require(4 * _CELL * many, f"the {many + 1} columns of {self.text.source}")
                 names = next(self._parsed([number], [line]))[1]
                 self.width = len(names)
+                self._check_separator(place, names)
                 return names, place
         raise DataError(f"{self.text.source} holds no instances", code="E0323")
 
@@ -213,6 +221,19 @@ class _Rows:
             if row:
                 yield first, row
 
+    def _check_separator(self, place: str, names: list[str]) -> None:
+        """Refuse a single name that holds what separates cells elsewhere."""
+        if len(names) > 1:
+            return
+        for other, shown, advice in _SEPARATORS:
+            if other != self.separator and other in names[0]:
+                own = "tabs" if self.separator == "\t" else "commas"
+                raise DataError(
+                    f"{place}: there is one column, whose cells seem to be separated by {shown}",
+                    code="E0349",
+                    hint=f"in {self.text.source} cells are separated by {own}: {advice}",
+                )
+
     def _check(self, number: int, found: int) -> None:
         if found != self.width:
             raise DataError(
@@ -232,6 +253,8 @@ class _Group:
         self.rests = {name: part.shape for name, part in layout.items() if name not in keys}
         self.key: tuple[str, ...] = ()
         self.number = 0
+        self.seen: dict[tuple[str, ...], int] = {}
+        self.remembered = 0
         self.cells: dict[str, list[str]] = {}
         self.widths = {name: len(part.columns) for name, part in layout.items()}
 
@@ -250,10 +273,18 @@ class _Group:
             if keys[low] != self.key or not self.cells:
                 self.close(table)
                 self.key, self.number = keys[low], numbers[low]
+                self.remember()
                 self.cells = {name: [] for name in items}
             for name, cells in items.items():
                 width = self.widths[name]
                 self.cells[name].extend(cells[low * width : high * width])
+
+    def remember(self) -> None:
+        """Note a new group, or refuse one that was there before."""
+        before = self.seen.setdefault(self.key, self.number)
+        if before != self.number:
+            raise apart(f"{self.source}:{self.number}", self.keys, self.key, f"line {before}")
+        self.remembered += _KEY + sum(map(len, self.key))
 
     def close(self, table: Table) -> None:
         """Give the instance to a table, if there is one."""
@@ -265,4 +296,4 @@ class _Group:
 
     def nbytes(self) -> int:
         """Return the bytes that are held."""
-        return _CELL * sum(map(len, self.cells.values()))
+        return _CELL * sum(map(len, self.cells.values())) + self.remembered

@@ -12,7 +12,7 @@ from factorgraph.data.column import Column, Ints, Records, Values
 from factorgraph.data.dtype import cost, settle
 from factorgraph.data.field import Field
 from factorgraph.data.flatten import nest
-from factorgraph.data.header import Part, groups, parts
+from factorgraph.data.header import Part, apart, groups, parts
 from factorgraph.data.stack import even, gather, ragged
 from factorgraph.errors import DataError
 
@@ -41,7 +41,7 @@ def from_frame(
 
     Raises
     ------
-    DataError : a column holds what is not read.
+    DataError : a column holds what is not read, or the rows of a group lie apart.
     UsageError : there is no column to group by.
     BudgetError : the data would take too much memory.
     """
@@ -58,7 +58,7 @@ def from_frame(
     keys = groups(chosen, layout, source)
     if not len(frame):
         raise DataError(f"{source} holds no instances", code="E0323")
-    bounds = _bounds(frame, [layout[key].columns[0] for key in keys], source) if keys else None
+    bounds = _bounds(frame, keys, layout, source) if keys else None
     columns: dict[str, Column] = {}
     for name, part in layout.items():
         what = f"field `{name}` of {source}"
@@ -72,22 +72,30 @@ def from_frame(
     return gather(columns, source)
 
 
-def _bounds(frame: Any, keys: list[int], source: str) -> Ints:
+def _bounds(frame: Any, keys: tuple[str, ...], layout: dict[str, Part], source: str) -> Ints:
     """Return the rows at which instances begin, and the number of rows."""
     changes = np.zeros(len(frame), np.bool_)
     changes[0] = True
-    for j in keys:
-        series = frame.iloc[:, j]
+    values = []
+    for key in keys:
+        series = frame.iloc[:, layout[key].columns[0]]
         gone = series.isna().to_numpy()
         if gone.any():
             raise DataError(
-                f"{source}: row {int(gone.argmax())}: column `{frame.columns[j]}`, by which rows "
-                "are grouped, is empty",
+                f"{source}: row {int(gone.argmax())}: column `{key}`, by which rows are grouped, is "
+                "empty",
                 code="E0353",
             )
-        values = series.tolist()
-        changes[1:] |= [a != b for a, b in zip(values, values[1:])]
-    return np.append(np.flatnonzero(changes), len(frame)).astype(np.int64)
+        values.append(series.tolist())
+        changes[1:] |= [a != b for a, b in zip(values[-1], values[-1][1:])]
+    begins = np.flatnonzero(changes)
+    seen: dict[tuple[Any, ...], int] = {}
+    for row in begins.tolist():
+        group = tuple(column[row] for column in values)
+        before = seen.setdefault(group, row)
+        if before != row:
+            raise apart(f"{source}: row {row}", keys, group, f"row {before}")
+    return np.append(begins, len(frame)).astype(np.int64)
 
 
 def _columns(

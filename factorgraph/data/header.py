@@ -115,3 +115,21 @@ def groups(chosen: Sequence[str], layout: Mapping[str, Part], what: str) -> tupl
                 or f"the columns are: {', '.join(single) or 'none'}",
             )
     return tuple(dict.fromkeys(chosen))
+
+
+def apart(place: str, names: Sequence[str], key: Sequence[object], before: str) -> DataError:
+    """Return the error of a group whose rows do not follow each other.
+
+    Parameters
+    ----------
+    place : of the row at which it comes back.
+    names, key : the columns that tell the group, and their values in it.
+    before : where it stood first.
+    """
+    value = ", ".join(f"`{name}` is {part}" for name, part in zip(names, key))
+    return DataError(
+        f"{place}: {value} here as in the group of {before}, but other rows lie between them",
+        code="E0352",
+        hint=f"sort the table by {', '.join(names)}, or group by more columns, "
+        f"as in --group {','.join(names)},NAME",
+    )

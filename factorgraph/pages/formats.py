@@ -182,8 +182,9 @@ read("train.txt", columns="word,_,y")
         "A row that is no row of a table",
         """
 In a `.csv` file cells are separated by commas; a cell that holds a comma, a quote or a line end
-stands in double quotes, and a quote within it is doubled. A quote is not closed here, or a
-carriage return stands within the line.
+stands in double quotes, and a quote within it is doubled; in a `.tsv` file they are separated by
+tabs. A quote is not closed here, a carriage return stands within the line, or the only column has
+a name like `x;y`: then the cells are separated by something else.
 """,
         """
 Path("data.csv").write_text('word,y\\n"the"x,1\\n')
@@ -228,6 +229,26 @@ read("data.csv")
         """
 Path("data.csv").write_text("a,b,c\\n1,2,\\n")
 read("data.csv")
+""",
+        "python",
+        _FILES,
+    ),
+    Page(
+        "E0352",
+        "The rows of a group lie apart",
+        """
+`--group NAME` makes one instance of rows that follow each other and agree in this column. The
+same value comes back further down, behind rows of another group: two instances would be made of
+what is one, or two things have the same name. Sort the table by the column, or group by more
+columns that tell them apart: `--group document,sentence`.
+""",
+        """
+Path("data.csv").write_text("sentence,word\\n1,the\\n2,a\\n1,cat\\n")
+read("data.csv", group="sentence")
+""",
+        """
+Path("data.csv").write_text("sentence,word\\n1,the\\n1,cat\\n2,a\\n")
+read("data.csv", group="sentence")
 """,
         "python",
         _FILES,
