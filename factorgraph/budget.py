@@ -25,7 +25,9 @@ def parse_bytes(text: str) -> int:
             raise ValueError(value)
         return int(value)
     except (KeyError, ValueError):
-        raise UsageError(f"not an amount of memory: {text!r}", hint="say 500M or 2G") from None
+        raise UsageError(
+            f"not an amount of memory: {text!r}", code="E0910", hint="say 500M or 2G"
+        ) from None
 
 
 def default_limit() -> int:

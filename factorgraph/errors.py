@@ -32,7 +32,7 @@ class FgError(Exception):
     Parameters
     ----------
     message : one sentence, without a full stop at the end.
-    code : ``E`` and four digits, or empty.
+    code : ``E`` and four digits, of a page in `factorgraph.pages`; empty where nobody sees it.
     span : the place in a model text, if there is one.
     hint : what to do about it, if that is known.
     """

@@ -82,11 +82,15 @@ def load(
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise UsageError(f"{os.fspath(path)} cannot be read: {error.strerror}") from None
+        raise UsageError(
+            f"{os.fspath(path)} cannot be read: {error.strerror}", code="E0321"
+        ) from None
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UsageError(f"{os.fspath(path)} is not UTF-8 text (byte {error.start})") from None
+        raise UsageError(
+            f"{os.fspath(path)} is not UTF-8 text (byte {error.start})", code="E0012"
+        ) from None
     return compile(text, os.fspath(path), settings=settings, loss=loss, without=without)
 
 
@@ -242,13 +246,15 @@ class Model:
         from factorgraph.ground.weights import initial
 
         if not isinstance(seed, int) or seed < 0:
-            raise UsageError(f"a seed is a whole number of at least 0, not {seed!r}")
+            raise UsageError(f"a seed is a whole number of at least 0, not {seed!r}", code="E0910")
         vocabularies: Vocabularies = {}
         domains = {n: d for m in (self.checked, *self.checked.energies.values())
                    for n, d in m.domains.items()}  # fmt: skip
         missing = [n for n, d in domains.items() if d.from_data]
         if missing and data is None:
-            raise UsageError(f"domain `{missing[0]}` takes its values from data: give some")
+            raise UsageError(
+                f"domain `{missing[0]}` takes its values from data: give some", code="E0314"
+            )
         if missing:
             records = self._records(data)
             vocabularies = fill(self.checked, records)
@@ -367,7 +373,7 @@ class Model:
 
         self.trainable()
         if not isinstance(seed, int) or seed < 0:
-            raise UsageError(f"a seed is a whole number of at least 0, not {seed!r}")
+            raise UsageError(f"a seed is a whole number of at least 0, not {seed!r}", code="E0910")
         records = self._records(data)
         missing = [name for name in self.checked.answers if name not in records.columns]
         if missing and len(missing) == len(self.checked.answers):
@@ -642,7 +648,9 @@ def load_run(path: str | os.PathLike[str]) -> Run:
         missing = [n for n, d in model.checked.domains.items()
                    if d.from_data and n not in stored.vocabularies]  # fmt: skip
         if missing:
-            raise RunError(f"{folder / 'run.json'}: field `vocabularies` lacks `{missing[0]}`")
+            raise RunError(
+                f"{folder / 'run.json'}: field `vocabularies` lacks `{missing[0]}`", code="E0803"
+            )
         expected = shapes(model.checked, stored.vocabularies)
     except ModelError as error:
         raise RunError(f"{folder}: {error}", code="E0803") from None
@@ -689,7 +697,7 @@ def _formula(text: str) -> t.Expression:
     """Return the expression of a loss given as an option."""
     tree = parse(f"loss {text}", "--loss")
     if len(tree.statements) != 1 or not isinstance(tree.statements[0], t.LossChoice):
-        raise UsageError(f"--loss takes one formula, not {text!r}")
+        raise UsageError(f"--loss takes one formula, not {text!r}", code="E0910")
     return tree.statements[0].value
 
 

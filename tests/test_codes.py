@@ -44,6 +44,61 @@ def raised() -> dict[str, str]:
     return found
 
 
+TOLD_ALREADY = {"ModelErrors", "Poisoned"}
+"""Errors without a code of their own: the first of several gives it, or nobody sees them."""
+
+
+def without_code(source: str | bytes) -> Iterator[int]:
+    """Yield the lines in which an error for the user is made without a code."""
+    errors = {"FgError"}
+    for module in (ast.parse((PACKAGE / "errors.py").read_bytes()), ast.parse(source)):
+        for node in ast.walk(module):
+            if isinstance(node, ast.ClassDef):
+                if {ast.unparse(base).rpartition(".")[2] for base in node.bases} & errors:
+                    errors.add(node.name)
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func).rpartition(".")[2]
+        if called not in errors - TOLD_ALREADY:
+            continue
+        code = next((k.value for k in node.keywords if k.arg == "code"), None)
+        fixed = code.value if isinstance(code, ast.Constant) else None
+        # what is no constant is handed on from where it was given
+        if code is None or isinstance(code, ast.Constant) and not is_code(fixed):
+            yield node.lineno
+
+
+def is_code(text: object) -> bool:
+    return isinstance(text, str) and re.fullmatch(r"[EW]\d{4}", text) is not None
+
+
+def test_every_error_has_a_code() -> None:
+    lacking = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for folder in (PACKAGE, ROOT / "models")
+        for path in sorted(folder.rglob("*.py"))
+        for line in without_code(path.read_bytes())
+    ]
+    assert lacking == [], "give it the code of a page in factorgraph/pages/"
+
+
+@pytest.mark.parametrize(
+    ("source", "lacks"),
+    [
+        ('raise DataError("bad", hint="mend it")', True),
+        ('errors.append(UsageError(f"bad {name}", code=""))', True),
+        ('raise errors.RunError("bad") from None', True),
+        ('class Odd(ModelError): ...\nraise Odd("bad")', True),
+        ('raise DataError("bad", code="E0301")', False),
+        ("raise RunError(first.message, code=first.code)", False),
+        ('raise ValueError("no error of this tree")', False),
+    ],
+)
+def test_an_error_without_a_code_is_found(source: str, lacks: bool) -> None:
+    assert bool(list(without_code(source))) is lacks
+
+
 def test_codes_are_found() -> None:
     assert {"E0001", "E0102", "E0301", "E0900", "W0101"} <= set(raised())
 

@@ -127,7 +127,7 @@ def test_all_errors_are_told(shell: Any) -> None:
 def test_what_is_no_name_is_refused(shell: Any, name: str) -> None:
     result, captured = run(shell, f"%%fg {name}\nsize n\n")
     assert not result.success
-    assert f"error: %%fg {name}: this is no name for a variable" in captured.stdout
+    assert f"error E0914: %%fg {name}: this is no name for a variable" in captured.stdout
 
 
 def test_unloaded_again(shell: Any) -> None:

@@ -27,13 +27,14 @@ def explain(
     if not CODE.fullmatch(code):
         raise UsageError(
             f"explaining a model ({subject}): not built yet",
+            code="E0600",
             hint="an error code is E or W and four digits: fgc explain E0102",
         )
     page = pages().get(code)
     if page is None:
         near = nearest_codes(code)
         hint = f"the nearest are {', '.join(near)}" if near else "docs/errors.md lists all of them"
-        raise UsageError(f"there is no error code {code}", hint=hint)
+        raise UsageError(f"there is no error code {code}", code="E0912", hint=hint)
     if json:
         o.say_json(page_as_dict(page))
     else:

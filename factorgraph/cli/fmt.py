@@ -32,14 +32,14 @@ def fmt(
 ) -> int:
     """Put model texts into their canonical form: blanks, columns, line breaks."""
     if stdout and (check or diff):
-        raise UsageError("--stdout prints the text: leave --check and --diff out")
+        raise UsageError("--stdout prints the text: leave --check and --diff out", code="E0911")
     errors: list[FgError] = []
     files = list(dict.fromkeys(_files(paths, errors)))
     stdout = stdout or (files == ["-"] and not check and not diff)
     if stdout and len(files) > 1:
-        raise UsageError(f"--stdout prints one file, here are {len(files)}")
+        raise UsageError(f"--stdout prints one file, here are {len(files)}", code="E0911")
     if "-" in files and not (stdout or check or diff):
-        raise UsageError("- is formatted to stdout: leave the other files out")
+        raise UsageError("- is formatted to stdout: leave the other files out", code="E0911")
     different = False
     for file in files:
         try:
@@ -61,7 +61,7 @@ def _one(file: str, *, check: bool, diff: bool, stdout: bool, json: bool) -> boo
         before = data.decode()
     except UnicodeDecodeError as error:
         name = "stdin" if file == "-" else file
-        raise UsageError(f"{name} is not UTF-8 text (byte {error.start})") from None
+        raise UsageError(f"{name} is not UTF-8 text (byte {error.start})", code="E0012") from None
     after = format(before, file)
     changed = before != after
     out: dict[str, Any] = {"file": file, "changed": changed}
@@ -94,7 +94,7 @@ def _files(paths: list[str], errors: list[FgError]) -> Iterator[str]:
             found += [os.path.join(folder, name) for name in sorted(files) if name.endswith(".fg")]
         found = [file for file in found if os.path.isfile(file)]
         if not found:
-            errors.append(UsageError(f"{path} holds no .fg file"))
+            errors.append(UsageError(f"{path} holds no .fg file", code="E0912"))
         yield from found
 
 
@@ -102,11 +102,11 @@ def _read(file: str) -> bytes:
     if file == "-":
         return sys.stdin.buffer.read()
     if os.path.exists(file) and not os.path.isfile(file):
-        raise UsageError(f"{file} is no regular file", hint="use - for stdin")
+        raise UsageError(f"{file} is no regular file", code="E0321", hint="use - for stdin")
     try:
         return Path(file).read_bytes()
     except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
+        raise UsageError(f"{file} cannot be read: {error.strerror}", code="E0321") from None
 
 
 def _write(file: str, data: bytes) -> None:
@@ -116,7 +116,7 @@ def _write(file: str, data: bytes) -> None:
     try:
         mode = os.stat(file).st_mode & 0o777
         if not os.access(file, os.W_OK):
-            raise UsageError(f"{file} cannot be written: it is read-only")
+            raise UsageError(f"{file} cannot be written: it is read-only", code="E0802")
         umask = os.umask(~mode & 0o777)
         try:
             write(Path(file), data)
@@ -124,7 +124,7 @@ def _write(file: str, data: bytes) -> None:
             os.umask(umask)
         os.chmod(file, mode)
     except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}") from None
+        raise UsageError(f"{file} cannot be written: {error.strerror}", code="E0802") from None
 
 
 def _diff(before: str, after: str, name: str) -> str:

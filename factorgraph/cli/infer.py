@@ -47,13 +47,15 @@ def infer(
 
     o.limit(budget_memory)
     if not 0 < beta < float("inf"):
-        raise UsageError("--beta is a positive number")
+        raise UsageError("--beta is a positive number", code="E0910")
     built = o.model(model, without=without)
     if weights is not None:
         run = load_run(weights)
         fits(run, built)
     elif built.checked.params or built.checked.maps:
-        raise UsageError("the model has params: say --weights RUN, the folder of a training")
+        raise UsageError(
+            "the model has params: say --weights RUN, the folder of a training", code="E0913"
+        )
     else:
         run = built.init()
     run.skip_unknown = unknown is o.Missing.skip
@@ -74,7 +76,7 @@ def infer(
             for line in lines():
                 write(line.encode() + b"\n")
     except OSError as error:
-        raise UsageError(f"{output} cannot be written: {error.strerror}") from None
+        raise UsageError(f"{output} cannot be written: {error.strerror}", code="E0802") from None
 
 
 def _lines(run: Run, records: Any, beta: float | None, with_: list[str] | None) -> Iterator[str]:

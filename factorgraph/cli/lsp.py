@@ -21,13 +21,13 @@ def lsp(
 ) -> None:
     """Serve editors: errors as you type, hover, completion, definitions, formatting."""
     if tcp is not None and stdio:
-        raise UsageError("--tcp and --stdio exclude each other")
+        raise UsageError("--tcp and --stdio exclude each other", code="E0911")
     address = None if tcp is None else _address(tcp)
     try:
         from factorgraph.lsp.server import make
     except ImportError:
         raise UsageError(
-            "the language server needs pygls 2", hint="pip install 'fgc[lsp]'"
+            "the language server needs pygls 2", code="E0915", hint="pip install 'fgc[lsp]'"
         ) from None
     server = make()
     if address is not None:
@@ -43,5 +43,5 @@ def _address(text: str) -> tuple[str, int]:
     """Return host and port of ``HOST:PORT``."""
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port.isdecimal() or not 0 <= int(port) < 65536:
-        raise UsageError(f"--tcp {text}: say HOST:PORT", hint="--tcp localhost:2087")
+        raise UsageError(f"--tcp {text}: say HOST:PORT", code="E0910", hint="--tcp localhost:2087")
     return host.strip("[]"), int(port)

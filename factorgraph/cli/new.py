@@ -40,25 +40,31 @@ def new(
             o.say("\n".join(f"{key:<{width}}  {text}".rstrip() for key, text in about.items()))
         return
     if name is None:
-        raise UsageError("a name for the folder is missing", hint="fgc new NAME, or fgc new --list")
+        raise UsageError(
+            "a name for the folder is missing", code="E0911", hint="fgc new NAME, or fgc new --list"
+        )
     _plain(name)
     if template not in known:
         there = ", ".join(known)
         near = did_you_mean(template, known)
         raise UsageError(
             f"there is no template `{template}`",
+            code="E0912",
             hint=f"{near} there are: {there}" if near else f"there are: {there}",
         )
     target = Path(name)
     if os.path.lexists(target) and (target.is_symlink() or not _empty(target)):
         raise UsageError(
             f"{name} is there already",
+            code="E0914",
             hint="take another name; what is there is never written over",
         )
     try:
         commands = _make(known[template], template, target)
     except OSError as error:
-        raise UsageError(f"{name} cannot be made: {error.strerror or error}") from None
+        raise UsageError(
+            f"{name} cannot be made: {error.strerror or error}", code="E0802"
+        ) from None
     made = sorted(p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file())
     if json:
         o.say_json({"folder": name, "template": template, "files": made, "commands": commands})
@@ -117,6 +123,7 @@ def _plain(name: str) -> None:
     ):
         raise UsageError(
             f"`{name}` is no plain name for a folder",
+            code="E0914",
             hint="letters, digits, - and _; the folder is made in the one where you are",
         )
 

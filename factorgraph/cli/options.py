@@ -64,7 +64,11 @@ Columns = Annotated[
 ]
 Group = Annotated[
     str | None,
-    typer.Option("--group", metavar="COLUMN", help="Rows of a table with equal values are one."),
+    typer.Option(
+        "--group",
+        metavar="COLUMN",
+        help="Rows that follow each other with the same value in COLUMN are one instance; or a,b.",
+    ),
 ]
 Comments = Annotated[
     bool, typer.Option("--comments", help="Skip lines that begin with # in a text file.")
@@ -91,7 +95,7 @@ def settings(texts: list[str] | None) -> dict[str, float]:
             if not equals or value != value or value in (float("inf"), float("-inf")):
                 raise ValueError
         except ValueError:
-            raise UsageError(f"--set {text}: say NAME=NUMBER") from None
+            raise UsageError(f"--set {text}: say NAME=NUMBER", code="E0910") from None
         whole = value == int(value) and number.strip().lstrip("+-").isdigit()
         out[name.strip()] = int(value) if whole else value
     return out
@@ -116,7 +120,9 @@ def model(
         try:
             return pipeline.compile(sys.stdin.buffer.read().decode("utf-8-sig"), "-", **options)
         except UnicodeDecodeError as error:
-            raise UsageError(f"stdin is not UTF-8 text (byte {error.start})") from None
+            raise UsageError(
+                f"stdin is not UTF-8 text (byte {error.start})", code="E0012"
+            ) from None
     return pipeline.load(path, **options)
 
 
@@ -183,7 +189,9 @@ def keep_inputs(output: str, *inputs: str) -> None:
 
     for path in inputs:
         if os.path.exists(output) and os.path.exists(path) and os.path.samefile(output, path):
-            raise UsageError(f"{output} is read and cannot be written at the same time")
+            raise UsageError(
+                f"{output} is read and cannot be written at the same time", code="E0802"
+            )
 
 
 def names(columns: str | None) -> list[str] | None:
@@ -214,7 +222,7 @@ def write(output: str, text: str, *inputs: str) -> None:
     try:
         write_file(Path(output), text.encode())
     except OSError as error:
-        raise UsageError(f"{output} cannot be written: {error.strerror}") from None
+        raise UsageError(f"{output} cannot be written: {error.strerror}", code="E0802") from None
 
 
 class ReaderGone(Exception):

@@ -59,11 +59,11 @@ def plot(
     title = "model" if model == "-" else Path(model).name
     if data is None:
         if instance is not None:
-            raise UsageError("--instance chooses among data: name their file too")
+            raise UsageError("--instance chooses among data: name their file too", code="E0911")
         figure = _plates(model, title, params, set_, without)
     else:
         if params:
-            raise UsageError("--params is for the picture of a model, without data")
+            raise UsageError("--params is for the picture of a model, without data", code="E0911")
         built = o.model(model, settings_=set_, without=without)
         records = o.records(data, built, only, columns=columns, group=group)
         figure = _instance(built, records, title, instance or 0, with_)
@@ -116,7 +116,7 @@ def _tree(path: str, without: list[str]) -> t.File:
         try:
             text = _decoded(Path(path).read_bytes(), path)
         except OSError as error:
-            raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+            raise UsageError(f"{path} cannot be read: {error.strerror}", code="E0321") from None
     if without:
         text = left_out(parse(text, path), without)
     top, found = parse_all(text, path)

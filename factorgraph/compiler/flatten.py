@@ -24,6 +24,7 @@ def without(file: t.File, names: Sequence[str]) -> str:
         if span is None:
             raise UsageError(
                 f"--without {name}: the model has no such factor",
+                code="E0912",
                 hint=did_you_mean(name, factors),
             )
         blank = "".join(c if c == "\n" else " " for c in span.text)

@@ -209,6 +209,7 @@ def checked_beta(beta: float) -> float:
     if not 0.0 < beta < np.inf:
         raise UsageError(
             f"beta must be positive and finite, not {beta}",
+            code="E0910",
             hint="the limit of large beta is the minimum",
         )
     return float(beta)

@@ -89,7 +89,9 @@ def add_indicator(
     weight = checked_weight(weight, into, structure, hi - lo)
     chosen = np.ascontiguousarray(np.atleast_2d(states), np.int32)
     if len(chosen) not in (1, len(weight)):
-        raise UsageError(f"states are for a batch of {len(chosen)}, weights for {len(weight)}")
+        raise UsageError(
+            f"states are for a batch of {len(chosen)}, weights for {len(weight)}", code="E0921"
+        )
     for g, group in enumerate(structure.groups):
         _visit(
             group.scope,
@@ -140,7 +142,7 @@ def checked_span(structure: Structure, span: Span | None) -> Span:
     """Return the instances asked for as a pair within the structure."""
     lo, hi = (0, structure.instances) if span is None else span
     if not 0 <= lo <= hi <= structure.instances:
-        raise UsageError(f"instances {lo}..{hi} of {structure.instances}")
+        raise UsageError(f"instances {lo}..{hi} of {structure.instances}", code="E0922")
     return lo, hi
 
 
@@ -148,9 +150,11 @@ def checked_values(structure: Structure, values: Energies) -> Energies:
     """Return ``values`` as a contiguous, writable float64 array [B, T]; never changed."""
     array = np.asarray(values)
     if array.dtype != np.float64:
-        raise UsageError(f"energies are float64, not {array.dtype}")
+        raise UsageError(f"energies are float64, not {array.dtype}", code="E0921")
     if array.ndim != 2 or array.shape[1] != structure.size:
-        raise UsageError(f"energies have shape {array.shape}, not (batch, {structure.size})")
+        raise UsageError(
+            f"energies have shape {array.shape}, not (batch, {structure.size})", code="E0921"
+        )
     return np.require(array, requirements=["C", "W"])
 
 
@@ -162,17 +166,18 @@ def checked_states(
         return np.zeros((1, 0), np.int32)
     array = np.asarray(states)
     if array.dtype.kind not in "iu":
-        raise UsageError(f"states are integers, not {array.dtype}")
+        raise UsageError(f"states are integers, not {array.dtype}", code="E0921")
     array = np.atleast_2d(array)
     if array.ndim != 2 or array.shape[1] != structure.variables or len(array) not in (1, batch):
         raise UsageError(
-            f"states have shape {array.shape}, not ({batch} or 1, {structure.variables})"
+            f"states have shape {array.shape}, not ({batch} or 1, {structure.variables})",
+            code="E0921",
         )
     if array.dtype != np.int32:
         array = np.clip(array, -2, np.iinfo(np.int32).max)
     out = np.require(array, np.int32, ["C", "W"])
     if ((out < (0 if complete else -1)) | (out >= structure.card)).any():
-        raise UsageError("a state is out of the range of its variable")
+        raise UsageError("a state is out of the range of its variable", code="E0922")
     return out
 
 
@@ -181,10 +186,14 @@ def checked_weight(
 ) -> NDArray[np.float64]:
     """Return the weights [B, instances] of cotangents that go into float64 [B, T]."""
     if not isinstance(into, np.ndarray) or into.dtype != np.float64 or into.ndim != 2:
-        raise UsageError("cotangents are added into a float64 array [batch, values]")
+        raise UsageError("cotangents are added into a float64 array [batch, values]", code="E0921")
     if into.shape[1] != structure.size or not into.flags.c_contiguous or not into.flags.writeable:
-        raise UsageError(f"cotangents of shape {into.shape}, not (batch, {structure.size})")
+        raise UsageError(
+            f"cotangents of shape {into.shape}, not (batch, {structure.size})", code="E0921"
+        )
     array = np.require(weight, np.float64, ["C", "W"])
     if array.shape != (len(into), instances):
-        raise UsageError(f"weights have shape {array.shape}, not {(len(into), instances)}")
+        raise UsageError(
+            f"weights have shape {array.shape}, not {(len(into), instances)}", code="E0921"
+        )
     return array

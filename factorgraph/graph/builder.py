@@ -96,14 +96,16 @@ class FactorGraph:
         """
         extent = (shape,) if isinstance(shape, int) else tuple(int(n) for n in shape)
         if name in self._blocks:
-            raise UsageError(f"there is a variable `{name}` already")
+            raise UsageError(f"there is a variable `{name}` already", code="E0920")
         if card < 1:
-            raise UsageError(f"variable `{name}` has {card} states", hint="at least 1 is needed")
+            raise UsageError(
+                f"variable `{name}` has {card} states", code="E0501", hint="at least 1 is needed"
+            )
         if any(n < 0 for n in extent):
-            raise UsageError(f"variable `{name}` has the shape {extent}")
+            raise UsageError(f"variable `{name}` has the shape {extent}", code="E0920")
         block = Block(name, self._count, extent, int(card))
         if self._count + block.size >= 2**31:
-            raise UsageError(f"variable `{name}` makes more than 2^31 variables")
+            raise UsageError(f"variable `{name}` makes more than 2^31 variables", code="E0920")
         self._blocks[name] = block
         self._cards.append(np.full(block.size, card, np.int32))
         numbers = np.arange(self._count, self._count + block.size, dtype=np.int32)
@@ -163,26 +165,31 @@ class FactorGraph:
         """
         rows = np.asarray(scopes)
         if rows.ndim != 2 or rows.dtype.kind not in "iu":
-            raise UsageError(f"factor `{name}`: scopes are integers [n, arity]")
+            raise UsageError(f"factor `{name}`: scopes are integers [n, arity]", code="E0921")
         energies = _checked_table(tables, name)
         n = len(rows)
         distinct = len(energies) if energies.ndim else 0
         if energies.ndim != rows.shape[1] + 1:
             raise UsageError(
-                f"factor `{name}`: tables of shape {energies.shape} for {rows.shape[1]} variables"
+                f"factor `{name}`: tables of shape {energies.shape} for {rows.shape[1]} variables",
+                code="E0921",
             )
         if table_index is not None:
             index = np.asarray(table_index)
             if index.shape != (n,) or index.dtype.kind not in "iu":
-                raise UsageError(f"factor `{name}`: table_index is not of {n} integers")
+                raise UsageError(
+                    f"factor `{name}`: table_index is not of {n} integers", code="E0921"
+                )
             if n and (index.min() < 0 or index.max() >= distinct):
-                raise UsageError(f"factor `{name}`: a factor reads a table that is not there")
+                raise UsageError(
+                    f"factor `{name}`: a factor reads a table that is not there", code="E0503"
+                )
         elif distinct == 1:
             index = np.zeros(n, np.int32)
         elif distinct == n:
             index = np.arange(n, dtype=np.int32)
         else:
-            raise UsageError(f"factor `{name}`: {distinct} tables for {n} factors")
+            raise UsageError(f"factor `{name}`: {distinct} tables for {n} factors", code="E0921")
         pending = self._place(rows.astype(np.int64), energies.shape[1:], name)
         pending.scopes.append(rows.astype(np.int32))
         pending.index.append((index + pending.distinct).astype(np.int32))
@@ -221,13 +228,18 @@ class FactorGraph:
         """Check scopes against the variables, and return where their factors are gathered."""
         if rows.shape[1] != len(cards):
             raise UsageError(
-                f"factor `{name}`: a table of {len(cards)} axes for {rows.shape[1]} variables"
+                f"factor `{name}`: a table of {len(cards)} axes for {rows.shape[1]} variables",
+                code="E0921",
             )
         if rows.size and (rows.min() < 0 or rows.max() >= self._count):
-            raise UsageError(f"factor `{name}`: a scope names a variable that is not there")
+            raise UsageError(
+                f"factor `{name}`: a scope names a variable that is not there", code="E0503"
+            )
         ordered = np.sort(rows, axis=1)
         if (ordered[:, 1:] == ordered[:, :-1]).any():
-            raise UsageError(f"factor `{name}`: a scope names the same variable twice")
+            raise UsageError(
+                f"factor `{name}`: a scope names the same variable twice", code="E0503"
+            )
         if len(self._cards) > 1:
             self._cards = [np.concatenate(self._cards)]
         wrong = (self._cards[0][rows] != np.array(cards)) if rows.size else np.zeros((0, 0), bool)
@@ -235,7 +247,8 @@ class FactorGraph:
             row, k = (int(at) for at in np.argwhere(wrong)[0])
             raise UsageError(
                 f"factor `{name}`: axis {k} of the table has {cards[k]} entries, its variable "
-                f"{self._cards[0][rows[row, k]]} states"
+                f"{self._cards[0][rows[row, k]]} states",
+                code="E0503",
             )
         return self._pending.setdefault((name, cards), _Pending())
 
@@ -245,9 +258,13 @@ def _checked_table(table: ArrayLike, name: str) -> Energies:
     try:
         energies = np.array(table, np.float64, order="C")
     except (TypeError, ValueError):
-        raise UsageError(f"factor `{name}`: the table is not an array of numbers") from None
+        raise UsageError(
+            f"factor `{name}`: the table is not an array of numbers", code="E0921"
+        ) from None
     if np.isnan(energies).any() or np.isneginf(energies).any():
         raise UsageError(
-            f"factor `{name}`: an energy is NaN or -inf", hint="+inf excludes a configuration"
+            f"factor `{name}`: an energy is NaN or -inf",
+            code="E0701",
+            hint="+inf excludes a configuration",
         )
     return energies

@@ -328,6 +328,7 @@ def suffix(path: str | os.PathLike[str]) -> str:
     if kind not in FORMATS:
         raise UsageError(
             f"{visible(str(path))} does not say which kind of picture",
+            code="E0910",
             hint="end it with ." + ", .".join(FORMATS[:-1]) + f" or .{FORMATS[-1]}",
         )
     return kind
@@ -357,5 +358,5 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
         files.write(Path(path), out.getvalue())
     except OSError as error:
         raise UsageError(
-            f"{visible(str(path))} cannot be written: {error.strerror or error}"
+            f"{visible(str(path))} cannot be written: {error.strerror or error}", code="E0802"
         ) from None

@@ -69,7 +69,9 @@ def _compile(shell: InteractiveShell, name: str, cell: str) -> None:
 
     try:
         if name and (not name.isidentifier() or iskeyword(name)):
-            raise UsageError(f"%%fg {name}: this is no name for a variable", hint="%%fg model")
+            raise UsageError(
+                f"%%fg {name}: this is no name for a variable", code="E0914", hint="%%fg model"
+            )
         # an old model must not answer for a text that is refused
         shell.user_ns.pop(name, None)
         # the text begins on the second line of the cell

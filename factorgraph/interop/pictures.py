@@ -43,7 +43,9 @@ def require() -> None:
     try:
         import matplotlib.backends.backend_agg  # noqa: F401
     except ImportError:
-        raise UsageError("pictures need matplotlib: pip install 'fgc[plots]'") from None
+        raise UsageError(
+            "pictures need matplotlib: pip install 'fgc[plots]'", code="E0915"
+        ) from None
 
 
 def loss_curve(events_or_log: Iterable[Event] | Where, path: Where) -> None:
@@ -134,7 +136,9 @@ def heat_map(
     require()
     values = np.asarray(matrix, np.float64)
     if values.shape != (len(labels), len(labels)):
-        raise UsageError(f"a heat map of {len(labels)} labels needs as many rows and columns")
+        raise UsageError(
+            f"a heat map of {len(labels)} labels needs as many rows and columns", code="E0921"
+        )
     finite = np.abs(values[np.isfinite(values)])
     most = float(finite.max(initial=0.0)) or 1.0
     figure = _figure(7.4, 6.6)
@@ -175,7 +179,7 @@ def words(
     if not stacks or any(
         s.ndim != 3 or not len(s) == len(t) == len(r) for s, t, r in zip(stacks, true, read)
     ):
-        raise UsageError("words need as many images [n, height, width] as letters")
+        raise UsageError("words need as many images [n, height, width] as letters", code="E0921")
     across = 2 if len(stacks) > 1 else 1
     down = -(-len(stacks) // across)
     longest = max(len(s) for s in stacks)
@@ -213,10 +217,12 @@ def _steps(events_or_log: Iterable[Event] | Where) -> list[tuple[int, float, flo
             try:
                 step = int(event["iteration"]), float(event["objective"]), float(event["norm"])
             except (KeyError, TypeError, ValueError):
-                raise RunError(f"{source}: an iteration without its figures") from None
+                raise RunError(
+                    f"{source}: an iteration without its figures", code="E0803"
+                ) from None
             steps.append(step)
     if not steps:
-        raise RunError(f"{source}: there is no iteration to draw")
+        raise RunError(f"{source}: there is no iteration to draw", code="E0917")
     return steps
 
 
@@ -224,9 +230,9 @@ def _read_log(path: Path) -> list[dict[str, Any]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}") from None
+        raise RunError(f"{path} cannot be read: {error.strerror}", code="E0321") from None
     except UnicodeDecodeError:
-        raise RunError(f"{path}: damaged (no UTF-8 text)") from None
+        raise RunError(f"{path}: damaged (no UTF-8 text)", code="E0803") from None
     events = []
     for number, line in enumerate(lines, 1):
         try:
@@ -236,7 +242,7 @@ def _read_log(path: Path) -> list[dict[str, Any]]:
         except (ValueError, RecursionError):
             if number == len(lines) and not line.endswith("\n"):
                 break  # training was killed while it wrote
-            raise RunError(f"{path}: line {number} is no event") from None
+            raise RunError(f"{path}: line {number} is no event", code="E0803") from None
         events.append(event)
     return events
 

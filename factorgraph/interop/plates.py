@@ -57,6 +57,7 @@ def _require_small(count: int) -> None:
     if count > MOST:
         raise UsageError(
             f"{count} variables, factors and weights are too many for one picture (at most {MOST})",
+            code="E0916",
             hint="leave factors out with --without, and the weights without --params",
         )
 

@@ -328,7 +328,9 @@ class _Sketcher:
         self.depth += 1
         self.steps += 1
         if self.depth > DEPTH or self.steps > STEPS:
-            raise UsageError("the factors are too long to be drawn with all definitions in place")
+            raise UsageError(
+                "the factors are too long to be drawn with all definitions in place", code="E0916"
+            )
 
     def walk(self, e: t.Expression, names: _Names, target: str | None, out: _Reads) -> None:
         """Collect what an expression mentions."""

@@ -56,11 +56,14 @@ def require_small(instances: Instances, i: int) -> None:
     """
     counts = instances.variables
     if not 0 <= i < instances.count:
-        raise UsageError(f"--instance {i}: the data have the instances 0..{instances.count - 1}")
+        raise UsageError(
+            f"--instance {i}: the data have the instances 0..{instances.count - 1}", code="E0912"
+        )
     if counts[i] > MOST:
         raise UsageError(
             f"{instances.where(i)} has {counts[i]} variables, too many for one picture "
             f"(at most {MOST})",
+            code="E0916",
             hint=_smaller(counts),
         )
 
@@ -100,10 +103,11 @@ def unrolled_picture(grounding: Grounding, name: str, counts: NDArray[np.int64])
         raise UsageError(
             f"{variables} variables and {rows} factors are too many for one picture (at most "
             f"{MOST})",
+            code="E0916",
             hint=_smaller(counts),
         )
     if not variables:
-        raise UsageError("this instance has no finite variables to draw")
+        raise UsageError("this instance has no finite variables to draw", code="E0917")
     return _Picture(grounding, variables, factors).figure(name)
 
 

@@ -184,4 +184,4 @@ def _floats(
 
 
 def _damaged(name: str, why: str) -> RunError:
-    return RunError(f"the optimiser's state is damaged: `{name}` {why}")
+    return RunError(f"the optimiser's state is damaged: `{name}` {why}", code="E0803")

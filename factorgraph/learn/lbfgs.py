@@ -63,9 +63,13 @@ class LBFGS:
         max_evaluations_per_step: int = 20,
     ) -> None:
         if n < 0 or memory < 1 or max_iterations < 0 or max_evaluations_per_step < 1:
-            raise UsageError("n, memory, max_iterations and max_evaluations_per_step are too small")
+            raise UsageError(
+                "n, memory, max_iterations and max_evaluations_per_step are too small", code="E0923"
+            )
         if not 0 <= tolerance < math.inf:
-            raise UsageError(f"tolerance must be a number of at least 0, got {tolerance}")
+            raise UsageError(
+                f"tolerance must be a number of at least 0, got {tolerance}", code="E0923"
+            )
         self.n = n
         self.memory = memory
         self.tolerance = tolerance
@@ -99,11 +103,13 @@ class LBFGS:
         """
         x = np.array(x0, np.float64, order="C")
         if x.shape != (self.n,):
-            raise UsageError(f"the start point has shape {list(x.shape)}, expected [{self.n}]")
+            raise UsageError(
+                f"the start point has shape {list(x.shape)}, expected [{self.n}]", code="E0923"
+            )
         _require_finite(x, "the start point")
         value, gradient = self._evaluate(objective, x)
         if not math.isfinite(value):
-            raise NumericalError(f"the objective at the start point is {value}")
+            raise NumericalError(f"the objective at the start point is {value}", code="E0702")
         _require_finite(gradient, "the gradient at the start point")
         m = self.memory
         state = LBFGSState(
@@ -356,7 +362,8 @@ class LBFGS:
         gradient = np.asarray(gradient, np.float64)
         if gradient.shape != (self.n,):
             raise UsageError(
-                f"the objective's gradient has shape {list(gradient.shape)}, expected [{self.n}]"
+                f"the objective's gradient has shape {list(gradient.shape)}, expected [{self.n}]",
+                code="E0923",
             )
         return float(value), gradient
 
@@ -364,7 +371,8 @@ class LBFGS:
         if state.S.shape != (self.memory, self.n):
             raise UsageError(
                 f"the state is of {state.S.shape[1]} weights and memory {state.S.shape[0]}, "
-                f"the optimiser of {self.n} and {self.memory}"
+                f"the optimiser of {self.n} and {self.memory}",
+                code="E0923",
             )
 
 
@@ -407,9 +415,11 @@ def _penalty(l1: Floats | float | None, n: int) -> Floats | None:
         return None
     weights = np.array(l1, np.float64)
     if weights.shape not in ((), (n,)):
-        raise UsageError(f"l1 has shape {list(weights.shape)}, expected one number or [{n}]")
+        raise UsageError(
+            f"l1 has shape {list(weights.shape)}, expected one number or [{n}]", code="E0923"
+        )
     if not (np.isfinite(weights).all() and (weights >= 0).all()):
-        raise UsageError("l1 must be finite and not negative")
+        raise UsageError("l1 must be finite and not negative", code="E0923")
     return np.broadcast_to(weights, (n,)) if weights.any() else None
 
 
@@ -417,4 +427,4 @@ def _require_finite(values: Floats, what: str) -> None:
     finite = np.isfinite(values)
     if not finite.all():
         i = int(np.argmin(finite))
-        raise NumericalError(f"{what} is {values[i]} at index {i}")
+        raise NumericalError(f"{what} is {values[i]} at index {i}", code="E0702")

@@ -212,7 +212,8 @@ factor f[(a, b) in edge] = (y[a] != y[b]) * 1.5
         "No field gives the values of a domain",
         """
 `domain Tag` without a list takes its values from the fields that are declared with it. None of
-them is in the data. List the values in the model, or train on data with answers.
+them is in the data, or no data were given. List the values in the model, or train on data with
+answers; in Python, `Model.init` takes data too.
 """,
         '{"x": 0.5}',
         '{"x": 0.5, "y": "Noun"}',

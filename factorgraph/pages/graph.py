@@ -18,8 +18,8 @@ PAGES = (
         "A variable without states",
         """
 Every variable of a graph has at least one state, or there is no configuration at all. In a
-model text this cannot happen; whoever builds a structure by hand gives each variable its number
-of states.
+model text this cannot happen; whoever builds a graph in Python gives each variable its number of
+states.
 """,
         """
 Structure(card=whole(2, 0), instance=whole(0, 2), groups=()).check()

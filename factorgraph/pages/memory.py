@@ -1,4 +1,4 @@
-"""Codes of memory: E0900 to E0999."""
+"""Codes of memory: E0900 to E0909."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ PAGES = (
         "An energy is not a number",
         """
 An energy is a finite number or +inf (forbidden). NaN and -inf have no place: nothing can be
-compared with NaN, and -inf would beat every other answer. A logarithm or root of a negative
+compared with NaN, and -inf would beat every other answer. This holds for tables that are built in
+Python too. In a model, a logarithm or root of a negative
 number, 0 divided by 0, or the logarithm of 0 is mostly the reason. Keep the argument positive:
 declare the weight `: positive`, or add a small constant.
 """,
@@ -31,7 +32,8 @@ loss nll
         """
 The loss of an instance became NaN or infinite in training. Weights have grown without end, or
 the formula overflows (`exp` of a large energy). Regularise the weights (`~ l2(0.01)`), start
-them smaller, scale the data, or choose a loss that grows slower.
+them smaller, scale the data, or choose a loss that grows slower. In Python, the optimiser says the
+same of the point where it starts, and of the value and the gradient there.
 """,
         "loss square_exp        # exp(-E(wrong)) overflows where E(wrong) falls below -700",
         "loss logistic",

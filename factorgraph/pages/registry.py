@@ -19,6 +19,7 @@ from factorgraph.pages import (
     run,
     text,
     types,
+    usage,
     values,
 )
 from factorgraph.pages import warning as warnings
@@ -38,6 +39,7 @@ FAMILIES = (
     ("Numbers", numerics),
     ("Runs and files", run),
     ("Memory", memory),
+    ("The command and Python", usage),
     ("Warnings", warnings),
 )
 """The modules of pages with their captions, in the order of the codes."""

@@ -22,7 +22,8 @@ costs no work.
         "A file or folder cannot be written",
         """
 The system refuses: no permission, no space, or a path that leads nowhere. The message holds its
-reason. Nothing half-written is left behind.
+reason. Or the command reads this very file, and would destroy it. Nothing half-written is left
+behind.
 """,
         "fgc train model.fg data.npz -o /no/such/folder/run",
         "fgc train model.fg data.npz -o run",
@@ -34,7 +35,8 @@ reason. Nothing half-written is left behind.
         """
 A run folder holds `model.fg`, `weights.npz` and `run.json`, and all are checked when they are
 read: names, shapes, and that they belong together. If `run.json` is missing, training has not
-finished in this folder. A damaged folder is not repaired: train again.
+finished in this folder. `log.jsonl`, an event a line, is read where a curve is drawn. A damaged
+folder is not repaired: train again.
 """,
         "fgc infer model.fg test.npz -w half-copied-run",
         "fgc infer model.fg test.npz -w run",

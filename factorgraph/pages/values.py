@@ -30,8 +30,9 @@ PAGES = (
         "E0321",
         "A file cannot be read",
         """
-The file is not there, may not be read, or is no regular file (a folder, say). The message holds
-the system's reason. A path is relative to the folder in which the command runs.
+A file of data, a model or the log of a training is not there, may not be read, or is no regular
+file (a folder, say). The message holds the system's reason. A path is relative to the folder in
+which the command runs.
 """,
         """
 read("no such file.jsonl")

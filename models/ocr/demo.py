@@ -96,6 +96,7 @@ def claim(out: Path) -> None:
         if there and not (PICTURES in there and there <= {*NAMES, PICTURES}):
             raise fg.RunError(
                 f"{out} holds other things than an earlier run of this demo",
+                code="E0801",
                 hint="choose another folder with --out",
             )
         # First of all, so that the next demo knows the folder even if this one is interrupted.
@@ -104,7 +105,9 @@ def claim(out: Path) -> None:
         for path in (out / PICTURES).glob("*.png"):
             path.unlink()
     except OSError as error:
-        raise fg.RunError(f"{out} cannot be written: {error.strerror or error}") from None
+        raise fg.RunError(
+            f"{out} cannot be written: {error.strerror or error}", code="E0802"
+        ) from None
     prepare(out, overwrite=True)
 
 
