@@ -65,7 +65,7 @@ def without_code(source: str | bytes) -> Iterator[int]:
         code = next((k.value for k in node.keywords if k.arg == "code"), None)
         fixed = code.value if isinstance(code, ast.Constant) else None
         # what is no constant is handed on from where it was given
-        if code is None or isinstance(code, ast.Constant) and not is_code(fixed):
+        if code is None or (isinstance(code, ast.Constant) and not is_code(fixed)):
             yield node.lineno
 
 
