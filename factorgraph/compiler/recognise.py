@@ -359,7 +359,7 @@ def _reduction(model: Model, factor: FactorDeclaration) -> Recognised | None:
         and left.operator == "%"
         and fixed_value(left.arguments[1]) == 2
         and _counts(left.arguments[0])
-        and operator in ("==", "!=")
+        and (operator == "==" or (operator == "!=" and _is_bit(right)))
     ):
         odd = right if operator == "==" else Apply(
             right.span, INT, "-", (Const(right.span, INT, 1), right)
@@ -367,16 +367,19 @@ def _reduction(model: Model, factor: FactorDeclaration) -> Recognised | None:
         return Recognised("parity", (left.arguments[0],), {"odd": odd}, "parity")
     if not _counts(left):
         return None
-    low, high = {
-        "==": (right, right), "<=": (None, right), ">=": (right, None),
-        "<": (None, Apply(right.span, INT, "-", (right, Const(right.span, INT, 1)))),
-        ">": (Apply(right.span, INT, "+", (right, Const(right.span, INT, 1))), None),
-    }.get(operator, (None, None))  # fmt: skip
-    if low is None and high is None:
+    ends = _ENDS.get(operator)
+    if ends is None:
         return None
-    numbers = {n: e for n, e in (("low", low), ("high", high)) if e is not None}
     says = f"a count {operator} {show(right)}"
-    return Recognised("cardinality", (left,), numbers, says)
+    return Recognised("cardinality", (left,), dict.fromkeys(ends, right), says)
+
+
+_ENDS = {"==": ("low", "high"), ">=": ("low",), "<=": ("high",), ">": ("above",), "<": ("below",)}
+"""What a number is to a count that is compared with it."""
+
+
+def _is_bit(e: Expr) -> bool:
+    return e.kind == BIT or fixed_value(e) in (0, 1)
 
 
 def _counts(e: Expr) -> bool:

@@ -20,11 +20,24 @@ def count(ones: Ints, owner: Ints, factors: int) -> Ints:
     return np.bincount(owner, ones, factors).astype(np.int64)
 
 
-def parity(ones: Ints, odd: Ints) -> Floats:
-    """Return 0 where the number of ones is odd just where ``odd`` is 1, else +inf."""
+def parity(ones: Ints, odd: Floats) -> Floats:
+    """Return 0 where ``odd`` is 1 and the number of ones is odd, or 0 and it is even, else +inf.
+
+    Another number than 0 and 1 forbids every configuration.
+    """
     return np.where(ones % 2 == odd, 0.0, np.inf)
 
 
-def bounded(ones: Ints, low: Floats, high: Floats) -> Floats:
-    """Return 0 where low <= ones <= high, else +inf."""
-    return np.where((ones >= low) & (ones <= high), 0.0, np.inf)
+def bounded(
+    ones: Ints,
+    low: Floats | float = -np.inf,
+    high: Floats | float = np.inf,
+    above: Floats | float = -np.inf,
+    below: Floats | float = np.inf,
+) -> Floats:
+    """Return 0 where low <= ones <= high and above < ones < below, else +inf.
+
+    The ends are any numbers: a count is below 2.5 where it is 2, which no whole end says.
+    """
+    held = (ones >= low) & (ones <= high) & (ones > above) & (ones < below)
+    return np.where(held, 0.0, np.inf)

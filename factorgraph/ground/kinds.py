@@ -88,10 +88,8 @@ def _rows(kind: Recognised, rows: Rows, at: Evaluator) -> Floats:
     ones, owner = _members(body, tuple(indices), guard, rows, at)
     counted = cardinality.count(ones, owner, rows.count)
     if kind.kind == "parity":
-        return cardinality.parity(counted, numbers["odd"].astype(np.int64))
-    low = numbers.get("low", np.full(rows.count, -np.inf))
-    high = numbers.get("high", np.full(rows.count, np.inf))
-    return cardinality.bounded(counted, low, high)
+        return cardinality.parity(counted, numbers["odd"])
+    return cardinality.bounded(counted, **numbers)
 
 
 def _springs(kind: Recognised, rows: Rows, at: Evaluator, numbers: dict[str, Array]) -> Floats:
@@ -125,15 +123,16 @@ def _members(
                 outer, index, at.whole(low, outer), at.whole(high, outer), guard
             )
         ]
-    values: list[Array] = [np.zeros(0, np.int64)]
+    values: list[Array] = []
     owners: list[Array] = [np.zeros(0, np.int64)]
     for inner, origin in every:
         if guard is not None:
             kept = at.condition(guard, inner)
             inner, origin = inner.take(kept), origin[kept]
-        values.append(at(body, inner).astype(np.int64))
+        values.append(at(body, inner))
         owners.append(origin)
-    return np.concatenate(values), np.concatenate(owners)
+    value = np.concatenate(values) if values else np.zeros(0, np.int64)
+    return value, np.concatenate(owners)
 
 
 def _add_full(
