@@ -115,6 +115,48 @@ CASES = [
         lambda rng, k: {"x": reals(rng, k % 3 + 1, 2)},
     ),
     Case(
+        "costs",  # arrays of the data that unknowns index, with weights beside them
+        """
+        domain Tag = {A, B, C}
+        size   n
+        given  like[n, 3] : real
+        given  D[3, 4] : real
+        given  off[n] : 0..2
+        answer y[n] : Tag
+        answer z[n] : 1..3
+        latent h : bit
+        param  W[5] ~ l2(0.1), S[Tag, bit]
+        let    step[t in 1..n-1] = like[t, 0] - like[t-1, 0]
+        factor see[t in n]       = like[t, z[t] - 1] * (1 + W[1])
+        factor near[t in 1..n-1] = D[abs(z[t] - z[t-1]), z[t]]
+              + (if h and z[t] > 1 then W[z[t] - 2] else 0)
+        factor mix[t in n]       = W[z[t] - 1 + off[t]] + S[y[t], h] * like[t, 1]
+        factor last[t in n if t > 0] = (if z[t] < n then step[z[t]] else 0) * (h == 0)
+              + (if z[t] != 2 then 6 // (z[t] - 2) else off[t]) * W[4]
+        """,
+        lambda rng, k: {
+            "like": reals(rng, k % 3 + 1, 3),
+            "D": reals(rng, 3, 4),
+            "off": ints(rng, 0, 2, k % 3 + 1),
+        },
+    ),
+    Case(
+        "branches",  # data choose what a factor reads
+        """
+        domain Tag = {A, B}
+        size   n
+        given  x[n] : real
+        given  m[n] : bit
+        answer y[n] : Tag
+        param  V[Tag, Tag], B[Tag] ~ l2(0.1), c
+        factor f[t in n] = if t > 0 then V[y[t-1], y[t]] * x[t] else -B[y[t]]
+        factor g[t in n] = c * (y[t] == "A")
+              - 2 * (if m[t] then x[t] * (if t + 1 < n then V[y[t], y[t+1]] else 0) else c)
+        hard   h[t in n] : t > 1 => (m[t] or y[t-1] == "A" or y[t] == "A")
+        """,
+        lambda rng, k: {"x": reals(rng, k % 4 + 1), "m": ints(rng, 0, 1, k % 4 + 1)},
+    ),
+    Case(
         "tagger",
         """
         domain Word

@@ -224,9 +224,8 @@ LATER = [
     ("answer e : n factor g = u * e loss nll", "values depend on the instance"),
     ("param P : positive factor g = P * z loss nll", "training a `positive` param"),
     ("map net = mlp(1, 4) factor g = net(xs[0])[v[0] - 2] loss nll", "a table of"),
-    ("factor g = xs[v[0]] loss nll", "`xs` indexed by an unknown"),
+    ("map net = mlp(1, 4) factor g = net(xs[v[0]])[0] loss nll", "a table of"),
     ("factor g = sum(v[i] for i in n) loss nll", "as many unknowns"),
-    ("factor g[t in n] = q[v[t] - count_[t]] loss nll", "mixes unknowns with data"),
 ]
 
 

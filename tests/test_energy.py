@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import importlib.util
-import itertools
 import math
 import sys
 from functools import cache
@@ -21,7 +20,8 @@ from factorgraph import pipeline
 from factorgraph.compiler.module import compile_model
 from factorgraph.data.bind import bind
 from factorgraph.data.python import from_python
-from factorgraph.errors import NotBuiltError
+from factorgraph.errors import DataError, NotBuiltError
+from factorgraph.factors import table
 from factorgraph.ground.batch import Batch
 from factorgraph.ground.ground import ground
 from factorgraph.ground.weights import whole
@@ -444,24 +444,25 @@ def test_random_expressions(text: str, seed: int) -> None:
     batch.energies(layout.views(flat), values)
     listed = {name: w.tolist() for name, w in weights.items()}
     truth = slow.Slow(text)
-    (group,) = batch.structure.groups
-    tables = batch.structure.table(values, 0).reshape(-1, *group.cards)[group.table]
-    scope = {read.name: k for k, read in enumerate(batch.grounding.bound[0].program.scope)}
-    row = 0
-    for instance in data:
-        world = truth.instance(instance, listed)
-        n = len(instance["x"])
-        for at in range(n):
-            for y, z, b in itertools.product(range(3), "AB", range(2)):
-                world.assignment = {"y": [y] * n, "z": [z] * n, "b": b}
-                state = {"y": y, "z": "AB".index(z), "b": b}
-                place = [0] * len(scope)
-                for name, k in scope.items():
-                    place[k] = state[name]
-                factor = truth.factors["f"]
-                expected = world.value(factor.value, {"t": lambda at=at: at})
-                assert tables[row][tuple(place)] == pytest.approx(expected, rel=1e-9, abs=1e-9)
-            row += 1
+    factor = truth.factors["f"]
+    for _ in range(12):
+        states = np.zeros((1, batch.structure.variables), np.int32)
+        expected = []
+        for i, instance in enumerate(data):
+            world = truth.instance(instance, listed)
+            n = len(instance["x"])
+            drawn = {"y": rng.integers(0, 3, n), "z": rng.integers(0, 2, n),
+                     "b": rng.integers(0, 2, 1)}  # fmt: skip
+            for name, state in drawn.items():
+                first = batch.grounding.base[name][i]
+                states[0, first : first + len(state)] = state
+            world.assignment = {
+                "y": drawn["y"].tolist(), "z": ["AB"[k] for k in drawn["z"]],
+                "b": int(drawn["b"][0]),
+            }  # fmt: skip
+            expected.append(sum(world.value(factor.value, {"t": lambda t=t: t}) for t in range(n)))
+        found = table.energy(batch.structure, values[None], states)
+        assert found[0] == pytest.approx(expected, rel=1e-9, abs=1e-9)
     gradient = np.zeros(layout.size)
     cotangent = rng.normal(size=values.shape)
     batch.add_gradient(layout.views(flat), cotangent, layout.views(gradient))
@@ -521,3 +522,36 @@ def test_rows_inside_ragged_loops_know_their_stride() -> None:
     """
     data = {"x": [[1.0, 2.0], [4.0, 5.0]], "y": 1}
     assert _energy(text, data, U=[[0, 0], [1, 10]]) == 93
+
+
+def test_arrays_over_states_are_shared_where_rows_agree() -> None:
+    """A matrix of costs that an instance brings is one table an instance, not one a row."""
+    text = "size n given D[3, 3] : real answer y[n] : 0..2 factor f[t in 1..n-1] = D[y[t-1], y[t]]"
+    costs = np.arange(9.0).reshape(3, 3)
+    data = [{"D": costs * sign, "y": [0] * 50} for sign in (1, -1)]
+    batch = emitted_batch(compile(text), data)
+    (group,) = batch.structure.groups
+    assert len(group.table) == 98 and group.distinct == 2
+    values = np.empty(batch.structure.size)
+    batch.energies({}, values)
+    np.testing.assert_array_equal(batch.structure.table(values, 0), [costs, -costs])
+
+
+def test_an_array_over_states_that_leaves_its_axis() -> None:
+    text = "size n given x[n] : real answer y : 0..2 factor f = x[y]"
+    with pytest.raises(DataError, match=r"reads `x\[y\]` at index 2 of axis 1, outside 0..1"):
+        emitted_batch(compile(text), [{"x": [1, 2]}])
+    text = "given k : int answer y : 0..2 param W[4] factor f = W[y + k]"
+    with pytest.raises(DataError, match="reads `W` at position 4 of axis 1, outside 0..3"):
+        emitted_batch(compile(text), [{"k": 2}])
+
+
+def test_branches_are_pieces_with_a_scope_of_their_own() -> None:
+    text = (
+        "size n answer y[n] : 0..2 param V[3, 3], B[3] "
+        "factor f[t in n] = if t > 0 then V[y[t-1], y[t]] else B[y[t]] "
+        "hard h[t in n] : t > 0 => y[t-1] != y[t]"
+    )
+    batch = emitted_batch(compile(text), [{"n": 5}])
+    found = [(g.name, len(g.cards), len(g.table)) for g in batch.structure.groups]
+    assert found == [("f", 2, 4), ("f", 1, 1), ("h", 2, 4)]

@@ -98,6 +98,9 @@ REFUSED = [
     ("answer y : bit\nlet f = hash(inf^20, \"a\")\nfactor g = y", "E0117"),
     ("domain F\nsize n\ngiven x[n] : text\nanswer y : bit\n"
      "let f[t in n] = features(F, x[t], min = inf)\nfactor g = y", "E0117"),
+    ("domain D\nsize k = 3\ngiven x[k] : (a: D)\nanswer y : bit\nlet l[v in x, i in k] = i\n"
+     "factor h[u in k] = l[\"A\", u] * y", "E0105"),
+    ("use \"a\udfff.fg\"", "E0009"),
     ("size n\nanswer y[n] : inf..n-1\nfactor f = y[0]", "E0117"),
     ("size n\nanswer y[n] : 0.5..n-1\nfactor f = y[0]", "E0106"),
     ("answer y : bit\nparam w = normal(-inf, 1)\nfactor g = w * y", "E0117"),

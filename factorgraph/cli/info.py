@@ -61,15 +61,17 @@ def _kinds(built: Model) -> dict[str, str]:
     from factorgraph.compiler.recognise import recognise
 
     compiled = built.compiled
-    tables = {p.name: p for p in compiled.programs}
+    tables: dict[str, list[str]] = {}
+    for program in compiled.programs:
+        shared = "a table a row"
+        if program.shareable:
+            alone = not program.slots and not program.tabled
+            shared = "one table for all rows" if alone else "rows with equal data share a table"
+        tables.setdefault(program.name, []).append(f"table, {shared}")
     out = {}
     for name in built.checked.factors:
         if name in tables:
-            program = tables[name]
-            shared = "one table for all rows" if program.shareable and not program.slots else (
-                "rows with equal data share a table" if program.shareable else "a table a row"
-            )  # fmt: skip
-            out[name] = f"table, {shared}"
+            out[name] = "; ".join(tables[name])
         else:
             reason = compiled.evaluated[name].message.removesuffix(": not built yet")
             out[name] = f"evaluated at configurations (no table: {reason})"
@@ -92,6 +94,7 @@ def _run(
 
 
 def _graph(run: Run, records: Records, with_: list[str] | None) -> dict[str, Any]:
+    from factorgraph.compiler.describe import piece_name
     from factorgraph.engine.choose import choose
     from factorgraph.errors import InferenceError, NotBuiltError
     from factorgraph.ground.ground import ground
@@ -110,14 +113,16 @@ def _graph(run: Run, records: Records, with_: list[str] | None) -> dict[str, Any
     except InferenceError as error:
         reason = error.message
     factors = {
-        g.name: {
+        name: {
             "rows": len(g.table),
             "arity": len(g.cards),
             "tables": g.distinct,
             "entries": g.states,
             "bytes": 8 * g.size + g.scope.nbytes + g.table.nbytes,
         }
-        for g in structure.groups
+        for name, g in zip(
+            map(piece_name, run.model.compiled.programs), structure.groups, strict=True
+        )
     }
     return out | {"factors": factors, "inference": reason}
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from factorgraph.compiler.emit import extent
 from factorgraph.compiler.module import Compiled, show_loss
+from factorgraph.compiler.program import Program
 from factorgraph.errors import NotBuiltError
 from factorgraph.model.expression import Spelling, show, walk
 from factorgraph.model.model import (
@@ -162,14 +163,20 @@ def _reason(error: NotBuiltError) -> str:
     return error.message.removesuffix(": not built yet")
 
 
+def piece_name(program: Program) -> str:
+    """Return a factor's name, with the number of its piece where data choose among several."""
+    return f"{program.name} ({program.piece + 1})" if program.piece else program.name
+
+
 def plan_as_dict(compiled: Compiled) -> dict[str, Any]:
     """Return how the model is computed, as plain values."""
     factors: dict[str, Any] = {}
     for p in compiled.programs:
-        factors[p.name] = {
+        factors[piece_name(p)] = {
             "table": [extent(s) for s in p.sets],
             "shared": p.shareable,
             "once": [show(s.value) for s in p.slots],
+            "once_a_state": [show(d.slot.value) for d in p.tabled],
             "in_place": [b.name for b in p.bases],
             "loops_over_rows": len(p.spaces),
             "params": list(p.params),
@@ -195,11 +202,13 @@ def plan_as_text(compiled: Compiled) -> str:
     for p in compiled.programs:
         table = " x ".join(extent(s) for s in p.sets) or "1"
         rows = "instances with equal slots share a table" if p.shareable else "a table for each row"
-        if p.shareable and not p.slots:
+        if p.shareable and not p.slots and not p.tabled:
             rows = "one table for all rows"
-        lines.append(f"factor {p.name}{binders(p.factor)}: table of {table}, {rows}")
+        lines.append(f"factor {piece_name(p)}{binders(p.factor)}: table of {table}, {rows}")
         for s in p.slots:
             lines.append(f"  once a row: {show(s.value)}")
+        for d in p.tabled:
+            lines.append(f"  once a row and state: {show(d.slot.value)}")
         for b in p.bases:
             lines.append(f"  read in place: {b.name}")
         for k, space in enumerate(p.spaces, start=1):

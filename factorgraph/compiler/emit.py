@@ -18,6 +18,7 @@ from factorgraph.compiler.program import (
     Reduction,
     Slot,
     State,
+    Tabled,
     factors_of,
     product,
 )
@@ -199,6 +200,7 @@ class _Emitter:
         p = self.p
         names = [f"p_{name}" for name in p.params]
         names += [f"s{k}" for k in range(len(p.slots))]
+        names += [f"v{k}" for k in range(len(p.tabled))]
         used = {n.number for n in everything(p.body) if isinstance(n, InPlace)}
         for k in sorted(used):
             names += [f"d{k}", f"b{k}"]
@@ -219,6 +221,10 @@ class _Emitter:
                 return f"y{e.axis}"
             case Lookup():
                 return f"l{e.number}[y{e.state.axis}]"
+            case Tabled():
+                space = self.p.tabled[e.number].slot.space
+                at = "row" if space == 0 else f"q{space}"
+                return f"v{e.number}[{at}, {self.flat(axes(e))}]"
             case Variable():
                 return self.loop_index[e]
             case DomainSize():
@@ -434,7 +440,7 @@ class _Emitter:
         every = tuple(range(len(p.sets)))
         arguments = ", ".join(["low", "high", *self.arguments(), "out"])
         self.out("@kernel")
-        with self.out.block(f"def energy_{p.name}({arguments}):"):
+        with self.out.block(f"def energy{p.symbol}({arguments}):"):
             self.scratch("t")
             with self.out.block("for row in range(low, high):"):
                 self.hoist(p.body, 0, None)
@@ -449,7 +455,7 @@ class _Emitter:
         gradients = [f"g_{name}" for name in p.params]
         arguments = ", ".join(["low", "high", *self.arguments(), "cotangent", *gradients])
         self.out("@kernel")
-        with self.out.block(f"def gradient_{p.name}({arguments}):"):
+        with self.out.block(f"def gradient{p.symbol}({arguments}):"):
             self.scratch("t")
             self.scratch("a")
             with self.out.block("for row in range(low, high):"):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import reduce
 from math import inf
+from typing import Any
 
+from factorgraph.compiler.pieces import pieces
 from factorgraph.compiler.program import (
     BaseDefinition,
     InPlace,
@@ -17,6 +19,8 @@ from factorgraph.compiler.program import (
     SlotDefinition,
     Space,
     State,
+    Tabled,
+    TabledDefinition,
     TermsDefinition,
     factors_of,
     product,
@@ -43,10 +47,12 @@ from factorgraph.model.expression import (
     Spelling,
     UnknownRead,
     Variable,
+    depends,
     fixed_value,
     free_variables,
     is_data,
     is_fixed,
+    replaced,
     show,
     walk,
 )
@@ -59,15 +65,16 @@ TABLE_LIMIT = 2**24
 """Entries of one table above which a factor is no small table."""
 
 
-def lower(model: Model, factor: FactorDeclaration) -> Program:
-    """Return the program of a factor.
+def lower(model: Model, factor: FactorDeclaration) -> tuple[Program, ...]:
+    """Return the programs of a factor, one for each of its pieces.
 
     Raises
     ------
     ModelError : ``E0121`` where an index that depends on an unknown may leave its axis.
     NotBuiltError : for a table too large to be one.
     """
-    return _Lowering(model, factor).program()
+    cut = enumerate(pieces(model, factor))
+    return tuple(_Lowering(model, piece, number).program() for number, piece in cut)
 
 
 class _Ragged(Exception):
@@ -81,24 +88,30 @@ class _Context:
     Attributes
     ----------
     when : the condition on data under which we are here.
-    unsure : whether it depends on an unknown, too, that we are here.
+    under : the conditions that read unknowns, too.
     """
 
     space: int
     loops: dict[Variable, tuple[Expr, Expr]]
     when: Expr | None = None
-    unsure: bool = False
+    under: tuple[Expr, ...] = ()
+
+    @property
+    def conditions(self) -> tuple[Expr, ...]:
+        return self.under if self.when is None else (self.when, *self.under)
 
 
 class _Lowering:
-    def __init__(self, model: Model, factor: FactorDeclaration) -> None:
+    def __init__(self, model: Model, factor: FactorDeclaration, piece: int) -> None:
         self.model = model
         self.factor = factor
+        self.piece = piece
         self.scope = tuple(r for r in factor.scope if isinstance(r, UnknownRead))
         self.sets = tuple(self.finite(r) for r in self.scope)
         self.lookups: list[LookupDefinition] = []
         self.spaces: list[Space] = []
         self.slots: list[SlotDefinition] = []
+        self.tables: list[TabledDefinition] = []
         self.bases: list[BaseDefinition] = []
         self.terms: list[TermsDefinition] = []
         self.owner: dict[Variable, int] = {b.variable: 0 for b in factor.binders}
@@ -142,16 +155,31 @@ class _Lowering:
         params = dict.fromkeys(p.name for p in walk(body) if isinstance(p, ParamRead))
         return Program(
             self.factor,
+            self.piece,
             self.scope,
             self.sets,
             tuple(self.spaces),
             tuple(self.slots),
+            tuple(self.tables),
             tuple(self.bases),
             tuple(self.terms),
             tuple(self.lookups),
             body,
             tuple(params),
         )
+
+    def made(self) -> tuple[int, ...]:
+        """Return how many definitions of each sort there are."""
+        return tuple(map(len, self._lists))
+
+    def forget(self, made: tuple[int, ...]) -> None:
+        """Drop the definitions that were made since."""
+        for definitions, count in zip(self._lists, made, strict=True):
+            del definitions[count:]
+
+    @property
+    def _lists(self) -> tuple[list[Any], ...]:
+        return self.spaces, self.slots, self.tables, self.bases, self.terms, self.lookups
 
     # -- code
 
@@ -167,12 +195,16 @@ class _Lowering:
             return self.slot(e, at)
         match e:
             case MapRead() | Distinct() | FieldRead() | LengthOf():
-                raise not_built(f"a table of `{show(e)}`", e.span)
+                return self.tabled(e, at)
             case Apply(operator="require"):
                 condition, value = e.arguments
                 if free_variables(condition) & at.loops.keys():
                     raise _Ragged
-                self.slot(replace(e, kind=INT, arguments=(condition, integer(e.span, 0))), at)
+                checked = replace(e, kind=INT, arguments=(condition, integer(e.span, 0)))
+                if is_data(condition):
+                    self.slot(checked, at)
+                else:
+                    self.tabled(checked, at)
                 return self.code(value, at)
             case UnknownRead():
                 state = State(e.span, e.kind, self.scope.index(e))
@@ -181,7 +213,7 @@ class _Lowering:
             case ParamRead():
                 return self.param(e, at)
             case GivenRead() | LetRead():
-                return self.in_place(e, at)
+                return self.in_place(e, at) if is_data(e) else self.tabled(e, at)
             case Variable():
                 return e
             case Apply(operator="position"):
@@ -200,6 +232,39 @@ class _Lowering:
                 return self.reduction(e, at)
         raise AssertionError(e)
 
+    def tabled(
+        self, e: Expr, at: _Context, limit: tuple[str, int, IndexSet] | None = None
+    ) -> Tabled:
+        """Code what only data and unknowns decide: computed for each of their joint states.
+
+        It is computed only in states in which the conditions around it hold, and 0 elsewhere.
+        """
+        parts = [e, *at.conditions]
+        for part in parts:
+            if depends(part, ParamRead, MapRead, LengthOf, Spelling, FieldRead):
+                raise not_built(f"a table of `{show(part)}`", part.span)
+        if set().union(*map(free_variables, parts)) & at.loops.keys():
+            raise _Ragged
+        reads = dict.fromkeys(n for p in parts for n in walk(p) if isinstance(n, UnknownRead))
+        by_axis = sorted((self.scope.index(read), read) for read in reads)
+        indices = []
+        for axis, read in by_axis:
+            index = Variable(read.span, read.kind, show(read), -2 - axis)
+            parts = [replaced(p, read, index) for p in parts]
+            indices.append(index)
+        value, *conditions = parts
+        when = reduce(lambda a, b: Apply(a.span, BIT, "and", (a, b)), conditions) if (
+            conditions) else None  # fmt: skip
+        space = max(map(self.space_of, parts))
+        sets = tuple(self.sets[axis] for axis, _ in by_axis)
+        definition = TabledDefinition(
+            SlotDefinition(space, value, when, limit), tuple(indices), sets
+        )
+        if definition not in self.tables:
+            self.tables.append(definition)
+        states = tuple(State(read.span, read.kind, axis) for axis, read in by_axis)
+        return Tabled(e.span, e.kind, self.tables.index(definition), states)
+
     def text(self, e: Expr, at: _Context) -> Expr:
         """Code a text by a number that is equal where the texts are."""
         if is_data(e):
@@ -211,16 +276,15 @@ class _Lowering:
             coded = Apply(e.span, INT, "if", (condition, yes, no))
             if is_data(condition):
                 return self.branches(coded, at)
-            return replace(coded, arguments=tuple(self.code(a, at) for a in e.arguments))
+            return self.chosen(coded, at)
         unknowns = list(dict.fromkeys(n for n in walk(e) if isinstance(n, UnknownRead)))
-        if len(unknowns) != 1 or any(isinstance(n, FieldRead | Spelling) for n in walk(e)):
-            raise not_built(f"a table of `{show(e)}`, a text of several unknowns", e.span)
+        alone = len(unknowns) == 1 and not any(isinstance(n, FieldRead) for n in walk(e))
+        if not alone or not is_fixed(replaced(e, unknowns[0], integer(e.span, 0))):
+            return self.tabled(Apply(e.span, INT, "code", (e,)), at)
         read = unknowns[0]
         axis = self.scope.index(read)
         index = Variable(e.span, read.kind, "label", -1)
-        value = Apply(e.span, INT, "code", (_replaced(e, read, index),))
-        if not is_fixed(_replaced(e, read, integer(e.span, 0))):
-            raise not_built(f"a table of `{show(e)}`, a text of unknowns and data", e.span)
+        value = Apply(e.span, INT, "code", (replaced(e, read, index),))
         definition = LookupDefinition(self.sets[axis], index, value)
         if definition not in self.lookups:
             self.lookups.append(definition)
@@ -249,7 +313,8 @@ class _Lowering:
         holds = (True, False) if e.operator == "if" else (e.operator != "or",)
         coded = [self.code(first, at)]
         for part, sign in zip(rest, holds, strict=True):
-            inner = replace(at, unsure=True)
+            decided = first if sign else Apply(first.span, BIT, "not", (first,))
+            inner = replace(at, under=(*at.under, decided))
             for condition in _implied(first, sign):
                 if not free_variables(condition) & at.loops.keys():
                     inner = self.where(condition, inner)
@@ -269,10 +334,8 @@ class _Lowering:
         above, below = (self.code(a, at) for a in e.arguments)
         interval = self.interval(below, at)
         if interval[0] <= 0 <= interval[1]:
-            if at.unsure:
-                raise not_built(
-                    f"a table of `{show(e)}`, which an unknown keeps from a division by 0", e.span
-                )
+            if at.under:
+                return self.tabled(e, at)
             raise ModelError(
                 f"`{show(e.arguments[1])}` may be 0, and `{e.operator}` has no value there",
                 code="E0122",
@@ -307,18 +370,17 @@ class _Lowering:
                 else:
                     indices.append(self.slot(index, at, (e.name, k, axis)))
                 continue
+            made = self.made()
             coded = self.code(index, at)
             if not self._spans(coded, axis, at):
-                interval = self.interval(coded, at)
-                if (
-                    at.unsure
-                    and axis.fixed is not None
-                    and not (0 <= interval[0] and interval[1] < axis.fixed)
-                ):
-                    raise not_built(
-                        f"a table of `{show(e)}`, whose index an unknown keeps inside", e.span
-                    )
-                self._inside(e, axis, interval, index)
+                low, high = self.interval(coded, at)
+                size = axis.fixed
+                sure = 0 <= low and size is not None and high < size
+                if size is None or inf in (-low, high) or (at.under and not sure):
+                    self.forget(made)
+                    coded = self.tabled(index, at, (e.name, k, axis))
+                else:
+                    self._inside(e, axis, (low, high), index)
             indices.append(coded)
         return replace(e, indices=tuple(indices))
 
@@ -336,12 +398,8 @@ class _Lowering:
         self, e: ParamRead, axis: IndexSet, interval: tuple[float, float], index: Expr
     ) -> None:
         size = axis.fixed
-        if size is None or inf in interval or -inf in interval:
-            raise not_built(
-                f"an index of `{e.name}` that mixes unknowns with data or with a domain that "
-                "the data fill",
-                index.span,
-            )
+        if size is None:  # checked with the data
+            return
         if interval[0] < 0 or interval[1] >= size:
             raise ModelError(
                 f"index `{show(index)}` of `{e.name}` runs over {interval[0]}..{interval[1]}, "
@@ -393,8 +451,6 @@ class _Lowering:
 
     def in_place(self, e: GivenRead | LetRead, at: _Context) -> InPlace:
         """Read a column where it lies, if each index is a loop index plus something of the row."""
-        if not is_data(e):
-            raise not_built(f"`{e.name}` indexed by an unknown", e.span)
         if at.when is not None:
             raise _Ragged  # a loop without rows reads nothing where the branch is not taken
         extents = self._extents(e)
@@ -435,7 +491,7 @@ class _Lowering:
         self.loops_made += 1
         number = self.loops_made
         if e.guard is None and is_fixed(e.low) and is_fixed(e.high):
-            kept = len(self.spaces), len(self.slots), len(self.bases), len(self.terms)
+            made = self.made()
             try:
                 inner = replace(at, loops={**at.loops, e.index: (e.low, e.high)})
                 body = self.code(e.body, inner)
@@ -444,8 +500,7 @@ class _Lowering:
                 )
                 return plain if at.loops else self.sparse(plain)
             except _Ragged:
-                del self.spaces[kept[0] :], self.slots[kept[1] :]
-                del self.bases[kept[2] :], self.terms[kept[3] :]
+                self.forget(made)
         if at.loops:
             raise _Ragged
         if not (is_data(e.low) and is_data(e.high) and (e.guard is None or is_data(e.guard))):
@@ -456,7 +511,7 @@ class _Lowering:
         self.spaces.append(Space(at.space, e.index, e.low, e.high, guard))
         space = len(self.spaces)
         self.owner[e.index] = space
-        body = self.code(e.body, _Context(space, {}, at.when, at.unsure))
+        body = self.code(e.body, _Context(space, {}, at.when, at.under))
         return Reduction(e.span, e.kind, number, e.operator, e.index, e.low, e.high, space, body)
 
     def sparse(self, r: Reduction) -> Reduction:
@@ -497,15 +552,6 @@ def _implied(condition: Expr, holds: bool) -> list[Expr]:
             left, right = condition.arguments
             return [*_implied(left, True), *_implied(right, False)]
     return []
-
-
-def _replaced(e: Expr, old: Expr, new: Expr) -> Expr:
-    """Return an expression of functions with one part replaced."""
-    if e == old:
-        return new
-    if isinstance(e, Apply):
-        return replace(e, arguments=tuple(_replaced(a, old, new) for a in e.arguments))
-    return e
 
 
 def _split(index: Expr, at: _Context) -> tuple[Expr, list[Variable]]:

@@ -70,7 +70,7 @@ class Compiled:
     ----------
     storage : for each param, its axes in the order in which they are stored: the axes that data
         index first, those that states index last, so that a row of states is a run of memory.
-    arguments : for each factor, the names of the arrays that its functions take.
+    arguments : for each program's symbol, the names of the arrays that its functions take.
     evaluated : factors that have no small tables, with the reason: they are evaluated at
         configurations.
     slopeless : factors whose tables have no gradient yet, with the reason.
@@ -102,12 +102,12 @@ def too_deep() -> ModelError:
 
 
 def _compile(model: Model, loss: LossProgram | None) -> Compiled:
-    found = []
+    found: list[Program] = []
     evaluated: dict[str, NotBuiltError] = {}
     slopeless: dict[str, NotBuiltError] = {}
     for factor in model.factors.values():
         try:
-            found.append(lower(model, factor))
+            found += lower(model, factor)
         except NotBuiltError as error:
             evaluated[factor.name] = error
     programs = tuple(found)
@@ -119,7 +119,7 @@ def _compile(model: Model, loss: LossProgram | None) -> Compiled:
     for program in programs:
         text, names, missing = emit.factor(program, storage)
         lines += ["", "", *text]
-        arguments[program.name] = names
+        arguments[program.symbol] = names
         if missing is not None:
             slopeless[program.name] = missing
     if loss is not None:
@@ -229,11 +229,11 @@ def load(text: str) -> ModuleType:
     return module
 
 
-def energy_function(module: ModuleType, factor: str) -> Callable[..., Any]:
-    """Return the emitted function that fills a factor's tables."""
-    return getattr(module, f"energy_{factor}")  # type: ignore[no-any-return]
+def energy_function(module: ModuleType, symbol: str) -> Callable[..., Any]:
+    """Return the emitted function that fills a program's tables."""
+    return getattr(module, f"energy{symbol}")  # type: ignore[no-any-return]
 
 
-def gradient_function(module: ModuleType, factor: str) -> Callable[..., Any] | None:
-    """Return the emitted function that adds a factor's gradient, None if it has no params."""
-    return getattr(module, f"gradient_{factor}", None)
+def gradient_function(module: ModuleType, symbol: str) -> Callable[..., Any] | None:
+    """Return the emitted function that adds a program's gradient, None if it has no params."""
+    return getattr(module, f"gradient{symbol}", None)

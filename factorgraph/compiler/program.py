@@ -15,8 +15,12 @@ from factorgraph.model.expression import (
     Const,
     Expr,
     ParamRead,
+    Read,
+    SizeOf,
     UnknownRead,
     Variable,
+    depends,
+    free_variables,
     is_whole,
 )
 from factorgraph.model.model import FactorDeclaration, IndexSet
@@ -46,6 +50,17 @@ class Lookup(Expr):
 
     def parts(self) -> tuple[Expr, ...]:
         return (self.state,)
+
+
+@dataclass(eq=False, repr=False)
+class Tabled(Expr):
+    """What data say for each joint state of some unknowns: made once, when data are bound."""
+
+    number: int
+    states: tuple[State, ...]
+
+    def parts(self) -> tuple[Expr, ...]:
+        return self.states
 
 
 @dataclass(eq=False, repr=False)
@@ -114,6 +129,28 @@ class SlotDefinition(Value):
 
 
 @dataclass(eq=False, repr=False)
+class TabledDefinition(Value):
+    """An array over rows and the joint states of some unknowns.
+
+    Attributes
+    ----------
+    slot : what it holds, with ``indices`` in place of the unknowns.
+    sets : the values that each index runs over.
+    """
+
+    slot: SlotDefinition
+    indices: tuple[Variable, ...]
+    sets: tuple[IndexSet, ...]
+
+    @property
+    def keys(self) -> tuple[bool, set[Variable]]:
+        """Whether it reads anything of the instance, and which indices of the row it reads."""
+        read = [self.slot.value, *([] if self.slot.when is None else [self.slot.when])]
+        free = set().union(*map(free_variables, read)) - set(self.indices)
+        return any(depends(e, Read, SizeOf) for e in read), free
+
+
+@dataclass(eq=False, repr=False)
 class BaseDefinition(Value):
     """Where reading in place starts.
 
@@ -157,20 +194,23 @@ class Program(Value):
 
     Attributes
     ----------
-    factor : the declaration it was made of.
+    factor : the declaration it was made of, or a piece of it.
+    piece : which one, from 0.
     scope : reads of unknowns, in the order of the table's axes.
     sets : the values of each variable of the scope.
     spaces : row spaces; space 0 is the factor's own rows and is not listed here (numbered from 1).
-    slots, bases, terms, lookups : definitions, by number.
+    slots, tabled, bases, terms, lookups : definitions, by number.
     body : the code of the energy.
     params : the names of the params that the code reads.
     """
 
     factor: FactorDeclaration
+    piece: int
     scope: tuple[UnknownRead, ...]
     sets: tuple[IndexSet, ...]
     spaces: tuple[Space, ...]
     slots: tuple[SlotDefinition, ...]
+    tabled: tuple[TabledDefinition, ...]
     bases: tuple[BaseDefinition, ...]
     terms: tuple[TermsDefinition, ...]
     lookups: tuple[LookupDefinition, ...]
@@ -180,6 +220,11 @@ class Program(Value):
     @property
     def name(self) -> str:
         return self.factor.name
+
+    @property
+    def symbol(self) -> str:
+        """What the names of its emitted functions end with: no two are alike."""
+        return f"{self.piece or ''}_{self.name}"
 
     @property
     def shareable(self) -> bool:

@@ -56,6 +56,7 @@ class Batch:
         """Return what an emitted function takes, in its order."""
         arrays: dict[str, Any] = {f"p_{name}": weights[name] for name in bound.program.params}
         arrays |= {f"s{k}": slot for k, slot in enumerate(bound.slots)}
+        arrays |= {f"v{k}": values for k, values in enumerate(bound.tabled)}
         for k, (values, place) in enumerate(bound.bases):
             arrays[f"d{k}"], arrays[f"b{k}"] = values, place
         for k, (index, number, offsets) in enumerate(bound.terms):
@@ -63,7 +64,7 @@ class Batch:
         arrays |= {f"l{k}": values for k, values in enumerate(bound.lookups)}
         arrays |= {f"r{k + 1}": offsets for k, offsets in enumerate(bound.offsets)}
         arrays |= self._counts
-        return [arrays[name] for name in self.compiled.arguments[bound.program.name]]
+        return [arrays[name] for name in self.compiled.arguments[bound.program.symbol]]
 
     def energies(self, weights: Weights, out: Floats) -> None:
         """Fill the tables of all factors.
@@ -80,7 +81,7 @@ class Batch:
         for g, bound in enumerate(self.grounding.bound):
             group = self.structure.groups[g]
             tables = self.structure.table(out, g).reshape(group.distinct, group.states)
-            function = energy_function(self.module, bound.program.name)
+            function = energy_function(self.module, bound.program.symbol)
             function(0, group.distinct, *self._arguments(bound, weights), tables)
         if not np.isfinite(out).all():
             self._refuse(out)
@@ -111,7 +112,7 @@ class Batch:
         gradient : stored arrays by name, changed in place.
         """
         for g, bound in enumerate(self.grounding.bound):
-            function = gradient_function(self.module, bound.program.name)
+            function = gradient_function(self.module, bound.program.symbol)
             if function is None:
                 assert not bound.program.params, "trained without a gradient"
                 continue

@@ -19,6 +19,7 @@ from factorgraph.compiler.program import (
     Program,
     Slot,
     SlotDefinition,
+    TabledDefinition,
     TermsDefinition,
 )
 from factorgraph.data.column import Column
@@ -29,7 +30,15 @@ from factorgraph.ground.binders import blocks, compute_lets
 from factorgraph.ground.evaluate import Evaluator
 from factorgraph.ground.rows import BLOCK, Rows, expand
 from factorgraph.ground.share import share
-from factorgraph.model.expression import Const, DomainSize, Expr, Read, UnknownRead, show
+from factorgraph.model.expression import (
+    Const,
+    DomainSize,
+    Expr,
+    Read,
+    UnknownRead,
+    Variable,
+    show,
+)
 from factorgraph.model.model import IndexSet
 from factorgraph.model.names import not_built
 from factorgraph.model.reads import is_ragged
@@ -44,6 +53,7 @@ class Bound:
     Attributes
     ----------
     slots : int64 or float64 [rows of the slot's space].
+    tabled : int64 or float64 [rows of the space, joint states], for each.
     bases : column values [E] and int64 [rows] for each base.
     offsets : int64 [rows of the parent + 1] for each ragged space.
     terms : for each sparse sum, index int32 [terms], number float64 [terms] and offsets
@@ -53,6 +63,7 @@ class Bound:
 
     program: Program
     slots: list[Array]
+    tabled: list[Array]
     bases: list[tuple[Array, Array]]
     offsets: list[Array]
     terms: list[tuple[Array, Array, Array]]
@@ -162,7 +173,7 @@ class _Grounder:
                 parts.append(self.slot(program.slots[number], rows, at))
             for number, parts in bases.items():
                 parts.append(self.place(program.bases[number], rows, at))
-            if program.spaces:
+            if program.spaces or program.tabled:
                 kept.append(rows)
         scope = _join(scopes, (0, len(program.scope)), np.int32)
         scopes.clear()
@@ -173,8 +184,11 @@ class _Grounder:
         starts: list[Array] = [np.zeros(0, np.int64)] * len(program.bases)
         for number, parts in bases.items():
             starts[number] = _join(parts, (0,), np.int64)
-        offsets = self.spaces(program, kept, arrays, starts, at)
-        shared = share(arrays, total) if program.shareable else None
+        levels = [_joined(kept, [b.variable for b in factor.binders])]
+        offsets = self.spaces(program, levels, arrays, starts, at)
+        shared = None
+        if program.shareable:
+            shared = share([*arrays, *_keys(program, levels[0])], total)
         if shared is None:
             budget.require(4 * total, what)
             table, distinct = np.arange(total, dtype=np.int32), total
@@ -182,6 +196,8 @@ class _Grounder:
             table, example = shared
             distinct = len(example)
             arrays = [np.ascontiguousarray(a[example]) for a in arrays]
+            levels[0] = levels[0].take(example) if program.tabled else levels[0]
+        tabled = [self.tabled(d, levels[d.slot.space], at) for d in program.tabled]
         cards = tuple(self.model.count(s, self.instances.vocabularies) for s in program.sets)
         rows_by_instance = np.concatenate(([0], np.cumsum(counts)))
         group = Group(factor.name, cards, scope, table, distinct, rows_by_instance)
@@ -190,7 +206,26 @@ class _Grounder:
         pairs = list(zip(columns, starts, strict=True))
         terms = [self.sparse(program, t, arrays, pairs, at) for t in program.terms]
         lookups = [self.lookup(d, at) for d in program.lookups]
-        return group, Bound(program, arrays, pairs, offsets, terms, lookups, distinct)
+        return group, Bound(program, arrays, tabled, pairs, offsets, terms, lookups, distinct)
+
+    def tabled(self, definition: TabledDefinition, rows: Rows, at: Evaluator) -> Array:
+        """Return a number for each row and each joint state of some unknowns."""
+        cards = [self.model.count(s, self.instances.vocabularies) for s in definition.sets]
+        states = int(np.prod(cards))
+        block = max(1, BLOCK // states)
+        scratch = 8 * states * min(block, rows.count) * (2 + len(rows.index) + len(cards))
+        budget.require(8 * rows.count * states + scratch, f"the tables of {at.what}")
+        out = np.empty((rows.count, states), _dtype(definition.slot))
+        grid = np.indices(cards).reshape(len(cards), states)
+        for first in range(0, rows.count, block):
+            part = np.arange(first, min(first + block, rows.count))
+            every = rows.take(np.repeat(part, states))
+            for variable, values, state in zip(
+                definition.indices, definition.sets, grid, strict=True
+            ):
+                every.index[variable] = np.tile(state + values.low, len(part))
+            out[part] = self.slot(definition.slot, every, at).reshape(len(part), states)
+        return out
 
     def lookup(self, definition: LookupDefinition, at: Evaluator) -> Array:
         """Return a whole number for each value of a set."""
@@ -308,19 +343,12 @@ class _Grounder:
     def spaces(
         self,
         program: Program,
-        kept: list[Rows],
+        levels: list[Rows],
         slots: list[Array],
         bases: list[Array],
         at: Evaluator,
     ) -> list[Array]:
-        """Fill the slots of ragged loops; return the offsets of each loop's rows."""
-        if not program.spaces:
-            return []
-        indices = {
-            b.variable: _join([r.index[b.variable] for r in kept], (0,), np.int64)
-            for b in program.factor.binders
-        }
-        levels = [Rows(_join([r.instance for r in kept], (0,), np.int64), indices)]
+        """Add the rows of ragged loops, fill their slots; return the offsets of their rows."""
         offsets = []
         for number, space in enumerate(program.spaces, start=1):
             parent = levels[space.parent]
@@ -337,11 +365,7 @@ class _Grounder:
                 parts.append(rows)
                 total += rows.count
                 budget.require(total * 8 * (2 + len(parent.index)), f"a sum in {at.what}")
-            names = [*parent.index, space.index]
-            joined = Rows(
-                _join([r.instance for r in parts], (0,), np.int64),
-                {v: _join([r.index[v] for r in parts], (0,), np.int64) for v in names},
-            )
+            joined = _joined(parts, [*parent.index, space.index])
             levels.append(joined)
             offsets.append(np.concatenate(([0], np.cumsum(counts))))
             for k, definition in enumerate(program.slots):
@@ -351,6 +375,22 @@ class _Grounder:
                 if base.space == number:
                     bases[k] = self.place(base, joined, at)
         return offsets
+
+
+def _keys(program: Program, rows: Rows) -> list[Array]:
+    """Return what tells rows apart whose arrays over states may differ."""
+    of_instance, variables = False, set()
+    for definition in program.tabled:
+        reads, free = definition.keys
+        of_instance |= reads
+        variables |= free
+    names = sorted(variables, key=lambda v: v.number)
+    return [*([rows.instance] if of_instance else []), *(rows.index[v] for v in names)]
+
+
+def _joined(parts: list[Rows], names: list[Variable]) -> Rows:
+    index = {v: _join([r.index[v] for r in parts], (0,), np.int64) for v in names}
+    return Rows(_join([r.instance for r in parts], (0,), np.int64), index)
 
 
 def _dtype(slot: SlotDefinition) -> Any:

@@ -404,7 +404,8 @@ class Elaborator(Generators):
 
     def _align(self, a: Expr, b: Expr) -> Expr:
         """Give a text the domain of the label that it is compared with."""
-        if isinstance(a, Const) and a.kind == TEXT and b.kind.domain is not None:
+        if isinstance(a, Const) and a.kind == TEXT and b.kind.sort == "label":
+            assert b.kind.domain is not None
             return self._label(a, b.kind.domain)
         return a
 

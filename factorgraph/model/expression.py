@@ -295,8 +295,8 @@ def _told_apart(e: Expr) -> Expr:
     if e.index.name in outer:
         name = next(n for n in _names(e.index.name) if n not in outer)
         new = replace(e.index, name=name)
-        guard = None if e.guard is None else _renamed(e.guard, e.index, new)
-        e = replace(e, index=new, guard=guard, body=_renamed(e.body, e.index, new))
+        guard = None if e.guard is None else replaced(e.guard, e.index, new)
+        e = replace(e, index=new, guard=guard, body=replaced(e.body, e.index, new))
     return _inside(e)
 
 
@@ -311,16 +311,17 @@ def _inside(e: Expr) -> Expr:
     return replace(e, **changes) if changes else e
 
 
-def _renamed(e: Expr, old: Variable, new: Variable) -> Expr:
+def replaced(e: Expr, old: Expr, new: Expr) -> Expr:
+    """Return an expression with a part replaced wherever it stands."""
     if e == old:
         return new
     changes: dict[str, Any] = {}
     for field_ in fields(e):
         value = getattr(e, field_.name)
         if isinstance(value, Expr):
-            changes[field_.name] = _renamed(value, old, new)
+            changes[field_.name] = replaced(value, old, new)
         elif isinstance(value, tuple) and value and all(isinstance(v, Expr) for v in value):
-            changes[field_.name] = tuple(_renamed(v, old, new) for v in value)
+            changes[field_.name] = tuple(replaced(v, old, new) for v in value)
     return replace(e, **changes) if changes else e
 
 

@@ -101,7 +101,10 @@ class _Includer:
     def one(self, statement: t.Use, folder: Path, open_: list[str]) -> Included:
         """Return the file that a `use` names."""
         name, span = statement.path.value, statement.path.span
-        path = os.path.realpath(folder / name)
+        try:
+            path = os.path.realpath(folder / name)
+        except ValueError:  # a character that no path holds
+            raise ModelError(f'"{name}" cannot be read', code="E0009", span=span) from None
         if not name or os.path.isabs(name) or not Path(path).is_relative_to(self.root):
             raise ModelError(
                 f'"{name}" is not inside the folder of the model', code="E0010", span=span,
