@@ -492,7 +492,9 @@ def test_machine_precision_ends_with_the_truth() -> None:
         return float(optimize.rosen(x) + 1e9), optimize.rosen_der(x)
 
     state = LBFGS(6, tolerance=0.0).minimise(objective, np.full(6, 0.5))
-    assert state.status.startswith("stopped: "), state.status
+    # Some processors round so that the minimum itself is reached, where the slope is exactly 0.
+    reached = not state.gradient.any()
+    assert state.status.startswith("converged: " if reached else "stopped: "), state.status
     assert state.status.endswith(f"gradient norm {np.linalg.norm(state.gradient):.1e}")
     assert state.norm < 1e-3
     assert state.iteration < 1000
