@@ -366,7 +366,7 @@ class Model:
         """
         import numpy as np
 
-        from factorgraph.data.bind import bind
+        from factorgraph.data.bind import bind, wanted
         from factorgraph.ground.vocabulary import fill_features
         from factorgraph.learn.events import silent
         from factorgraph.learn.fit import SAMPLE, Options, fit
@@ -375,11 +375,13 @@ class Model:
         if not isinstance(seed, int) or seed < 0:
             raise UsageError(f"a seed is a whole number of at least 0, not {seed!r}", code="E0910")
         records = self._records(data)
-        missing = [name for name in self.checked.answers if name not in records.columns]
+        there = {name.partition(".")[0] for name in records.columns}
+        missing = [name for name in self.checked.answers if name not in there]
         if missing and len(missing) == len(self.checked.answers):
             raise DataError(
-                f"{records.source}: there is no field `{missing[0]}`, the answer to learn",
+                f"{records.top}: there is no field `{missing[0]}`, the answer to learn",
                 code="E0301",
+                hint=records.hint(missing[0], wanted(self.checked)),
             )
         shared = self.shared(with_)
         instances = fill_features(bind(self.checked, records, shared=shared))

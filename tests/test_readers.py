@@ -160,7 +160,7 @@ def test_single_records_and_arrays_of_records() -> None:
         assert rows(records, "at.y") == [1, 0, 3] and gaps(records, "at.x") == [False, True, False]
         assert records.columns["at.y"].rank == 0
     for records in read_both([{"at": [3, "C"]}, {"at": "_"}, {"at": [None, "D"]}]):
-        assert rows(records, "at.0") == [3, 0, 0] and rows(records, "at.1") == ["C", "", "D"]
+        assert rows(records, "at.0") == [3, 0, 0] and rows(records, "at.1") == ["C", "_", "D"]
     grid = [[{"y": i, "v": [i, j]} for j in range(3)] for i in range(2)]
     for records in read_both([{"at": grid}, {"at": [["_"] * 3, [None] * 3]}][:1] * 2):
         assert rows(records, "at.y")[0] == [[0] * 3, [1] * 3]
@@ -357,7 +357,7 @@ def test_columns_with_tabs_hold_blanks_and_comments_are_asked_for(tmp_path: Path
     assert rows(records, "word") == [["New York"], ["b"]]
     path.write_text("\ufeffNew York\tX\n#\t_\n", encoding="utf-8")
     records = read(path, columns="word,y")
-    assert rows(records, "word") == [["New York", "#"]] and rows(records, "y") == [["X", ""]]
+    assert rows(records, "word") == [["New York", "#"]] and rows(records, "y") == [["X", "_"]]
     assert gaps(records, "y") == [[False, True]]
     path.write_text("-DOCSTART- O\n\na B\n", encoding="utf-8")
     assert rows(read(path, columns="word,y"), "word") == [["-DOCSTART-"], ["a"]]
@@ -452,7 +452,7 @@ def test_tables_agree_with_pandas(tmp_path: Path) -> None:
     theirs = pandas.read_csv(tmp_path / "a.csv", dtype=str, keep_default_na=False)
     assert list(ours.columns) == ["n", "r", "t"]
     for name in ours.columns:
-        assert rows(ours, name) == theirs[name].replace("_", "").tolist()
+        assert rows(ours, name) == theirs[name].tolist()
     same(ours, joined(list(stream_table(tmp_path / "a.csv", size=700))))
 
 
@@ -610,7 +610,7 @@ def test_frames() -> None:
     assert rows(records, "n") == [1, 2, 3] and records.columns["n"].values.dtype == np.int64
     assert rows(records, "r") == [0.5, 0, 2] and gaps(records, "r") == [False, True, False]
     assert rows(records, "b") == [True, False, True]
-    assert rows(records, "t") == ["a", "", ""] and gaps(records, "t") == [False, True, True]
+    assert rows(records, "t") == ["a", "", "_"] and gaps(records, "t") == [False, True, True]
     assert rows(records, "x") == [[0.5, 1], [1, 2], [1.5, 3]] and rows(records, "c") == list("uvu")
     assert rows(records, "i") == [1, 0, 3] and gaps(records, "i") == [False, True, False]
     assert rows(records, "l") == [[1, 2], [3], []] and rows(records, "a") == [
@@ -979,9 +979,12 @@ def test_shared_values_of_python() -> None:
     source = np.array([1, 2], np.int8)
     given_ = shared_value("x", source)
     assert isinstance(given_, np.ndarray) and given_.dtype == np.int64
+    for texts in (["_", "a", ""], np.array(["_", "a", ""])):
+        found = shared_value("x", texts)
+        assert isinstance(found, np.ndarray) and found.tolist() == ["_", "a", ""]
     wrong: list[tuple[Any, str]] = [
-        ([1, None], "E0361"), (np.array(["_"]), "E0361"), ([{"a": 1, "b": 2}], "E0354"),
-        (np.array([None]), "E0331"), ([[1, 2], [3]], "E0354"),
+        ([1, None], "E0361"), ([1, "_"], "E0361"), ([{"a": 1, "b": 2}], "E0354"),
+        (np.array([None]), "E0331"), ([[1, 2], [3]], "E0354"), (["_", None], "E0361"),
     ]  # fmt: skip
     for bad, code in wrong:
         with pytest.raises(DataError) as caught:

@@ -210,8 +210,8 @@ class _Binder:
                 # one value an element: the label, or where there is none the arc
                 return {slot.fields[-1].name: whole}
             raise DataError(
-                f"{self.records.source}: field `{slot.name}` has {whole.rank} axes an instance, "
-                f"but its records make {rank + 1}",
+                f"{self.coder.where(whole)}: field `{slot.name}` has {whole.rank} axes an "
+                f"instance, but its records make {rank + 1}",
                 code="E0303",
                 hint=f"a record is a list [{', '.join(f.name for f in slot.fields)}] or an object",
             )
@@ -227,7 +227,7 @@ class _Binder:
             if not out:
                 self.column(slot, slot.name)
             raise DataError(
-                f"{self.records.source}: field `{slot.name}` lacks `{lost}`",
+                f"{self.records.top}: field `{slot.name}` lacks `{lost}`",
                 code="E0301",
                 hint=f"a record is a list [{', '.join(f.name for f in slot.fields)}] or an object",
             )
@@ -265,29 +265,17 @@ class _Binder:
         if column is None:
             mixed = f"{name}.0" in self.records.columns and not slot.fields
             if mixed:
+                where = self.coder.where(self.records.columns[f"{name}.0"])
                 raise DataError(
-                    f"{self.records.source}: field `{name}` mixes texts and numbers in its lists",
+                    f"{where}: field `{name}` mixes texts and numbers in its lists",
                     code="E0307",
                 )
             if isinstance(slot, Unknown) or not required:
                 return None
             raise DataError(
-                f"{self.records.source}: there is no field `{name}`, a given of the model",
+                f"{self.records.top}: there is no field `{name}`, a given of the model",
                 code="E0301",
-                hint=did_you_mean(name, self.records.columns)
-                or f"the fields are: {', '.join(self.records.columns) or 'none'}",
-            )
-        words = isinstance(slot, Given) and self.records.as_text
-        if column.missing is not None and words and slot.kind.sort in ("text", "label"):
-            # in a source of nothing but texts `_` may be a word
-            values = np.where(column.missing, "_", column.values)
-            return replace(column, values=values, missing=None)
-        if column.missing is not None and isinstance(slot, Given):
-            i = self.coder.instance_of(column, int(np.flatnonzero(column.missing)[0]))
-            raise DataError(
-                f"{self.records.where(i)}: field `{name}` has a missing value; "
-                "only answers may be missing",
-                code="E0302",
+                hint=self.records.hint(name, wanted(self.model)),
             )
         return column
 
@@ -315,10 +303,10 @@ class _Binder:
             flat = np.delete(shape, at, axis=1)
             flat[:, at - 1] = count * length
             column = replace(column, shape=flat)
-        elif lengths.rank != 1 or lengths.values.dtype.kind not in "iu":
+        elif not _counts(lengths):
             raise DataError(
-                f"{self.records.source}: `{slot.name}.lengths` must be a list of whole numbers "
-                "an instance",
+                f"{self.coder.where(lengths)}: `{slot.name}.lengths` must be a list of whole "
+                "numbers an instance",
                 code="E0305",
             )
         else:
@@ -347,8 +335,8 @@ class _Binder:
             and np.array_equal(known.start, lengths.start)
         ):
             raise DataError(
-                f"{self.records.source}: the rows of `{slot.name}` and `{self.origin[name]}` "
-                f"differ in length, but both are `{name}`",
+                f"{self.records.where(_differ(known, lengths))}: the rows of `{slot.name}` and "
+                f"`{self.origin[name]}` differ in length, but both are `{name}`",
                 code="E0304",
             )
         return column
@@ -359,11 +347,13 @@ class _Binder:
         assert over is not None
         if name not in self.lengths:
             column = self.records.columns.get(name)
-            if column is None or column.rank != 1 or column.values.dtype.kind not in "iu":
+            if column is None or not _counts(column):
                 raise DataError(
-                    f"{self.records.source}: nothing tells the size `{name}` of each row",
+                    f"{self.records.top if column is None else self.coder.where(column)}: "
+                    f"nothing tells the size `{name}` of each row",
                     code="E0305",
-                    hint=f"add a field `{name}` with a whole number for each row",
+                    hint=self.near(name)
+                    or f"add a field `{name}` with a whole number for each row",
                 )
             self.lengths[name] = column
             self.origin[name] = name
@@ -381,16 +371,24 @@ class _Binder:
 
     # -- sizes
 
+    def near(self, name: str) -> str | None:
+        """Return a hint that names a field that may have been meant."""
+        free = [field for field in self.records.fields if field not in wanted(self.model)]
+        return did_you_mean(name, free)
+
     def rank_error(self, slot: Given | Unknown, column: Column) -> DataError:
         if f"{slot.name}.lengths" in self.records.columns:
+            lengths = self.records.columns[f"{slot.name}.lengths"]
+            uneven = (len(set(lengths.instance(i).tolist())) > 1 for i in range(self.records.count))
+            i = next((i for i, differ in enumerate(uneven) if differ), 0)
             return DataError(
-                f"{self.records.source}: the rows of field `{slot.name}` differ in length, but it "
-                f"is declared as {slot.name}{_axes(slot.axes)}",
+                f"{self.records.where(i)}: the rows of field `{slot.name}` differ in length, but "
+                f"it is declared as {slot.name}{_axes(slot.axes)}",
                 code="E0303",
                 hint="rows of different length need a size of their own: `size n, c[n]`",
             )
         return DataError(
-            f"{self.records.source}: field `{slot.name}` has {column.rank} axes an instance, "
+            f"{self.coder.where(column)}: field `{slot.name}` has {column.rank} axes an instance, "
             f"but is declared with {len(slot.axes)}: {slot.name}{_axes(slot.axes)}",
             code="E0303",
         )
@@ -474,9 +472,10 @@ class _Binder:
             column = shared_column(name, dense, self.records.count)
         if column is None or column.rank:
             raise DataError(
-                f"{self.records.source}: nothing tells the size `{name}`",
+                f"{self.records.top if column is None else self.coder.where(column)}: "
+                f"nothing tells the size `{name}`",
                 code="E0305",
-                hint=f"add a field `{name}` with one whole number an instance",
+                hint=self.near(name) or f"add a field `{name}` with one whole number an instance",
             )
         values = self.coder.numbers(column)[column.start[:-1]]
         bad = np.zeros(len(values), np.bool_)
@@ -603,8 +602,8 @@ class _Binder:
                 continue
             if column.rank != 1:
                 raise DataError(
-                    f"{self.records.source}: field `{unknown.name}` must be a list of elements "
-                    f"({', '.join(f.name for f in unknown.fields)})",
+                    f"{self.coder.where(column)}: field `{unknown.name}` must be a list of "
+                    f"elements ({', '.join(f.name for f in unknown.fields)})",
                     code="E0303",
                 )
             values[field.name] = self.coder.code(unknown, column, field)
@@ -612,7 +611,8 @@ class _Binder:
         for column in values.values():
             if not np.array_equal(column.start, first.start):
                 raise DataError(
-                    f"{self.records.source}: the fields of `{unknown.name}` differ in length",
+                    f"{self.records.where(_differ(first, column))}: the fields of "
+                    f"`{unknown.name}` differ in length",
                     code="E0304",
                 )
         open_ = np.full(count, len(values) < len(unknown.fields))
@@ -627,12 +627,25 @@ class _Binder:
             return np.ones(self.records.count)
         values = self.coder.numbers(column)
         if column.rank or values.dtype.kind not in "iuf" or column.missing is not None:
+            lost = 0 if column.missing is None or column.rank else int(column.missing.argmax())
             raise DataError(
-                f"{self.records.source}: `weight` must be one number an instance", code="E0310"
+                f"{self.coder.where(column, lost)}: `weight` must be one number an instance",
+                code="E0310",
             )
         values = values.astype(np.float64)
         self.coder.refuse(column, ~(np.isfinite(values) & (values >= 0)), "is no weight")
         return values
+
+
+def _counts(column: Column) -> bool:
+    """Return whether a column is a list of whole numbers in each instance."""
+    return column.rank == 1 and column.values.dtype.kind in "iu" and column.missing is None
+
+
+def _differ(one: Column, other: Column) -> int:
+    """Return the first instance in which two columns of lists differ."""
+    pairs = (np.array_equal(one.instance(i), other.instance(i)) for i in range(len(one.shape)))
+    return next((i for i, same in enumerate(pairs) if not same), 0)
 
 
 def _open(column: Column) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from factorgraph.data.column import Column, Records, Values
+from factorgraph.data.dtype import MISSING
 from factorgraph.data.instances import Ints, Vocabularies
 from factorgraph.errors import DataError, did_you_mean
 from factorgraph.model.expression import Expr
@@ -50,10 +51,17 @@ class Coder:
             return 0
         return int(np.searchsorted(column.start, element, side="right")) - 1
 
+    def where(self, column: Column, element: int = 0) -> str:
+        """Return the place of the instance that owns an element, for messages."""
+        if column.shared or not len(column.shape):
+            return "the shared data" if column.shared else self.records.source
+        owner = self.instance_of(column, element) if len(column.values) else 0
+        return self.records.where(owner)
+
     def place(self, column: Column, element: int) -> str:
         """Return the place of an element, for messages."""
-        i = self.instance_of(column, element)
-        return f"{self.records.where(i)}: field `{column.name}`, item {element - column.start[i]}"
+        item = element - int(column.start[self.instance_of(column, element)])
+        return f"{self.where(column, element)}: field `{column.name}`, item {item}"
 
     def refuse(self, column: Column, bad: NDArray[np.bool_], what: str, hint: str = "") -> None:
         if bad.any():
@@ -91,6 +99,8 @@ class Coder:
         allowed = slot.values if field is None else field.values
         name = slot.name if field is None else f"{slot.name}.{field.name}"
         column = replace(column, name=name)
+        if isinstance(slot, Given) and column.missing is not None:
+            column = self.whole(column, kind.sort, allowed)
         if kind.sort == "label":
             assert allowed is not None and allowed.domain is not None
             return self.recode(column, allowed.domain)
@@ -102,8 +112,8 @@ class Coder:
         if (kind.sort == "text") == numeric and len(values):
             expected = "a text" if kind.sort == "text" else "a number"
             raise DataError(
-                f"{self.records.source}: field `{name}` must be {expected}, "
-                f"but holds {'numbers' if numeric else 'texts'}",
+                f"{self.where(column)}: field `{name}` must be {expected}, but holds "
+                f"{'numbers' if numeric else 'texts'}",
                 code="E0307",
             )
         column = replace(column, values=values)
@@ -126,6 +136,31 @@ class Coder:
         if allowed is not None:
             self.within(column, values, allowed, present)
         return replace(column, values=values)
+
+    def whole(self, column: Column, sort: str, allowed: IndexSet | None) -> Column:
+        """Return a given with its texts as they stand, or refuse what is missing in it."""
+        assert column.missing is not None
+        gaps = column.missing
+        if sort == "text" and self.records.as_text:
+            gaps = np.zeros_like(gaps)
+        elif sort == "text" or (sort == "label" and MISSING in self.listed(allowed)):
+            gaps = gaps & (column.values != MISSING)
+        if gaps.any():
+            at = int(gaps.argmax())
+            written = sort == "label" and column.values[at] == MISSING
+            raise DataError(
+                f"{self.place(column, at)} is missing; only answers may be missing",
+                code="E0302",
+                hint=f"`{MISSING}` is a value only where a text is declared, or a domain that "
+                "lists it" if written else None,
+            )  # fmt: skip
+        return replace(column, missing=None)
+
+    def listed(self, allowed: IndexSet | None) -> tuple[str, ...]:
+        """Return the labels of a domain that the model lists."""
+        if allowed is None or allowed.domain is None:
+            return ()
+        return self.model.domains[allowed.domain].values or ()
 
     def real(self, slot: Slot, column: Column, present: NDArray[np.bool_]) -> Column:
         values = column.values
@@ -157,7 +192,7 @@ class Coder:
         if values.dtype.kind != "U":
             if values.dtype.kind not in "iu":
                 raise DataError(
-                    f"{self.records.source}: field `{column.name}` must hold values of `{domain}`, "
+                    f"{self.where(column)}: field `{column.name}` must hold values of `{domain}`, "
                     f"but holds {values.dtype}",
                     code="E0307",
                 )

@@ -6,6 +6,7 @@ column, so that a million instances cost no more Python objects than one.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +14,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from factorgraph import budget
-from factorgraph.errors import UsageError
+from factorgraph.errors import UsageError, did_you_mean
 
 Values = NDArray[Any]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+
+_SHOWN = 12  # names of fields in a hint
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +33,9 @@ class Column:
     values : [E], C-contiguous and writable: bool, uint8, int64, float32, float64 or text.
     start : int64 [N + 1], elements: instance i owns ``values[start[i] : start[i + 1]]``.
     shape : int64 [N, rank], extents by instance; rank 0 for a scalar field.
-    missing : bool [E], True where the data leave the value open (``null`` or ``"_"``), there
-        the value is 0 or ""; None where nothing is missing.
+    missing : bool [E], True where the data leave the value open (``null``, ``"_"`` or an empty
+        cell), there the value is 0 or "", among texts also "_" where this is written; None where
+        nothing is missing.
     shared : whether all instances own the same values: ``start`` is 0 everywhere, so that
         ``values[start[i] + k]`` holds for every i, and ``shape`` is one row, repeated.
     """
@@ -95,6 +99,11 @@ class Column:
         return Column(self.name, values, start, self.shape[indices], missing)
 
 
+def listed(names: Sequence[str]) -> str:
+    """Return names for a hint, not too many."""
+    return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "") or "none"
+
+
 def shared_column(name: str, array: Values, count: int) -> Column:
     """Return the column of values that all instances share.
 
@@ -131,6 +140,7 @@ class Records:
         None means 0 .. N - 1.
     by_line : whether instances have a line of the source each, or begin at one.
     as_text : whether all values came as text, so that numbers are still to be parsed.
+    fields : the names of all fields of the source, also of those that were not asked for.
     """
 
     source: str
@@ -139,6 +149,7 @@ class Records:
     origin: Ints | None = field(default=None, repr=False)
     by_line: bool = False
     as_text: bool = False
+    fields: tuple[str, ...] = field(default=(), repr=False)
 
     def take(self, indices: ArrayLike) -> Records:
         """Return the chosen instances, in the order given.
@@ -180,9 +191,25 @@ class Records:
             index if self.origin is None else self.origin[index],
             self.by_line,
             self.as_text,
+            self.fields,
         )
+
+    def hint(self, name: str, taken: Collection[str] = ()) -> str:
+        """Return what to say of a field that is not there: the nearest name, or what is there.
+
+        Parameters
+        ----------
+        taken : fields that cannot be the one, as they are declared themselves.
+        """
+        free = [field for field in self.fields if field not in taken]
+        return did_you_mean(name, free) or f"the fields are: {listed(self.fields)}"
 
     def where(self, i: int) -> str:
         """Return the place of instance ``i`` in the source, for messages."""
         number = i if self.origin is None else int(self.origin[i])
         return f"{self.source}:{number}" if self.by_line else f"{self.source}: instance {number}"
+
+    @property
+    def top(self) -> str:
+        """The place that tells which fields there are, for messages: a line, or the source."""
+        return self.where(0) if self.by_line and not self.as_text else self.source

@@ -90,6 +90,7 @@ def _blocks(
 ) -> Iterator[Records]:
     """Yield what is in a file: all of it, or blocks by size."""
     table = Table(text.source, None, by_line=True, finite=False, as_text=True)
+    table.names = tuple(name for name in names if name != SKIP)
     kept = {name: j for j, name in enumerate(names) if name != SKIP and wants(name, fields)}
     whole: dict[str, tuple[int, ...]] = dict.fromkeys(kept, ())
     pending, held, block = 0, 0, min(text.block, size or text.block)
@@ -143,11 +144,13 @@ def _instances(
         yield numbers, rows, length
 
 
-def _texts(cells: tuple[bytes, ...], numbers: list[int], name: str, source: str) -> list[str]:
+def _texts(
+    cells: tuple[bytes, ...], numbers: list[int], name: str, source: str
+) -> list[str | None]:
     try:
         out = b"\0".join(cells).decode().split("\0")
         if len(out) == len(cells):
-            return out
+            return list[str | None](out)
     except UnicodeDecodeError:
         pass
     for number, cell in zip(numbers, cells):

@@ -10,7 +10,7 @@ from itertools import chain
 from factorgraph import budget
 from factorgraph.data.column import Records
 from factorgraph.data.dtype import MISSING
-from factorgraph.data.header import Part, apart, groups, parts
+from factorgraph.data.header import Part, apart, bases, groups, parts
 from factorgraph.data.table import Table
 from factorgraph.data.text import STREAMED, Text, decoded, opened
 from factorgraph.errors import DataError
@@ -83,8 +83,9 @@ def _blocks(
     names, place = rows.header()
     chosen = [name.strip() for name in group.split(",")] if group is not None else []
     layout = parts(names, None if fields is None else {*fields, *chosen}, place)
-    keys = groups(chosen, layout, place)
+    keys = groups(chosen, layout, names, place)
     table = Table(text.source, None, by_line=True, finite=False, as_text=True)
+    table.names = bases(names)
     carried = _Group(layout, keys, text.source)
     held = 0
     for numbers, cells, length in rows.blocks(min(text.block, size or text.block)):
@@ -105,13 +106,13 @@ def _blocks(
         yield table.records()
 
 
-def _cells(cells: list[str], part: Part, width: int) -> list[str]:
-    """Return the cells of a field, row by row."""
+def _cells(cells: list[str], part: Part, width: int) -> list[str | None]:
+    """Return the cells of a field, row by row; None for those that are empty."""
     if len(part.columns) == 1:
         out = cells[part.columns[0] :: width]
     else:
         out = list(chain.from_iterable(zip(*[cells[j::width] for j in part.columns])))
-    return [cell or MISSING for cell in out] if "" in out else out
+    return [cell or None for cell in out]
 
 
 class _Rows:
@@ -251,18 +252,19 @@ class _Group:
         self.keys = keys
         self.source = source
         self.rests = {name: part.shape for name, part in layout.items() if name not in keys}
-        self.key: tuple[str, ...] = ()
+        self.key: tuple[str | None, ...] = ()
         self.number = 0
-        self.seen: dict[tuple[str, ...], int] = {}
+        self.seen: dict[tuple[str | None, ...], int] = {}
         self.remembered = 0
-        self.cells: dict[str, list[str]] = {}
+        self.cells: dict[str, list[str | None]] = {}
         self.widths = {name: len(part.columns) for name, part in layout.items()}
 
-    def deal(self, items: dict[str, list[str]], numbers: list[int], table: Table) -> None:
+    def deal(self, items: dict[str, list[str | None]], numbers: list[int], table: Table) -> None:
         """Add rows, and give the instances that are whole to a table."""
         for name in self.keys:
-            if MISSING in items[name]:
-                number = numbers[items[name].index(MISSING)]
+            gone = [cell is None or cell == MISSING for cell in items[name]]
+            if any(gone):
+                number = numbers[gone.index(True)]
                 raise DataError(
                     f"{self.source}:{number}: column `{name}`, by which rows are grouped, is empty",
                     code="E0353",
@@ -284,7 +286,7 @@ class _Group:
         before = self.seen.setdefault(self.key, self.number)
         if before != self.number:
             raise apart(f"{self.source}:{self.number}", self.keys, self.key, f"line {before}")
-        self.remembered += _KEY + sum(map(len, self.key))
+        self.remembered += _KEY + sum(len(text or "") for text in self.key)
 
     def close(self, table: Table) -> None:
         """Give the instance to a table, if there is one."""

@@ -101,12 +101,7 @@ def settle(flat: Values, what: str, own: bool, first: int = 0) -> tuple[Values, 
                 code="E0336",
             )
         missing = values == MISSING
-        if missing.any():
-            values = values if own or fresh else values.copy()
-            values[missing] = ""
-        else:
-            missing = None
-    return values, missing
+    return values, missing if missing is not None and missing.any() else None
 
 
 def invalid(text: Values) -> int | None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from factorgraph.data.column import Column, Records
 from factorgraph.data.instances import Vocabularies
-from factorgraph.errors import DataError
+from factorgraph.errors import DataError, did_you_mean
 from factorgraph.model.model import Given, IndexSet, Model, Unknown
 
 
@@ -37,12 +37,26 @@ def fill(model: Model, records: Records) -> Vocabularies:
             found.update(str(v) for v in np.unique(present))
         if not found:
             raise DataError(
-                f"{records.source}: no field gives the values of domain `{name}`",
+                f"{records.top}: no field gives the values of domain `{name}`",
                 code="E0314",
-                hint=f"list them in the model: `domain {name} = {{…}}`",
+                hint=_hint(model, records, name),
             )
         out[name] = tuple(sorted(found))
     return out
+
+
+def _hint(model: Model, records: Records, domain: str) -> str:
+    """Return what to do where nothing fills a domain."""
+    declared = {*model.givens, *model.unknowns}
+    free = [field for field in records.fields if field not in declared]
+    slots: list[Given | Unknown] = [*model.givens.values(), *model.unknowns.values()]
+    for slot in slots:
+        holds = [slot.values, *(field.values for field in slot.fields)]
+        if any(values is not None and values.domain == domain for values in holds):
+            near = did_you_mean(slot.name, free) if slot.name not in records.fields else None
+            if near:
+                return f"the data have no `{slot.name}`: {near}"
+    return f"list them in the model: `domain {domain} = {{…}}`"
 
 
 def _columns(model: Model, records: Records, domain: str) -> Iterator[Column]:

@@ -12,7 +12,7 @@ from factorgraph.data.column import Column, Ints, Records, Values
 from factorgraph.data.dtype import cost, settle
 from factorgraph.data.field import Field
 from factorgraph.data.flatten import nest
-from factorgraph.data.header import Part, apart, groups, parts
+from factorgraph.data.header import Part, apart, bases, groups, parts
 from factorgraph.data.stack import even, gather, ragged
 from factorgraph.errors import DataError
 
@@ -55,7 +55,7 @@ def from_frame(
     chosen = [name.strip() for name in group.split(",")] if group is not None else []
     wanted = None if fields is None else {*fields, *chosen}
     layout = parts(list(frame.columns), wanted, source)
-    keys = groups(chosen, layout, source)
+    keys = groups(chosen, layout, list(frame.columns), source)
     if not len(frame):
         raise DataError(f"{source} holds no instances", code="E0323")
     bounds = _bounds(frame, keys, layout, source) if keys else None
@@ -69,7 +69,7 @@ def from_frame(
             part_frame = frame
         for column in _columns(part_frame, name, part, rows, what, source):
             columns[column.name] = column
-    return gather(columns, source)
+    return gather(columns, source, bases(list(frame.columns)))
 
 
 def _bounds(frame: Any, keys: tuple[str, ...], layout: dict[str, Part], source: str) -> Ints:
@@ -82,8 +82,8 @@ def _bounds(frame: Any, keys: tuple[str, ...], layout: dict[str, Part], source: 
         gone = series.isna().to_numpy()
         if gone.any():
             raise DataError(
-                f"{source}: row {int(gone.argmax())}: column `{key}`, by which rows are grouped, is "
-                "empty",
+                f"{source}: row {int(gone.argmax())}: column `{key}`, by which rows are grouped, "
+                "is empty",
                 code="E0353",
             )
         values.append(series.tolist())

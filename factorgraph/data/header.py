@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
+from factorgraph.data.column import listed
 from factorgraph.data.stack import wants
 from factorgraph.errors import DataError, UsageError, did_you_mean
 
@@ -66,6 +67,15 @@ def parts(names: Sequence[str], fields: Collection[str] | None, what: str) -> di
     return {base: _part(base, columns, what) for base, columns in found.items()}
 
 
+def bases(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the fields that columns make, in order."""
+    found = []
+    for name in filter(None, map(str.strip, names)):
+        element = _ELEMENT.fullmatch(name)
+        found.append(element[1].strip() if element else name)
+    return tuple(dict.fromkeys(found))
+
+
 def _part(base: str, columns: dict[tuple[int, ...], int], what: str) -> Part:
     shape = tuple(max(axis) + 1 for axis in zip(*columns))
     if prod(shape) != len(columns):
@@ -92,13 +102,16 @@ def _first_lost(shape: tuple[int, ...], there: list[tuple[int, ...]]) -> tuple[i
     raise AssertionError
 
 
-def groups(chosen: Sequence[str], layout: Mapping[str, Part], what: str) -> tuple[str, ...]:
+def groups(
+    chosen: Sequence[str], layout: Mapping[str, Part], names: Sequence[str], what: str
+) -> tuple[str, ...]:
     """Return the columns that tell which rows form an instance.
 
     Parameters
     ----------
     chosen : their names.
-    layout : the fields that are there.
+    layout : the fields that are read.
+    names : all columns that are there.
     what : the place of the names, for messages.
 
     Raises
@@ -111,8 +124,7 @@ def groups(chosen: Sequence[str], layout: Mapping[str, Part], what: str) -> tupl
             raise UsageError(
                 f"{what}: there is no column `{name}` to group by",
                 code="E0353",
-                hint=did_you_mean(name, single)
-                or f"the columns are: {', '.join(single) or 'none'}",
+                hint=did_you_mean(name, names) or f"the columns are: {listed(names)}",
             )
     return tuple(dict.fromkeys(chosen))
 

@@ -19,7 +19,7 @@ from factorgraph.errors import DataError
 KINDS: dict[type, str] = {bool: "truth values", int: "numbers", float: "numbers", str: "text"}
 BYTES = 2000  # what a field takes before it holds anything
 _OF_GAPS = ("rank", "_underscore", "_numbers", "_sizes", "_ranks", "_extents", "_missing",
-            "_pending", "_blocks", "_settled")  # fmt: skip
+            "_marks", "_pending", "_blocks", "_settled")  # fmt: skip
 _OF_DTYPE = {"b": "truth values", "U": "text"}
 
 
@@ -48,6 +48,7 @@ class Leaf:
         self._ranks = bytearray()
         self._extents = array("q")
         self._missing = array("q")
+        self._marks = array("q")  # those of the missing that are written "_"
         self._pending: list[Any] = []
         self._blocks: list[Values | int] = []
         self._flags: list[tuple[int, Flags]] = []
@@ -97,8 +98,10 @@ class Leaf:
         self._note(shape, len(leaves), number)
         self._pending.extend(kept)
 
-    def extend(self, leaves: list[str], shape: tuple[int, ...], numbers: Sequence[int]) -> None:
-        """Add several instances of texts, all of the same shape; "_" is missing.
+    def extend(
+        self, leaves: list[str | None], shape: tuple[int, ...], numbers: Sequence[int]
+    ) -> None:
+        """Add several instances of texts, all of the same shape; "_" and None are missing.
 
         Parameters
         ----------
@@ -111,7 +114,7 @@ class Leaf:
             return
         size = len(leaves) // count
         kept: list[Any] = leaves
-        if MISSING in leaves:
+        if MISSING in leaves or None in leaves:
             kept, _, gone = _set_aside(leaves, {str})
             self._note_missing(leaves, gone or [], numbers[0])
         self._agree("text", numbers[0])
@@ -201,6 +204,7 @@ class Leaf:
         """Return the bytes that the values take now and while they are made a column."""
         item = 4 * self._width if self.kind == "text" else 8
         size = 2 * self._settled * item + 9 * self._settled * bool(self._missing)
+        size += 8 * len(self._marks)
         size += 8 * (3 * len(self._sizes) + 2 * len(self._extents)) + 200 * len(self._blocks)
         return size + BYTES
 
@@ -224,6 +228,8 @@ class Leaf:
             if not isinstance(block, int):
                 values[at : at + size] = block
             at += size
+        if dtype.kind == "U":
+            values[np.frombuffer(self._marks, np.int64)] = MISSING
         start = np.zeros(len(self._sizes) + 1, np.int64)
         np.cumsum(np.frombuffer(self._sizes, np.int64), out=start[1:])
         return Column(self.name, values, start, self._shapes(), self._mask())
@@ -256,6 +262,7 @@ class Leaf:
         budget.require(BYTES * width + Leaf.nbytes(self), f"field `{self.name}` of {self.source}")
         extents = array("q", [n for _, shape in self.shapes() for n in shape[: rank - 1]])
         mask = self._mask()
+        marks = self._spread(self._marks)
         out = []
         for j in range(width):
             part = Leaf(f"{self.name}.{j}", self.source, self.by_line, self.finite)
@@ -268,6 +275,7 @@ class Leaf:
             part._settled = self._settled // width
             if mask is not None:
                 part._missing = array("q", np.flatnonzero(mask[j::width]).tolist())
+                part._marks = array("q", np.flatnonzero(marks[j::width]).tolist())
             at = 0
             for block in self._blocks:
                 size = block if isinstance(block, int) else len(block)
@@ -322,18 +330,22 @@ class Leaf:
         )
 
     def _mask(self) -> Flags | None:
-        if not self._missing and not self._flags:
-            return None
-        missing = np.zeros(self._settled, np.bool_)
-        missing[np.frombuffer(self._missing, np.int64)] = True
+        return self._spread(self._missing) if self._missing or self._flags else None
+
+    def _spread(self, places: array[int]) -> Flags:
+        """Return flags of some places, and of those that arrays have brought."""
+        out = np.zeros(self._settled, np.bool_)
+        out[np.frombuffer(places, np.int64)] = True
         for at, flags in self._flags:
-            missing[at : at + len(flags)] |= flags
-        return missing
+            out[at : at + len(flags)] |= flags
+        return out
 
     def _note_missing(self, leaves: Sequence[Any], gone: list[int], number: int) -> None:
         base = self._settled + len(self._pending)
         self._missing.extend([base + i for i in gone])
-        if self._underscore is None and any(leaves[i] == MISSING for i in gone):
+        marks = [base + i for i in gone if leaves[i] == MISSING]
+        self._marks.extend(marks)
+        if self._underscore is None and marks:
             self._underscore = number
 
     def _agree(self, kind: str, number: int) -> None:

@@ -25,7 +25,7 @@ from factorgraph.data.archive import (
 )
 from factorgraph.data.column import Column, Ints, Records, Values
 from factorgraph.data.dtype import cost, settle
-from factorgraph.data.stack import even, gather, is_offsets, offsets_of, ragged, wants
+from factorgraph.data.stack import even, gather, is_offsets, named, offsets_of, ragged, wants
 from factorgraph.data.text import STREAMED
 from factorgraph.errors import DataError
 
@@ -68,7 +68,7 @@ def read_npz(path: str | os.PathLike[str], fields: Collection[str] | None = None
             if other not in bounds:
                 bounds[other] = _offsets(archive, found[other])
             columns[name] = ragged(name, values, missing, entry.shape, bounds[other], entry.what)
-    return gather(columns, source)
+        return gather(columns, source, _fields(archive))
 
 
 def read_arrays(path: str | os.PathLike[str]) -> dict[str, Values]:
@@ -110,7 +110,7 @@ def stream_npz(
             if not is_offsets(name, found, source)
         ]
         if not tracks:
-            yield gather({}, source)
+            yield gather({}, source, _fields(archive))
             return
         count = tracks[0].count
         for track in tracks:
@@ -130,7 +130,13 @@ def stream_npz(
             high = min(max(high, low + 1), count, low + size // 8 + 1)
             budget.require(int(ends[high] - ends[low]), f"instance {low} of {source}")
             columns = {track.entry.name: track.part(low, high) for track in tracks}
-            yield Records(source, high - low, columns, np.arange(low, high, dtype=np.int64))
+            yield Records(
+                source,
+                high - low,
+                columns,
+                np.arange(low, high, dtype=np.int64),
+                fields=_fields(archive),
+            )
             low = high
         for track in tracks:
             if track.stream is not None:
@@ -197,6 +203,11 @@ def _track(archive: ZipFile, entry: Entry, found: dict[str, Entry], stack: ExitS
     with damage(entry.what):
         stream = stack.enter_context(closing(open_values(archive, entry)))
     return _Track(entry, stream, None, bounds)
+
+
+def _fields(archive: ZipFile) -> tuple[str, ...]:
+    """Return the fields of an archive."""
+    return named(info.filename.removesuffix(".npy") for info in archive.infolist())
 
 
 def _offsets(archive: ZipFile, entry: Entry) -> Values:

@@ -18,6 +18,7 @@ from factorgraph.data.stack import (
     even,
     gather,
     is_offsets,
+    named,
     offsets_of,
     ragged,
     wants,
@@ -105,7 +106,7 @@ def _from_arrays(data: Mapping[str, Any], fields: Collection[str] | None) -> Rec
             if column.name in columns:
                 raise DataError(f"{SOURCE}: field `{column.name}` is given twice", code="E0329")
             columns[column.name] = column
-    return gather(columns, SOURCE)
+    return gather(columns, SOURCE, named(data))
 
 
 def _columns(name: str, value: Any, offsets: Any) -> Iterable[Column]:

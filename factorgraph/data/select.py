@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from factorgraph.data.column import Column, Flags, Records
-from factorgraph.errors import DataError, UsageError, did_you_mean
+from factorgraph.errors import DataError, UsageError
 
 _FORM = "say FIELD=VALUE, FIELD=1,2,5..9 or FIELD!=VALUE"
 _CONDITION = re.compile(r"\s*([^=!]*?)\s*(!=|==?)(.*)", re.DOTALL)
@@ -50,11 +50,8 @@ def chosen(records: Records, text: str) -> Records | None:
     name, sign = parts[1], parts[2]
     column = records.columns.get(name)
     if column is None:
-        fields = ", ".join(f"`{known}`" for known in records.columns) or "none"
         raise UsageError(
-            f"{records.source} has no field `{name}` (its fields: {fields})",
-            code="E0357",
-            hint=did_you_mean(name, records.columns),
+            f"{records.source} has no field `{name}`", code="E0357", hint=records.hint(name)
         )
     if column.rank:
         raise UsageError(

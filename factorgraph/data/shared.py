@@ -11,8 +11,8 @@ import numpy as np
 from factorgraph import budget
 from factorgraph.data.alist import read_alist
 from factorgraph.data.archive import entries, flat, opened, require
-from factorgraph.data.column import Column, Records, Values
-from factorgraph.data.dtype import settle
+from factorgraph.data.column import Column, Flags, Records, Values
+from factorgraph.data.dtype import MISSING, settle
 from factorgraph.data.field import Field
 from factorgraph.data.flatten import DEEPEST
 from factorgraph.data.jsonl import depth, expanded, parse, read_jsonl
@@ -167,20 +167,25 @@ def _wholes(records: Records) -> dict[str, SharedValue]:
 
 
 def _whole(column: Column, what: str) -> Values:
-    if column.missing is not None:
-        raise _gap(int(column.missing.argmax()), what)
+    _refuse_gaps(column.values, column.missing, what)
     return column.values.reshape(column.shape[0])
 
 
 def _settled(array: Values, what: str, own: bool) -> Values:
     values, missing = settle(array.reshape(-1), what, own=own)
-    if missing is not None:
-        raise _gap(int(missing.argmax()), what)
+    _refuse_gaps(values, missing, what)
     return values
 
 
-def _gap(at: int, what: str) -> DataError:
-    return DataError(f"{what}: value {at} is missing; only answers may be missing", code="E0361")
+def _refuse_gaps(values: Values, missing: Flags | None, what: str) -> None:
+    """Refuse missing values; among texts "_" is one like any other."""
+    if missing is not None and values.dtype.kind == "U":
+        missing = missing & (values != MISSING)
+    if missing is not None and missing.any():
+        raise DataError(
+            f"{what}: value {int(missing.argmax())} is missing; only answers may be missing",
+            code="E0361",
+        )
 
 
 def _renamed(found: dict[str, SharedValue], name: str, path: str) -> dict[str, SharedValue]:

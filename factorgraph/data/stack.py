@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from math import prod
 
 import numpy as np
@@ -12,6 +12,7 @@ from factorgraph.data.column import Column, Flags, Ints, Records, Values
 from factorgraph.errors import DataError
 
 OFFSETS = ".offsets"
+LENGTHS = ".lengths"
 _MOST = 2**62
 
 
@@ -148,8 +149,17 @@ def ragged(
     return Column(name, values, bounds * prod(rest), extents, missing)
 
 
-def gather(columns: Mapping[str, Column], source: str) -> Records:
+def named(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the fields that arrays make, by the names of the arrays."""
+    return tuple(dict.fromkeys(n.removesuffix(OFFSETS).removesuffix(LENGTHS) for n in names))
+
+
+def gather(columns: Mapping[str, Column], source: str, fields: tuple[str, ...]) -> Records:
     """Return the records of columns that must all have the same number of instances.
+
+    Parameters
+    ----------
+    fields : all that the source has, also those that are not among the columns.
 
     Raises
     ------
@@ -157,7 +167,7 @@ def gather(columns: Mapping[str, Column], source: str) -> Records:
     """
     first = next(iter(columns.values()), None)
     if first is None:
-        return Records(source, 0, {})
+        return Records(source, 0, {}, fields=fields)
     count = len(first.shape)
     for column in columns.values():
         if len(column.shape) != count:
@@ -168,4 +178,4 @@ def gather(columns: Mapping[str, Column], source: str) -> Records:
             )
     if not count:
         raise DataError(f"{source} holds no instances", code="E0323")
-    return Records(source, count, dict(columns))
+    return Records(source, count, dict(columns), fields=fields)

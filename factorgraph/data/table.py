@@ -29,6 +29,7 @@ class Table:
     Attributes
     ----------
     begun : whether there were tables of the same data before, so that this one may be empty.
+    names : all fields of the source, also those that are not kept.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Table:
         self._fields: dict[str, Field] = {}
         self._numbers = array("q")
         self.begun = False
+        self.names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -68,7 +70,7 @@ class Table:
             self.source, self._wanted, by_line=self.by_line, finite=self._finite,
             as_text=self._as_text,
         )  # fmt: skip
-        out.begun = True
+        out.begun, out.names = True, self.names
         return out
 
     def append(self, item: Mapping[str, object], number: int) -> None:
@@ -84,6 +86,8 @@ class Table:
         DataError : it has other fields than the instances before it, or other types.
         """
         wanted = self._wanted
+        if not self._numbers:
+            self.names = tuple(item)
         if wanted is not None:
             item = {
                 name: value
@@ -99,9 +103,12 @@ class Table:
             self._fields[name].append(value, number)
 
     def append_texts(
-        self, item: Mapping[str, list[str]], rests: Mapping[str, tuple[int, ...]], number: int
+        self,
+        item: Mapping[str, list[str | None]],
+        rests: Mapping[str, tuple[int, ...]],
+        number: int,
     ) -> None:
-        """Add the next instance: for each field, rows of texts.
+        """Add the next instance: for each field, rows of texts, None for an empty cell.
 
         Parameters
         ----------
@@ -122,7 +129,7 @@ class Table:
 
     def extend_texts(
         self,
-        items: Mapping[str, list[str]],
+        items: Mapping[str, list[str | None]],
         shapes: Mapping[str, tuple[int, ...]],
         numbers: Sequence[int],
     ) -> None:
@@ -177,7 +184,13 @@ class Table:
                 columns[column.name] = column
         numbers = np.array(self._numbers, np.int64) if self.by_line else None
         return Records(
-            self.source, len(self._numbers), columns, numbers, self.by_line, self._as_text
+            self.source,
+            len(self._numbers),
+            columns,
+            numbers,
+            self.by_line,
+            self._as_text,
+            self.names,
         )
 
     def place(self, number: int) -> str:

@@ -19,9 +19,9 @@ PAGES = (
         "A field is missing",
         """
 Every given of the model is a field of the data, of the same name; answers are fields in
-training. The hint lists the fields that are there. Fields that the model does not declare are
-ignored, so that one file serves several models. A given of record type is one field of lists or
-objects, or a field for each part: `edge.a`, `edge.b`.
+training. The hint names the field that comes nearest, or those that are there. Fields that the
+model does not declare are ignored, so that one file serves several models. A given of record type
+is one field of lists or objects, or a field for each part: `edge.a`, `edge.b`.
 """,
         '{"xs": [0.5, 1.5], "y": ["Noun", "Verb"]}',
         '{"x": [0.5, 1.5], "y": ["Noun", "Verb"]}',
@@ -32,9 +32,10 @@ objects, or a field for each part: `edge.a`, `edge.b`.
         "E0302",
         "A given has a missing value",
         """
-`null` and "_" say that a value is not known. Only answers may be unknown; what is given is
-always read. Fill the gap with a value of your choice, or declare the array as an answer or a
-latent.
+`null`, `_` and an empty cell of a table say that a value is not known. Only answers may be
+unknown; what is given is always read. Fill the gap with a value of your choice, or declare the
+array as an answer or a latent. In a given of type text, `_` and the empty text are texts like any
+other, and `_` is a label of a given where its domain lists it.
 """,
         '{"x": [0.5, null], "y": ["Noun", "Verb"]}',
         '{"x": [0.5, 1.5], "y": ["Noun", null]}',
