@@ -175,7 +175,7 @@ class Model:
         """
         from factorgraph.model import pedantic as said
 
-        found = said.always(self.checked)
+        found = said.always(self.checked, self.tree)
         if pedantic:
             found += said.pedantic(self.checked, self.tree)
             if self._typed is not None:
@@ -197,6 +197,16 @@ class Model:
             if param.constraint != "real":
                 return not_built(f"training a `{param.constraint}` param", param.span)
         return None
+
+    def unanswered(self) -> NotBuiltError | None:
+        """Return why no answers can be inferred yet, None if nothing is missing.
+
+        Whether a graph is small enough, or a forest, is seen with the data.
+        """
+        for unknown in self.checked.unknowns.values():
+            if unknown.values is None:
+                return not_built(f"inference over `{unknown.name}`, {unknown.kind}", unknown.span)
+        return next(iter(self.compiled.evaluated.values()), None)
 
     def trainable(self) -> None:
         """Refuse a model that cannot be trained.
@@ -268,7 +278,12 @@ class Model:
         return Run(self, initial(self.checked, vocabularies, seed), vocabularies, seed=seed)
 
     def mock(
-        self, count: int, seed: int = 0, *, latents: bool = False
+        self,
+        count: int,
+        seed: int = 0,
+        *,
+        latents: bool = False,
+        sizes: Mapping[str, int] | None = None,
     ) -> tuple[list[dict[str, Any]], int]:
         """Return random instances that fit the declarations, and how many hard factors forbid.
 
@@ -276,12 +291,18 @@ class Model:
         ----------
         count : number of instances.
         latents : whether values of latent unknowns are added.
+        sizes : values of sizes that belong to the instance; the others are random.
+
+        Raises
+        ------
+        UsageError : a name in ``sizes`` is no such size, or its value cannot be one.
+        DataError : no sizes make every extent positive.
         """
         import numpy as np
 
         from factorgraph.data.mock import TRIES, mock
 
-        whole = mock(self.checked, count, seed, latents=True)
+        whole = mock(self.checked, count, seed, latents=True, sizes=sizes)
         hard = any(f.hard for f in self.checked.factors.values())
         bad = np.zeros(count, np.bool_)
         if hard:
@@ -290,7 +311,7 @@ class Model:
             for attempt in range(TRIES):
                 if not bad.any():
                     break
-                again = mock(self.checked, count, seed + 1 + attempt, latents=True)
+                again = mock(self.checked, count, seed + 1 + attempt, latents=True, sizes=sizes)
                 for i in np.flatnonzero(bad).tolist():
                     try:
                         if np.isfinite(run.energy([again[i]])[0]):
@@ -528,13 +549,25 @@ class Run:
 
         Yields
         ------
-        dict of float64 arrays by name, the declared shape with one more axis for the values.
+        dict of float64 arrays by name, the declared shape with one more axis for the values, in
+        the order of `values`.
         """
         from factorgraph.ground.answers import marginals
 
         instances = self.bind(data, answers=False, with_=with_)
         for batch, values in self._batches(instances):
             yield from marginals(batch, values, beta)
+
+    @property
+    def values(self) -> dict[str, list[Any]]:
+        """The labels or numbers that each finite unknown takes, in the order of `marginals`."""
+        from factorgraph.ground.answers import values_of
+
+        return {
+            name: values_of(self.model.checked, unknown, self.vocabularies)
+            for name, unknown in self.model.checked.unknowns.items()
+            if unknown.values is not None
+        }
 
     def evaluate(self, data: Any, *, with_: Any = None) -> Scores:
         """Return accuracies and energy gaps on labelled data."""
@@ -727,7 +760,8 @@ def _read(text: str, name: str) -> tuple[Included, tuple[FgError, ...]]:
 
     file, found = parse_all(text, name)
     errors.extend(found)
-    included = include(file, name if os.path.exists(name) else None, read)
+    placed = os.path.exists(name) or os.path.isdir(os.path.dirname(name))
+    included = include(file, name if placed else None, read)
     errors.extend(included.errors)
     return included, tuple(errors)
 

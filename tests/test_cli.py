@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import factorgraph as fg
 from factorgraph.cli import main as cli
 
 ROOT = Path(__file__).parent.parent
@@ -182,14 +183,91 @@ def test_infer_prints_one_object_a_line(fgc: Call, small: Path, run: Path, tmp_p
     lines = [json.loads(line) for line in out.splitlines()]
     assert code == 0 and len(lines) == 40
     for line in lines:
-        assert set(line) == {"answers", "energy", "bound", "gap", "status", "marginals"}
+        assert set(line) == {
+            "answers", "energy", "bound", "gap", "status", "marginals", "values",
+        }  # fmt: skip
         assert line["status"] == "optimal" and line["gap"] == 0
         assert len(line["answers"]["y"]) == len(line["marginals"]["y"])
+        assert line["values"] == {"y": list(range(26))}
+        assert all(len(row) == 26 for row in line["marginals"]["y"])
     target = tmp_path / "answers.jsonl"
     assert fgc("infer", OCR, str(small), "-w", str(run), "-o", str(target))[0] == 0
     assert [json.loads(x)["answers"] for x in target.read_text().splitlines()] == [
         line["answers"] for line in lines
     ]
+
+
+WORDS = """
+domain Word
+domain Side = {left, right}
+size   n
+given  word[n] : Word
+answer y[n] : Side
+latent h : 3..4
+param  w[Word, Side], u[2] ~ l2(0.1)
+factor f[t in n] = -w[word[t], y[t]]
+factor g[t in n] = -u[h - 3] * (y[t] == "left")
+loss   nll
+"""
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model of words, its data and a run."""
+    folder = tmp_path_factory.mktemp("words")
+    (folder / "w.fg").write_text(WORDS)
+    rows = [{"word": ["a", "b"], "y": ["left", "right"]}, {"word": ["b"], "y": ["right"]}]
+    seen = "".join(json.dumps(row) + "\n" for row in rows)
+    new = json.dumps({"word": ["a", "c"], "y": ["left", "right"]}) + "\n"
+    (folder / "seen.jsonl").write_text(seen)
+    (folder / "some.jsonl").write_text(new + seen + new + new)
+    (folder / "new.jsonl").write_text(new)
+    fg.load(folder / "w.fg").fit(folder / "seen.jsonl").save(folder / "run")
+    return folder
+
+
+def test_instances_that_are_left_out_are_counted(fgc: Call, words: Path) -> None:
+    model, run, some = str(words / "w.fg"), str(words / "run"), str(words / "some.jsonl")
+    told = "left out 3 of 5 instances with labels that training has not seen\n"
+    code, out, err = fgc("infer", model, some, "-w", run, "--unknown", "skip")
+    assert code == 0 and err == told and len(out.splitlines()) == 2
+    code, out, err = fgc("eval", model, some, "-w", run, "--unknown", "skip", "--json")
+    assert code == 0 and err == told
+    assert json.loads(out)["instances"] == 2 and json.loads(out)["skipped"] == 3
+    code, out, err = fgc("eval", model, some, "-w", run, "--unknown", "skip")
+    assert code == 0 and err == told and "instances          2" in out
+    for command in ("infer", "eval"):
+        new = str(words / "new.jsonl")
+        code, _, err = fgc(command, model, new, "-w", run, "--unknown", "skip")
+        assert code == 2 and "E0309" in err and "every instance has labels that" in err
+        assert fgc(command, model, str(words / "seen.jsonl"), "-w", run)[2] == ""
+    code, out, _ = fgc("eval", model, str(words / "seen.jsonl"), "-w", run, "--json")
+    assert json.loads(out)["skipped"] == 0
+
+
+def test_a_block_of_instances_that_are_left_out(
+    fgc: Call, words: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from factorgraph.data import stream
+
+    blocks = stream.stream
+    monkeypatch.setattr(stream, "stream", lambda *a, **k: blocks(*a, **k, size=1))
+    model, run, some = str(words / "w.fg"), str(words / "run"), str(words / "some.jsonl")
+    code, out, err = fgc("infer", model, some, "-w", run, "--unknown", "skip", "--marginals")
+    assert code == 0 and "left out 3 of 5" in err and len(out.splitlines()) == 2
+    code, out, err = fgc("eval", model, some, "-w", run, "--unknown", "skip", "--json")
+    assert code == 0 and "left out 3 of 5" in err and json.loads(out)["accuracy"] == {"y": 1}
+
+
+def test_marginals_name_their_values(fgc: Call, words: Path) -> None:
+    model, data, run = str(words / "w.fg"), str(words / "seen.jsonl"), str(words / "run")
+    code, out, _ = fgc("infer", model, data, "-w", run, "--marginals")
+    for line in map(json.loads, out.splitlines()):
+        assert line["values"] == {"y": ["left", "right"], "h": [3, 4]}
+        assert len(line["marginals"]["h"]) == 2
+        for label, beliefs in zip(line["answers"]["y"], line["marginals"]["y"], strict=True):
+            assert label == line["values"]["y"][int(np.argmax(beliefs))]
+    assert "values" not in json.loads(fgc("infer", model, data, "-w", run)[1].splitlines()[0])
 
 
 def test_data_come_from_stdin(fgc: Call, run: Path) -> None:

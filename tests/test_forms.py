@@ -212,8 +212,8 @@ loss nll
     run.skip_unknown = True
     assert len(run.energy([good, bad])) == 1
     assert len(list(run.predict([good, bad, good]))) == 2
-    with pytest.raises(DataError, match="every instance has labels"):
-        run.energy([bad])
+    assert len(run.energy([bad, bad])) == 0 and list(run.predict([bad])) == []
+    assert run.evaluate([bad]).instances == 0
 
 
 def test_features_are_learned_and_counted() -> None:

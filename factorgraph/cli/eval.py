@@ -27,15 +27,15 @@ def eval_(
     run = load_run(weights)
     fits(run, o.model(model, without=without))
     run.skip_unknown = unknown is o.Missing.skip
-    parts = [
-        run.evaluate(records, with_=with_)
-        for records in o.stream(
-            data, run.model, only, columns=columns, group=group, comments=comments
-        )
-    ]
+    parts, count = [], 0
+    for records in o.stream(data, run.model, only, columns=columns, group=group, comments=comments):
+        count += records.count
+        parts.append(run.evaluate(records, with_=with_))
     scores = together(parts, list(run.model.checked.answers))
+    skipped = count - scores.instances
+    o.left_out(skipped, count, data)
     if json:
-        o.say_json(scores.as_dict())
+        o.say_json({**scores.as_dict(), "skipped": skipped})
         return
     o.say(f"instances          {scores.instances}")
     for name, value in scores.accuracy.items():

@@ -61,10 +61,15 @@ def infer(
     run.skip_unknown = unknown is o.Missing.skip
 
     def lines() -> Iterator[str]:
+        count = answered = 0
         for records in o.stream(
             data, run.model, only, columns=columns, group=group, comments=comments
         ):
-            yield from _lines(run, records, beta if marginals else None, with_)
+            count += records.count
+            for line in _lines(run, records, beta if marginals else None, with_):
+                answered += 1
+                yield line
+        o.left_out(count - answered, count, data)
 
     if output == "-":
         for line in lines():
@@ -83,7 +88,10 @@ def _lines(run: Run, records: Any, beta: float | None, with_: list[str] | None) 
     import json as js
 
     beliefs: Any = run.marginals(records, beta, with_=with_) if beta is not None else None
+    values = run.values
     for answer in run.predict(records, with_=with_):
         if beliefs is not None:
-            answer["marginals"] = {name: b.tolist() for name, b in next(beliefs).items()}
+            found = next(beliefs)
+            answer["marginals"] = {name: belief.tolist() for name, belief in found.items()}
+            answer["values"] = {name: values[name] for name in found}
         yield js.dumps(o.plain(answer), allow_nan=False)

@@ -178,6 +178,23 @@ def stream(
         raise DataError(f"no instance of {path} has {' and '.join(only)}", code="E0356")
 
 
+def left_out(skipped: int, count: int, path: str) -> None:
+    """Say on stderr how many instances ``--unknown skip`` left out.
+
+    Raises
+    ------
+    DataError : it left out all of them.
+    """
+    if skipped and skipped == count:
+        raise DataError(
+            f"{path}: every instance has labels that training has not seen", code="E0309"
+        )
+    if skipped:
+        sys.stderr.write(
+            f"left out {skipped} of {count} instances with labels that training has not seen\n"
+        )
+
+
 def keep_inputs(output: str, *inputs: str) -> None:
     """Refuse to write over what is read.
 

@@ -59,9 +59,7 @@ def bind(
     if bad is None or not bad.any():
         return instances
     if bad.all():
-        raise DataError(
-            f"{records.source}: every instance has labels that training has not seen", code="E0309"
-        )
+        return replace(instances.part(0, 0), skipped=len(bad))
     kept = records.take(np.flatnonzero(~bad))
     binder = _Binder(model, kept, words, answers, latents, shared or {}, False)
     return replace(binder.instances(), skipped=int(bad.sum()))

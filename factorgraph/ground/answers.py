@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from factorgraph.data.instances import Instances
+from factorgraph.data.instances import Instances, Vocabularies
 from factorgraph.engine.result import Result
 from factorgraph.errors import DataError
 from factorgraph.ground.batch import Batch
-from factorgraph.model.model import Unknown
+from factorgraph.model.model import Model, Unknown
 
 Floats = NDArray[np.float64]
 
@@ -34,7 +34,7 @@ def answers(batch: Batch, values: Floats) -> Iterator[dict[str, Any]]:
     states = result.states[0]
     model = batch.compiled.model
     words = {
-        name: np.array(_values(batch, unknown), dtype=object)
+        name: np.array(values_of(model, unknown, batch.instances.vocabularies), dtype=object)
         for name, unknown in model.answers.items()
     }
     for i in range(batch.structure.instances):
@@ -101,9 +101,8 @@ def _place(batch: Batch, name: str, i: int) -> tuple[slice, tuple[int, ...]]:
     return slice(first, first + size), tuple(int(n) for n in observed.shape[i])
 
 
-def _values(batch: Batch, unknown: Unknown) -> list[Any]:
-    """Return the values of a finite set in the order of its states."""
-    model, vocabularies = batch.compiled.model, batch.instances.vocabularies
+def values_of(model: Model, unknown: Unknown, vocabularies: Vocabularies) -> list[Any]:
+    """Return the values of a finite unknown in the order of its states."""
     assert unknown.values is not None
     if unknown.values.domain is not None:
         return list(model.labels(unknown.values.domain, vocabularies))

@@ -108,8 +108,8 @@ def together(parts: Sequence[Scores], names: Sequence[str]) -> Scores:
     """
     return Scores(
         sum(p.instances for p in parts),
-        {n: sum(p.right[n] for p in parts) for n in names},
-        {n: sum(p.observed[n] for p in parts) for n in names},
+        {n: sum(p.right.get(n, 0) for p in parts) for n in names},
+        {n: sum(p.observed.get(n, 0) for p in parts) for n in names},
         sum(p.whole for p in parts),
         sum(p.labelled for p in parts),
         np.concatenate([np.zeros(0), *(p.answer for p in parts)]),
