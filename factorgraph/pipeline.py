@@ -599,10 +599,10 @@ class Run:
         ------
         RunError : where the folder holds something already, or cannot be written.
         """
-        from factorgraph.learn.folder import prepare
+        from factorgraph.learn.folder import attempt
 
-        prepare(Path(path), overwrite)
-        self.store(Path(path))
+        with attempt(Path(path), overwrite):
+            self.store(Path(path))
 
     def store(self, path: Path) -> None:
         """Write weights, text and header into a folder that `prepare` has made."""

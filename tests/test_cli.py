@@ -261,7 +261,7 @@ def test_a_block_of_instances_that_are_left_out(
 
 def test_marginals_name_their_values(fgc: Call, words: Path) -> None:
     model, data, run = str(words / "w.fg"), str(words / "seen.jsonl"), str(words / "run")
-    code, out, _ = fgc("infer", model, data, "-w", run, "--marginals")
+    out = fgc("infer", model, data, "-w", run, "--marginals")[1]
     for line in map(json.loads, out.splitlines()):
         assert line["values"] == {"y": ["left", "right"], "h": [3, 4]}
         assert len(line["marginals"]["h"]) == 2
@@ -392,3 +392,65 @@ def test_a_full_disk_is_no_defect(tmp_path: Path) -> None:
 def test_learning_nothing_is_said(fgc: Call, small: Path, tmp_path: Path) -> None:
     code, _, err = fgc("train", OCR, str(small), "-o", str(tmp_path / "r"), "--loss", "perceptron")
     assert code == 0 and "nothing was learned" in err and "normal(0, 0.01)" in err
+
+
+COIN = (
+    "size n given x[n] : real answer y[n] : bit param w ~ l2(0.1) "
+    "factor f[i in n] = w * x[i] * y[i] "
+)
+
+
+def test_why_nothing_was_learned(fgc: Call, tmp_path: Path) -> None:
+    text, data, run = tmp_path / "m.fg", tmp_path / "d.jsonl", str(tmp_path / "run")
+    data.write_text('{"x": [1, 2], "y": [null, "_"]}\n{"x": [], "y": []}\n')
+    text.write_text(COIN + "loss nll")
+    for start in ("", " = normal(0, 1)"):  # with a slope of the regulariser, or without
+        text.write_text(COIN.replace(" ~", f"{start} ~") + "loss nll")
+        code, _, err = fgc("train", str(text), str(data), "-o", run, "-q", "--overwrite")
+        assert code == 0 and "the data have no labels for `y`: there is nothing to learn" in err
+        assert "nothing was learned" not in err and "normal" not in err
+    text.write_text(COIN + "loss free(any)")
+    assert "no labels" not in fgc("train", str(text), str(data), "-o", run, "--overwrite")[2]
+    text.write_text(COIN.replace("param w ~ l2(0.1)", "let w = 2") + "loss nll")
+    data.write_text('{"x": [1, 2], "y": [0, 1]}\n')
+    code, _, err = fgc("train", str(text), str(data), "-o", run, "-q", "--overwrite")
+    assert code == 0 and "the model has no params: there is nothing to train" in err
+    assert "nothing was learned" not in err and "need no --weights" in err
+    assert fgc("infer", str(text), str(data))[0] == 0
+
+
+@pytest.mark.parametrize("where", ["run", "a/b/run"])
+def test_a_training_that_fails_leaves_nothing(fgc: Call, tmp_path: Path, where: str) -> None:
+    text, good, bad = tmp_path / "m.fg", tmp_path / "good.jsonl", tmp_path / "bad.jsonl"
+    text.write_text(COIN + "loss nll")
+    good.write_text('{"x": [1, 2], "y": [0, 1]}\n')
+    bad.write_text('{"x": [1, 2], "y": [0, 1]}\n{"x": [1, 2], "y": [0, 7]}\n')
+    run = tmp_path / where
+    before = sorted(tmp_path.rglob("*"))
+    code, _, err = fgc("train", str(text), str(bad), "-o", str(run), "-q")
+    assert code == 2 and "E0308" in err and sorted(tmp_path.rglob("*")) == before
+    run.mkdir(parents=True)
+    code, _, err = fgc("train", str(text), str(bad), "-o", str(run), "-q")
+    assert code == 2 and run.is_dir() and not list(run.iterdir())
+    assert fgc("train", str(text), str(good), "-o", str(run), "-q")[0] == 0
+    held = {path.name: path.read_bytes() for path in run.iterdir()}
+    code, _, err = fgc("train", str(text), str(bad), "-o", str(run), "-q", "--overwrite")
+    assert code == 2 and {path.name: path.read_bytes() for path in run.iterdir()} == held
+    code, _, err = fgc("train", str(text), str(good), "-o", str(run), "-q")
+    assert "E0801" in err and {path.name: path.read_bytes() for path in run.iterdir()} == held
+
+
+def test_a_run_that_cannot_be_saved_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = fg.compile(COIN).init()
+
+    def full(path: Path, data: bytes) -> None:
+        if path.name == "run.json":
+            raise OSError(28, "No space left on device")
+        path.write_bytes(data)
+
+    monkeypatch.setattr("factorgraph.files.write", full)
+    with pytest.raises(fg.RunError, match="No space left"):
+        run.save(tmp_path / "a" / "run")
+    assert not list(tmp_path.iterdir())

@@ -7,11 +7,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from factorgraph.cli import options as o
+
+if TYPE_CHECKING:
+    from factorgraph.data.column import Records
+    from factorgraph.pipeline import Model
 
 
 def train(
@@ -49,40 +53,73 @@ def train(
     built.trainable()  # errors of the model come before the data are read
     records = o.records(data, built, only, columns=columns, group=group, comments=comments)
     from factorgraph.learn.events import Event
-    from factorgraph.learn.folder import Log, prepare
+    from factorgraph.learn.folder import Log, attempt
 
     folder = Path(output)
-    prepare(folder, overwrite)
-    with Log(folder) as log, _listener(quiet or json) as show, _stop() as stop:
+    with attempt(folder, overwrite), _stop() as stop:
+        with Log(folder) as log, _listener(quiet or json) as show:
 
-        def hear(event: Event) -> None:
-            log(event)
-            show(event)
+            def hear(event: Event) -> None:
+                log(event)
+                show(event)
 
-        run = built.fit(
-            records,
-            seed=seed,
-            tolerance=tolerance,
-            progress=progress_,
-            max_iterations=max_iterations,
-            threads=threads,
-            with_=with_,
-            on_event=hear,
-            stop=stop,
-        )
-    run.store(folder)
+            run = built.fit(
+                records,
+                seed=seed,
+                tolerance=tolerance,
+                progress=progress_,
+                max_iterations=max_iterations,
+                threads=threads,
+                with_=with_,
+                on_event=hear,
+                stop=stop,
+            )
+        run.store(folder)
     assert run.finished is not None
     if json:
         o.say_json({"run": output, **run.finished.as_dict()})
     elif not quiet:
         o.say(f"run written to {output}")
-    if run.finished.iterations == 0 and max_iterations:
-        sys.stderr.write(
-            "warning: nothing was learned, the initial weights are where the loss has a kink or "
-            "no slope\n  hint: start elsewhere: `param U[…] = normal(0, 0.01)`\n"
-        )
+    said = _unlearned(built, records, max_iterations > 0 and run.finished.iterations == 0)
+    if said is not None:
+        sys.stderr.write(f"warning: {said[0]}\n  hint: {said[1]}\n")
     if stop():
         raise KeyboardInterrupt
+
+
+def _unlearned(built: Model, records: Records, still: bool) -> tuple[str, str] | None:
+    """Return why nothing could be learned and what to do, None if something could.
+
+    Parameters
+    ----------
+    still : whether the weights are the initial ones.
+    """
+    model = built.checked
+    if not model.params and not model.maps:
+        return (
+            "the model has no params: there is nothing to train",
+            "`fgc infer` and `fgc info` need no --weights for it",
+        )
+    assert built.loss is not None
+    unlabelled = [name for name in model.answers if not _labelled(records, name)]
+    if unlabelled == list(model.answers) and any(p.region != "any" for p in built.loss.probes):
+        names = " and ".join(f"`{name}`" for name in unlabelled)
+        return (
+            f"the data have no labels for {names}: there is nothing to learn from",
+            "an answer is a field of its name; `null`, `_` and empty cells are no labels",
+        )
+    if still:
+        return (
+            "nothing was learned, the initial weights are where the loss has a kink or no slope",
+            "start elsewhere: `param U[…] = normal(0, 0.01)`",
+        )
+    return None
+
+
+def _labelled(records: Records, name: str) -> bool:
+    """Return whether a field, or a part of it, holds a value that is not missing."""
+    columns = [c for n, c in records.columns.items() if n.partition(".")[0] == name]
+    return any(len(c.values) and (c.missing is None or not c.missing.all()) for c in columns)
 
 
 @contextmanager

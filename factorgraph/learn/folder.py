@@ -14,7 +14,8 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -72,6 +73,30 @@ def prepare(path: Path, overwrite: bool) -> None:
             raise RunError(f"{path} cannot be written", code="E0802")
     except OSError as error:
         raise _unwritable(path, error) from None
+
+
+@contextmanager
+def attempt(path: Path, overwrite: bool) -> Iterator[None]:
+    """Make a folder for a run as `prepare` does; where what follows fails, leave it as it was."""
+    log, old = path / "log.jsonl", set(NAMES)
+    made: list[Path] = []
+    before: bytes | None = None
+    try:
+        made = [folder for folder in (path, *path.parents) if not os.path.lexists(folder)]
+        prepare(path, overwrite)
+        old = {file.name for file in path.iterdir()}
+        before = log.read_bytes() if log.is_file() else None
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for name in NAMES:
+                if name not in old:
+                    (path / name).unlink(missing_ok=True)
+            if before is not None:
+                log.write_bytes(before)
+            for folder in made:
+                folder.rmdir()
+        raise
 
 
 def _unwritable(path: Path, error: OSError) -> RunError:
