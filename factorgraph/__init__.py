@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from factorgraph.data.python import read
     from factorgraph.engine.solve import log_partition, marginals, minimise
     from factorgraph.errors import (
         BudgetError,
@@ -47,6 +48,7 @@ _WHERE = {
     "log_partition": "engine.solve",
     "marginals": "engine.solve",
     "minimise": "engine.solve",
+    "read": "data.python",
 }
 
 __all__ = [
@@ -68,6 +70,7 @@ __all__ = [
     "log_partition",
     "marginals",
     "minimise",
+    "read",
 ]
 
 

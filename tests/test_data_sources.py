@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import factorgraph as fg
 from factorgraph.data.bind import bind, wanted
 from factorgraph.data.instances import Instances
 from factorgraph.data.python import from_python
@@ -359,3 +360,43 @@ def test_places_of_weights_and_shared_data(tmp_path: Path) -> None:
         with pytest.raises(DataError, match="the shared data: field `k`") as caught:
             shared.init().energy(jsonl(tmp_path, [row]), with_={"k": value})
         assert caught.value.code == code
+
+
+# -- options, from Python
+
+
+def test_records_stand_for_data(tmp_path: Path) -> None:
+    model = fg.compile("""
+size   n
+given  x[n] : real
+answer y[n] : bit
+param  w ~ l2(0.1)
+factor f[i in n] = -w * x[i] * y[i]
+loss   nll
+""")
+    rows = [{"x": [1.0, -2.0], "y": [1, 0]}, {"x": [0.5], "y": [1]}]
+    (tmp_path / "d.txt").write_text("# x what y\n1 a 1\n-2 b 0\n\n0.5 c 1\n")
+    (tmp_path / "d.csv").write_text("id,x,y\n1,1,1\n1,-2,0\n2,0.5,1\n")
+    same = [
+        fg.read(tmp_path / "d.txt", columns="x,_,y", comments=True),
+        fg.read(str(tmp_path / "d.txt"), columns=["x", "_", "y"], comments=True),
+        fg.read(tmp_path / "d.csv", group="id"),
+        fg.read(frame(tmp_path, [{"id": 1, "x": 1, "y": 1}, {"id": 1, "x": -2, "y": 0},
+                                 {"id": 2, "x": 0.5, "y": 1}]), group="id"),
+        fg.read(rows),
+    ]  # fmt: skip
+    expected = model.fit(rows)
+    for data in same:
+        run = model.fit(data)
+        np.testing.assert_array_equal(run.weights["w"], expected.weights["w"])
+        np.testing.assert_array_equal(run.energy(data), expected.energy(rows))
+        assert list(run.energies(data)) == ["f"]
+        assert list(run.predict(data)) == list(expected.predict(rows))
+        for one, other in zip(run.marginals(data), expected.marginals(rows), strict=True):
+            np.testing.assert_array_equal(one["y"], other["y"])
+        assert run.evaluate(data).as_dict() == expected.evaluate(rows).as_dict()
+        assert model.init(data=data).weights["w"] == 0
+    for bad in ({"columns": "x"}, {"comments": True}):
+        with pytest.raises(fg.UsageError) as caught:
+            fg.read(tmp_path / "d.csv", **bad)
+        assert caught.value.code == "E0355"

@@ -12,7 +12,7 @@ from factorgraph.data.column import Column, Records, Values
 from factorgraph.data.dtype import settle
 from factorgraph.data.field import Field
 from factorgraph.data.frame import from_frame, is_frame
-from factorgraph.data.read import read
+from factorgraph.data.read import read as read_file
 from factorgraph.data.stack import (
     check_shape,
     even,
@@ -27,6 +27,33 @@ from factorgraph.data.table import Table
 from factorgraph.errors import DataError, UsageError
 
 SOURCE = "<data>"
+
+
+def read(
+    data: Any,
+    *,
+    columns: Sequence[str] | str | None = None,
+    comments: bool = False,
+    group: str | None = None,
+) -> Records:
+    """Return data as records, which all methods of models and runs take.
+
+    Parameters
+    ----------
+    data : a path, or what else `from_python` takes.
+    columns : for text in columns: the name of each, in order, a list or with commas; ``_`` leaves
+        one out.
+    comments : for text in columns: whether lines that start with ``#`` are left out.
+    group : for tables and DataFrames: a column, or several with commas; rows that follow each
+        other with the same value there are one instance.
+
+    Raises
+    ------
+    DataError : the data are damaged, or of no form that is read.
+    UsageError : an option does not go with the data.
+    BudgetError : the data would take too much memory.
+    """
+    return from_python(data, columns=columns, comments=comments, group=group)
 
 
 def from_python(
@@ -63,7 +90,7 @@ def from_python(
     if isinstance(data, Records):
         return data
     if isinstance(data, str | os.PathLike):
-        return read(data, fields, columns, group, comments=comments)
+        return read_file(data, fields, columns, group, comments=comments)
     if columns is not None or comments:
         raise UsageError("only files of text in columns have names of columns", code="E0355")
     if is_frame(data):
