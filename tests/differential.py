@@ -313,7 +313,7 @@ class Writer:
                       f"lneg[a[{t}], {t}]", f"at0(g[{t}], {k})", f"c[{t}]",
                       f"rec[{t}, {p}].v", f"rec[{t}, {p}].a", f"red({t})", f"lneg[1][{t}]",
                       f"T[wd[{t}]]", f"x[{t}]", f"y[{t}]", f"a[{t}]", f"lrow[{t}][{k}]",
-                      f"larr[{t}, {k}]", f"lx[{t}]"]  # fmt: skip
+                      f"larr[{t}, {k}]", f"lx[{t}]", f"lrow[{t}, {k}]"]  # fmt: skip
             found += [f"at[{t}].i", f"at[{t}].j", f"d[{t}]"]
             if not self.tables:
                 found += [f"xr[{t}]", f"(xr[{t}] - x[{t}])"]
@@ -643,6 +643,9 @@ class Writer:
             f"({self.number(d)} * {self.row(d)})", f"({self.row(d)} / 2)", f"abs({self.row(d)})",
             f"tanh({self.row(d)})", f"-{self.row(d)}", f"max({self.row(d)}, 0)",
             f"min({self.row(d)}, {self.row(d)})", f"({self.row(d)})^2", f"({self.row(d)} > {self.row(0)})",
+            f"(if {self.bit(d)} then {self.row(d)} else {self.row(d)})",
+            f"(if {self.bit(d)} then {self.row(d)} else {self.number(d)})",
+            f"{self.pick('sum', 'mean', 'min', 'max')}({self.row(d)} * {self.pick('1', 'i_')} for i_ in {self.pick('2', '3')})",
         ))  # fmt: skip
 
     def matrix(self, depth: int) -> str:
@@ -670,7 +673,8 @@ class Writer:
                  f"sum(M3[{p}] * 2)", f"sum({self.row(d)})",
                  "sum(x)", "norm(x)^2", "dot(x, x)", "sum(x * kk)", "dot(x, y)", "sum(a)", "sum(y)", "dot(x, g)[1]",
 
-                 "sum(lx)", "dot(lx, x)", "sum(ly)", "sum(larr)",
+                 "sum(lx)", "dot(lx, x)", "sum(ly)", "sum(larr)", "sum(lrow)", "sum(abs(lrow) * 2)",
+                 f"max(lrow * {self.number(0)})",
                  "sum(lx * x)", "sum(lneg[2])", "sum(llev)", f"sum(ltg[{self.label()}])",
                  "sum(dot(larr, M))", "count(b)", "count(a)", "xor(a)", "atmostone(a)", "alldiff(y)", "alldiff(kk)",
                  "atleastone(b)", "exactlyone(a)", "norm(outer(x, W))^2", "count(x > 0)", "sum(max(x, 0))",

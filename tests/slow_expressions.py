@@ -169,7 +169,15 @@ class Expressions(ABC):
             case t.Unary():
                 return int(not self.value(e.operand, scope))
             case t.Choose():
-                return self.value(e.yes if self.value(e.condition, scope) else e.no, scope)
+                taken, other = e.yes, e.no
+                if not self.value(e.condition, scope):
+                    taken, other = other, taken
+                chosen = self.value(taken, scope)
+                try:
+                    like = chosen if isinstance(chosen, Arr) else self.value(other, scope)
+                except (Outside, ArithmeticError, ValueError):  # a branch without a meaning
+                    return chosen
+                return each(lambda a, b: a, chosen, like) if isinstance(like, Arr) else chosen
             case t.Binary(operator="and"):
                 return int(bool(self.value(e.left, scope)) and bool(self.value(e.right, scope)))
             case t.Binary(operator="or"):
@@ -517,15 +525,14 @@ class Expressions(ABC):
     def comprehension(self, e: t.Call, scope: Scope) -> Any:
         argument = e.arguments[0]
         found = [self.value(argument.value, s) for s in self.bind(argument.binders, scope)]
-        match e.name.name:
-            case "sum":
-                return sum(found)
-            case "mean":
-                return sum(found) / len(found)
-            case "min":
-                return min(found, default=math.inf)
-            case "max":
-                return max(found, default=-math.inf)
+        reduced: dict[str, Callable[..., Any]] = {
+            "sum": lambda *v: sum(v),
+            "mean": lambda *v: sum(v) / len(v),
+            "min": lambda *v: min(v, default=math.inf),
+            "max": lambda *v: max(v, default=-math.inf),
+        }
+        if e.name.name in reduced:
+            return each(reduced[e.name.name], *found)
         return COUNTING[e.name.name](found)
 
 

@@ -92,6 +92,42 @@ def test_check_says_fine(fgc: Call) -> None:
     assert json.loads(out)["probes"] == ["E(answer)", "E(wrong)"]
 
 
+def test_check_says_what_is_missing_to_infer(fgc: Call) -> None:
+    text = b"answer y : real\nfactor f = (y - 2)^2\n"
+    code, out, _ = fgc("check", "-", stdin=text)
+    assert code == 0 and "to infer answers, this is missing (line 1): inference over `y`" in out
+    code, out, _ = fgc("check", "-", "--json", stdin=text)
+    found = json.loads(out)
+    assert not found["infers"] and "inference over `y`" in found["missing_to_infer"]
+    assert json.loads(fgc("check", OCR, "--json")[1])["infers"] is True
+
+
+def test_a_text_that_says_nothing(fgc: Call) -> None:
+    code, out, err = fgc("check", "-", stdin=b"# soon\n")
+    assert code == 0 and "0 factors" in out and "warning W0004: the text says nothing" in err
+
+
+def test_mock_takes_sizes(fgc: Call) -> None:
+    text = b"size n, k = 2\nlet c = 3\ngiven x[n, k] : 0..c\nanswer y[n] : bit\nfactor f = y[0]\n"
+    sets = ["--set", "n=7", "--set", "k=1", "--set", "c=0"]
+    code, out, _ = fgc("mock", "-", "-n", "2", *sets, stdin=text)
+    assert code == 0
+    for line in out.splitlines():
+        assert json.loads(line)["x"] == [[0]] * 7
+    assert fgc("mock", "-", "--set", "n=-1", stdin=text)[2].startswith("error E0910: size `n`")
+    assert fgc("mock", "-", "--set", "m=1", stdin=text)[2].startswith("error E0130: --set m")
+    model = fg.compile(text.decode())
+    with pytest.raises(fg.UsageError, match="`m` is no size") as caught:
+        model.mock(1, sizes={"m": 3})
+    assert caught.value.code == "E0912" and caught.value.hint == "the model's are n"
+
+
+def test_use_beside_a_text_that_is_not_saved(tmp_path: Path) -> None:
+    (tmp_path / "part.fg").write_text("answer y : bit\nfactor f = y\n")
+    model = fg.compile('use "part.fg"', str(tmp_path / "new.fg"))
+    assert list(model.checked.factors) == ["f"]
+
+
 def test_models_come_from_stdin(fgc: Call) -> None:
     code, out, _ = fgc("check", "-", stdin=Path(OCR).read_bytes())
     assert code == 0 and out.startswith("-: fine")

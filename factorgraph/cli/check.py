@@ -26,6 +26,7 @@ def check(
     warnings = checked.warnings(pedantic=pedantic)
     probes = [] if checked.loss is None else [str(p) for p in checked.loss.probes]
     missing = checked.missing() if checked.has_loss else None
+    unanswered = checked.unanswered()
     factors = len(checked.checked.factors)
     if json:
         for warning in warnings:
@@ -40,6 +41,8 @@ def check(
                 "warnings": len(warnings),
                 "trains": checked.has_loss and missing is None,
                 "missing": None if missing is None else missing.message,
+                "infers": unanswered is None,
+                "missing_to_infer": None if unanswered is None else unanswered.message,
             }
         )
         return
@@ -54,6 +57,7 @@ def check(
             f"loss {checked.loss_text}"
         )  # fmt: skip
     o.say(visible(f"{checked.name}: fine; {factors} factor{plural}; {said}"))
-    if missing is not None:
-        place = f" (line {missing.span.line})" if missing.span else ""
-        o.say(visible(f"  to train it, this is missing{place}: {missing.message}"))
+    for what, error in (("infer answers", unanswered), ("train it", missing)):
+        if error is not None:
+            place = f" (line {error.span.line})" if error.span else ""
+            o.say(visible(f"  to {what}, this is missing{place}: {error.message}"))

@@ -25,10 +25,12 @@ def explain(
 
     code = subject.strip().upper()
     if not CODE.fullmatch(code):
+        digits = code.lstrip("EW")
+        meant = f"E{int(digits):04}" if digits.isdecimal() and len(digits) <= 4 else "E0102"
         raise UsageError(
             f"explaining a model ({subject}): not built yet",
             code="E0600",
-            hint="an error code is E or W and four digits: fgc explain E0102",
+            hint=f"an error code is E or W and four digits: fgc explain {meant}",
         )
     page = pages().get(code)
     if page is None:

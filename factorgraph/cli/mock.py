@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,7 +19,10 @@ def mock(
     latents: Annotated[
         bool, typer.Option("--latents", help="Add values of latent unknowns as well.")
     ] = False,
-    set_: o.Settings = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=NUMBER", help="A constant, or any size."),
+    ] = None,
     without: o.Without = None,
 ) -> None:
     """Make random data that fit a model's declarations, to try it on.
@@ -29,8 +32,16 @@ def mock(
     import json
     import sys
 
-    built = o.model(model, settings_=set_, without=without)
-    instances, forbidden = built.mock(count, seed, latents=latents)
+    from factorgraph.pipeline import compile
+
+    built = o.model(model, without=without)
+    numbers = o.settings(set_)
+    free = [n for n, s in built.checked.sizes.items() if s.value is None]
+    sizes: dict[str, Any] = {n: v for n, v in numbers.items() if n in free}
+    settings = {n: v for n, v in numbers.items() if n not in free}
+    if settings:
+        built = compile(built.tree.source.text, built.name, settings=settings)
+    instances, forbidden = built.mock(count, seed, latents=latents, sizes=sizes)
     lines = [json.dumps(instance) for instance in instances]
     if output == "-":
         for line in lines:

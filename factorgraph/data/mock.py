@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from factorgraph import budget
-from factorgraph.errors import DataError
+from factorgraph.errors import DataError, UsageError, did_you_mean
 from factorgraph.model.expression import (
     Apply,
     Const,
@@ -33,7 +34,14 @@ TRIES = 20
 Instance = dict[str, Any]
 
 
-def mock(model: Model, count: int, seed: int = 0, *, latents: bool = False) -> list[Instance]:
+def mock(
+    model: Model,
+    count: int,
+    seed: int = 0,
+    *,
+    latents: bool = False,
+    sizes: Mapping[str, int] | None = None,
+) -> list[Instance]:
     """Return random instances in the form of JSON Lines, every answer there.
 
     Parameters
@@ -41,16 +49,19 @@ def mock(model: Model, count: int, seed: int = 0, *, latents: bool = False) -> l
     count : number of instances; sizes differ from one to the next.
     latents : whether values of latent unknowns are added, so that each instance is a whole
         configuration.
+    sizes : values of some sizes that belong to the instance.
 
     Raises
     ------
+    UsageError : a name in ``sizes`` is no such size, or its value cannot be one.
     DataError : where no sizes make every extent positive.
     """
     random = np.random.default_rng(seed)
+    fixed = _fixed(model, sizes or {})
     held = 0
     out = []
     for _ in range(count):
-        one = _Mock(model, random, held)
+        one = _Mock(model, random, fixed, held)
         out.append(one.instance(latents))
         held = one.held
     return out
@@ -62,10 +73,31 @@ def labels(model: Model, domain: str) -> list[str]:
     return list(values) if values is not None else [f"{domain}{k}" for k in range(LABELS)]
 
 
+def _fixed(model: Model, sizes: Mapping[str, int]) -> dict[str, int]:
+    free = [n for n, s in model.sizes.items() if s.value is None and s.over is None]
+    for name, value in sizes.items():
+        if name not in free:
+            raise UsageError(
+                f"`{name}` is no size that belongs to the instance",
+                code="E0912",
+                hint=did_you_mean(name, free) or (
+                    f"the model's are {', '.join(free)}" if free else "the model has none"
+                ),
+            )  # fmt: skip
+        if not isinstance(value, int) or not 0 <= value < 2**31:
+            raise UsageError(
+                f"size `{name}` is a whole number of at least 0, not {value!r}", code="E0910"
+            )
+    return dict(sizes)
+
+
 class _Mock:
-    def __init__(self, model: Model, random: np.random.Generator, held: int = 0) -> None:
+    def __init__(
+        self, model: Model, random: np.random.Generator, fixed: dict[str, int], held: int = 0
+    ) -> None:
         self.model = model
         self.random = random
+        self.fixed = fixed
         self.held = held
         self.sizes: dict[str, int] = {}
         self.out: Instance = {}
@@ -129,6 +161,7 @@ class _Mock:
         ]
         for attempt in range(_ATTEMPTS):
             self.sizes = {n: int(self.random.integers(2 + attempt, 5 + 2 * attempt)) for n in names}
+            self.sizes |= self.fixed
             if all(self.number(e) > 0 for e in extents):
                 return
         bad = next(e for e in extents if self.number(e) <= 0)

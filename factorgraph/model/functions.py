@@ -205,16 +205,20 @@ def _comparable(span: Span, arguments: tuple[Expr, ...]) -> None:
 
 def elementwise(span: Span, operator: str, *arguments: Value) -> Value:
     """Apply a scalar operation to numbers and arrays of equal shape; numbers spread."""
+    return combined(span, operator, lambda *parts: apply(span, operator, *parts), *arguments)
+
+
+def combined(span: Span, what: str, made: Callable[..., Expr], *arguments: Value) -> Value:
+    """Apply what makes one value of values to arrays of equal shape; single values spread."""
     arrays = [a for a in arguments if isinstance(a, Array)]
     if not arrays:
-        return apply(span, operator, *(a for a in arguments if isinstance(a, Expr)))
+        return made(*arguments)
     first = arrays[0]
     for other in arrays[1:]:
-        _same_shape(span, operator, first, other)
+        _same_shape(span, what, first, other)
 
     def element(indices: Indices) -> Expr:
-        parts = [a.element(indices) if isinstance(a, Array) else a for a in arguments]
-        return apply(span, operator, *parts)
+        return made(*(a.element(indices) if isinstance(a, Array) else a for a in arguments))
 
     probe = element(tuple(Const(span, INT, 0) for _ in first.shape))
     same = all(a.sets == first.sets for a in arrays)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from factorgraph.errors import ModelError
-from factorgraph.model.arrays import Value, fresh, integer, minus, plus
+from factorgraph.model.arrays import Array, Value, fresh, integer, minus, plus
 from factorgraph.model.expression import (
     BIT,
     INT,
@@ -23,10 +23,11 @@ from factorgraph.model.expression import (
     Reduce,
     Spelling,
     UnknownRead,
+    free_variables,
     show,
 )
 from factorgraph.model.model import Binder, Given, Unknown
-from factorgraph.model.reads import Poisoned, Reads, Scope
+from factorgraph.model.reads import Poisoned, Reads, Scope, short
 from factorgraph.source import Span
 from factorgraph.syntax import tree as t
 
@@ -235,7 +236,16 @@ class Generators(Reads):
                 return Kind("label", domain.name), integer(span, 0), last
             if source.name == "bit":
                 return INT, integer(span, 0), integer(span, 1)
-        extent = self.number(source, scope)
+        whole = self.value(source, scope)
+        if isinstance(whole, Array):
+            raise ModelError(
+                f"an index runs over places, and this is an array of shape {whole.extents()}",
+                code="E0108",
+                span=span,
+                hint=f"run over its places, `j in {show(whole.shape[0])}`, "
+                f"and read `{short(source)}[j]`",
+            )
+        extent = self.numeric(whole, span)
         if extent.kind == REAL:
             raise ModelError("a size is a whole number", code="E0106", span=span)
         self._only_data(extent, "a size")
@@ -310,6 +320,24 @@ def _some(count: int, what: str) -> str:
 
 def _a(kind: str) -> str:
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
+def same_for_all(body: Array, bound: Bound, span: Span) -> None:
+    """Refuse arrays whose shapes differ from one index to the next.
+
+    Raises
+    ------
+    ModelError : ``E0108``.
+    """
+    indices = {b.variable for b in bound.binders}
+    for extent in body.shape:
+        if free_variables(extent) & indices:
+            raise ModelError(
+                f"these arrays differ in shape from one index to the next: {body.extents()}",
+                code="E0108",
+                span=span,
+                hint="run over their elements too: `for t in n, i in c[t]`",
+            )
 
 
 def nest(span: Span, operator: str, bound: Bound, body: Expr) -> Expr:

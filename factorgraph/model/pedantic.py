@@ -29,9 +29,9 @@ STATES = 4096
 """Configurations of a hard factor that are looked at, to see whether any meets it."""
 
 
-def always(model: Model) -> list[ModelWarning]:
+def always(model: Model, file: t.File) -> list[ModelWarning]:
     """Return the warnings that are shown whether asked for or not."""
-    return [*_unread(model), *_impossible(model)]
+    return [*_empty(file), *_unread(model), *_impossible(model)]
 
 
 def pedantic(model: Model, file: t.File) -> list[ModelWarning]:
@@ -52,6 +52,16 @@ def _warning(code: str, message: str, span: Span, hint: str) -> ModelWarning:
 
 
 # -- always
+
+
+def _empty(file: t.File) -> Iterator[ModelWarning]:
+    if not file.statements:
+        yield _warning(
+            "W0004",
+            "the text says nothing",
+            Span(file.source, 0, 0),
+            "`fgc new NAME` makes a folder with a model to begin with",
+        )
 
 
 def _read_names(factor: FactorDeclaration) -> set[str]:

@@ -89,23 +89,34 @@ class Reads(ABC):
         """
         value = self.value(node, scope)
         if isinstance(value, Array):
-            raise ModelError(
-                f"`{_short(node)}` is an array of shape {value.extents()}, "
-                "a single value is needed",
-                code="E0108",
-                span=node.span,
-                hint="index it, or use sum(…), norm(…), dot(…, …)",
-            )
+            raise self.many(node, value)
         return value
+
+    def many(
+        self,
+        node: t.Expression,
+        value: Array,
+        hint: str = "index it, or use sum(…), norm(…), dot(…, …)",
+    ) -> ModelError:
+        """Return the error for an array where a single value is needed."""
+        return ModelError(
+            f"`{short(node)}` is an array of shape {value.extents()}, a single value is needed",
+            code="E0108",
+            span=node.span,
+            hint=hint,
+        )
 
     def number(self, node: t.Expression, scope: Scope) -> Expr:
         """Return a single number."""
-        value = self.scalar(node, scope)
+        return self.numeric(self.scalar(node, scope), node.span)
+
+    def numeric(self, value: Expr, span: Span | None = None) -> Expr:
+        """Return a value that is a number, refused if it is none."""
         if not value.kind.numeric:
             raise ModelError(
                 f"a number is needed, but `{show(value)}` is {value.kind}",
                 code="E0106",
-                span=node.span,
+                span=span or value.span,
             )
         return value
 
@@ -390,7 +401,8 @@ class Reads(ABC):
                 f"the rows differ in length: `{axis.name}` depends on the index before it",
                 code="E0125",
                 span=span,
-                hint="give that index: one row is an array",
+                hint="give that index, one row is an array; or run over all: "
+                "`for t in n, i in c[t]`",
             )
         assert isinstance(axis.count, GivenRead)
         return replace(axis, count=replace(axis.count, indices=(row,)))
@@ -454,7 +466,8 @@ def as_text(value: Expr) -> Expr:
     return Apply(value.span, TEXT, "text", (value,))
 
 
-def _short(node: t.Expression) -> str:
+def short(node: t.Expression) -> str:
+    """Return the text of an expression, cut if it is long."""
     text = " ".join(node.span.text.split())
     return text if len(text) <= 40 else text[:37] + "…"
 

@@ -59,6 +59,21 @@ factor f = y
 """,
     ),
     Page(
+        "W0004",
+        "A text that says nothing",
+        """
+There is no statement in it, at most comments: perhaps the wrong file, or one that was not saved.
+""",
+        """
+# my first model
+""",
+        """
+# my first model
+answer y : bit
+factor f = y
+""",
+    ),
+    Page(
         "W0101",
         "A name that nothing uses",
         """
