@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,7 @@ from factorgraph.errors import (
     NotBuiltError,
     RunError,
     UsageError,
+    did_you_mean,
 )
 from factorgraph.model.check import check_all
 from factorgraph.model.formula import check_formula, check_losses, formula_warnings
@@ -366,6 +367,7 @@ class Model:
         max_iterations: int = 1000,
         threads: int | None = None,
         with_: Any = None,
+        skip_infeasible: bool = False,
         on_event: Listener | None = None,
         stop: Callable[[], bool] = lambda: False,
     ) -> Run:
@@ -377,6 +379,8 @@ class Model:
         seed : of initial weights and samples; the same seed gives the same weights.
         with_ : data that all instances share; see `shared`.
         tolerance, progress, max_iterations, threads : see `factorgraph.learn.fit.Options`.
+        skip_infeasible : leave out instances whose answers a hard factor forbids, instead of
+            failing; the event `Skipped` says how many.
         on_event : hears what happens on the way.
         stop : asked after each iteration; True ends training with the weights so far.
 
@@ -389,7 +393,7 @@ class Model:
 
         from factorgraph.data.bind import bind, wanted
         from factorgraph.ground.vocabulary import fill_features
-        from factorgraph.learn.events import silent
+        from factorgraph.learn.events import Skipped, silent
         from factorgraph.learn.fit import SAMPLE, Options, fit
 
         self.trainable()
@@ -406,6 +410,12 @@ class Model:
             )
         shared = self.shared(with_)
         instances = fill_features(bind(self.checked, records, shared=shared))
+        if skip_infeasible:
+            met = self._feasible(instances, seed)
+            if not met.all():
+                (on_event or silent)(Skipped(int((~met).sum()), records.count))
+                records = records.take(met)
+                instances = fill_features(bind(self.checked, records, shared=shared))
         chosen = np.sort(np.random.default_rng(seed).permutation(records.count)[:SAMPLE])
         sample = bind(self.checked, records.take(chosen), instances.vocabularies, shared=shared)
         trained = fit(
@@ -418,6 +428,31 @@ class Model:
             stop,
         )
         return Run(self, trained.weights, instances.vocabularies, trained.finished, seed)
+
+    def _feasible(self, instances: Instances, seed: int) -> NDArray[np.bool_]:
+        """Return whether each instance has a configuration of finite energy that agrees with it.
+
+        Raises
+        ------
+        DataError : none has.
+        """
+        import numpy as np
+
+        from factorgraph.ground.weights import initial
+
+        weights = initial(self.checked, instances.vocabularies, seed)
+        run = Run(self, weights, instances.vocabularies)
+        found: list[NDArray[np.bool_]] = []
+        for batch, values in run._batches(instances):
+            least = batch.engine.minimum(values, batch.grounding.evidence)
+            found.append(np.isfinite(least.value[0]))
+        met = np.concatenate([np.zeros(0, np.bool_), *found])
+        if len(met) and not met.any():
+            raise DataError(
+                f"{instances.records.source}: hard factors forbid every answer", code="E0318",
+                hint="mend the data or the factors",
+            )  # fmt: skip
+        return met
 
     def _records(self, data: Any) -> Records:
         from factorgraph.data.bind import wanted
@@ -461,13 +496,17 @@ class Run:
 
     # -- questions
 
-    def predict(self, data: Any, *, with_: Any = None) -> Iterator[dict[str, Any]]:
+    def predict(
+        self, data: Any, *, with_: Any = None, clamp: Sequence[str] = ()
+    ) -> Iterator[dict[str, Any]]:
         """Yield the answer to each instance, in order.
 
         Parameters
         ----------
         data : a path, a dict of arrays, a list of dicts, or records.
         with_ : data that all instances share; see `Model.shared`.
+        clamp : unknowns that keep the values that the data hold; what is missing in them is
+            inferred. The data are not asked for any other.
 
         Yields
         ------
@@ -477,10 +516,11 @@ class Run:
         Raises
         ------
         NotBuiltError : where no engine can answer for this model yet, naming the factor.
+        UsageError : ``clamp`` names no unknown of the model.
         """
         from factorgraph.ground.answers import answers
 
-        instances = self.bind(data, answers=False, with_=with_)
+        instances = self.bind(data, answers=self._clamped(clamp), with_=with_)
         for batch, values in self._batches(instances):
             yield from answers(batch, values)
 
@@ -543,9 +583,11 @@ class Run:
         return completed(batch, values)
 
     def marginals(
-        self, data: Any, beta: float = 1.0, *, with_: Any = None
+        self, data: Any, beta: float = 1.0, *, with_: Any = None, clamp: Sequence[str] = ()
     ) -> Iterator[dict[str, NDArray[np.float64]]]:
         """Yield, for each instance, the probability of each value of each unknown.
+
+        The arguments are as for `predict`; ``beta`` is the inverse temperature.
 
         Yields
         ------
@@ -554,7 +596,7 @@ class Run:
         """
         from factorgraph.ground.answers import marginals
 
-        instances = self.bind(data, answers=False, with_=with_)
+        instances = self.bind(data, answers=self._clamped(clamp), with_=with_)
         for batch, values in self._batches(instances):
             yield from marginals(batch, values, beta)
 
@@ -630,8 +672,24 @@ class Run:
 
     # -- inside
 
+    def _clamped(self, names: Sequence[str]) -> Sequence[str]:
+        for name in names:
+            if name not in self.model.checked.unknowns:
+                known = list(self.model.checked.unknowns)
+                raise UsageError(
+                    f"--clamp {name}: the model has no such unknown",
+                    code="E0912",
+                    hint=did_you_mean(name, known) or f"its unknowns are {', '.join(known)}",
+                )
+        return names
+
     def bind(
-        self, data: Any, *, answers: bool = True, latents: bool = False, with_: Any = None
+        self,
+        data: Any,
+        *,
+        answers: bool | Collection[str] = True,
+        latents: bool = False,
+        with_: Any = None,
     ) -> Instances:
         """Return data checked against the model, with the labels that training filled."""
         from factorgraph.data.bind import bind

@@ -13,6 +13,7 @@ def eval_(
     columns: o.Columns = None,
     group: o.Group = None,
     comments: o.Comments = False,
+    binarize: o.Binarize = None,
     unknown: o.Unknown = o.Missing.error,
     without: o.Without = None,
     only: o.Only = None,
@@ -28,7 +29,9 @@ def eval_(
     fits(run, o.model(model, without=without))
     run.skip_unknown = unknown is o.Missing.skip
     parts, count = [], 0
-    for records in o.stream(data, run.model, only, columns=columns, group=group, comments=comments):
+    for records in o.stream(
+        data, run.model, only, columns=columns, group=group, comments=comments, binarize=binarize
+    ):
         count += records.count
         parts.append(run.evaluate(records, with_=with_))
     scores = together(parts, list(run.model.checked.answers))

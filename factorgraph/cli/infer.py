@@ -30,10 +30,15 @@ def infer(
         bool, typer.Option("--marginals", help="Add the probability of each value.")
     ] = False,
     beta: Annotated[float, typer.Option(help="Inverse temperature of the marginals.")] = 1.0,
+    clamp: Annotated[
+        list[str] | None,
+        typer.Option("--clamp", metavar="NAME", help="Keep this unknown as the data have it."),
+    ] = None,
     with_: o.With = None,
     columns: o.Columns = None,
     group: o.Group = None,
     comments: o.Comments = False,
+    binarize: o.Binarize = None,
     unknown: o.Unknown = o.Missing.error,
     without: o.Without = None,
     only: o.Only = None,
@@ -63,10 +68,16 @@ def infer(
     def lines() -> Iterator[str]:
         count = answered = 0
         for records in o.stream(
-            data, run.model, only, columns=columns, group=group, comments=comments
+            data,
+            run.model,
+            only,
+            columns=columns,
+            group=group,
+            comments=comments,
+            binarize=binarize,
         ):
             count += records.count
-            for line in _lines(run, records, beta if marginals else None, with_):
+            for line in _lines(run, records, beta if marginals else None, with_, clamp or []):
                 answered += 1
                 yield line
         o.left_out(count - answered, count, data)
@@ -84,12 +95,16 @@ def infer(
         raise UsageError(f"{output} cannot be written: {error.strerror}", code="E0802") from None
 
 
-def _lines(run: Run, records: Any, beta: float | None, with_: list[str] | None) -> Iterator[str]:
+def _lines(
+    run: Run, records: Any, beta: float | None, with_: list[str] | None, clamp: list[str]
+) -> Iterator[str]:
     import json as js
 
-    beliefs: Any = run.marginals(records, beta, with_=with_) if beta is not None else None
+    beliefs: Any = (
+        run.marginals(records, beta, with_=with_, clamp=clamp) if beta is not None else None
+    )
     values = run.values
-    for answer in run.predict(records, with_=with_):
+    for answer in run.predict(records, with_=with_, clamp=clamp):
         if beliefs is not None:
             found = next(beliefs)
             answer["marginals"] = {name: belief.tolist() for name, belief in found.items()}

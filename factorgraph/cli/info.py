@@ -25,6 +25,7 @@ def info(
     columns: o.Columns = None,
     group: o.Group = None,
     comments: o.Comments = False,
+    binarize: o.Binarize = None,
     set_: o.Settings = None,
     without: o.Without = None,
     only: o.Only = None,
@@ -44,7 +45,9 @@ def info(
     lines.append("")
     lines += [f"  {name}: {said}" for name, said in kinds.items()]
     if data is not None:
-        records = o.records(data, built, only, columns=columns, group=group, comments=comments)
+        records = o.records(
+            data, built, only, columns=columns, group=group, comments=comments, binarize=binarize
+        )
         run = _run(built, weights, seed, records, with_)
         graph = _graph(run, records, with_)
         energies = _energies(run, records, with_)

@@ -73,6 +73,10 @@ Group = Annotated[
 Comments = Annotated[
     bool, typer.Option("--comments", help="Skip lines that begin with # in a text file.")
 ]
+Binarize = Annotated[
+    float | None,
+    typer.Option("--binarize", metavar="T", help="Read numbers above T as 1 where bits are meant."),
+]
 Unknown = Annotated[
     Missing,
     typer.Option("--unknown", help="Instances with labels that training has not seen."),
@@ -134,6 +138,7 @@ def records(
     columns: str | None = None,
     group: str | None = None,
     comments: bool = False,
+    binarize: float | None = None,
 ) -> Records:
     """Read the data that a command is about."""
     from factorgraph.data.bind import wanted
@@ -146,7 +151,13 @@ def records(
     found = read(path, fields, columns=names(columns), group=group, comments=comments)
     for condition in only or []:
         found = select(found, condition)
-    return found
+    return found if binarize is None else _bits(model, found, binarize)
+
+
+def _bits(model: Model, records: Records, threshold: float) -> Records:
+    from factorgraph.data.binarize import binarize
+
+    return binarize(model.checked, records, threshold)
 
 
 def stream(
@@ -157,6 +168,7 @@ def stream(
     columns: str | None = None,
     group: str | None = None,
     comments: bool = False,
+    binarize: float | None = None,
 ) -> Iterator[Records]:
     """Yield the data that a command is about in blocks, so that they need not fit into memory."""
     from factorgraph.data.bind import wanted
@@ -173,7 +185,7 @@ def stream(
             found = chosen(found, condition) if found is not None else None
         if found is not None:
             some = True
-            yield found
+            yield found if binarize is None else _bits(model, found, binarize)
     if not some and only:
         raise DataError(f"no instance of {path} has {' and '.join(only)}", code="E0356")
 

@@ -33,6 +33,10 @@ def train(
     columns: o.Columns = None,
     group: o.Group = None,
     comments: o.Comments = False,
+    binarize: o.Binarize = None,
+    skip_infeasible: Annotated[
+        bool, typer.Option("--skip-infeasible", help="Leave out answers that are forbidden.")
+    ] = False,
     tolerance: Annotated[
         float, typer.Option(min=0.0, help="Converged at this gradient norm, relative to weights.")
     ] = 1e-4,
@@ -51,17 +55,22 @@ def train(
     o.limit(budget_memory)
     built = o.model(model, loss=loss, settings_=set_, without=without)
     built.trainable()  # errors of the model come before the data are read
-    records = o.records(data, built, only, columns=columns, group=group, comments=comments)
-    from factorgraph.learn.events import Event
+    records = o.records(
+        data, built, only, columns=columns, group=group, comments=comments, binarize=binarize
+    )
+    from factorgraph.learn.events import Event, Skipped
     from factorgraph.learn.folder import Log, attempt
 
     folder = Path(output)
+    skipped: list[Skipped] = []
     with attempt(folder, overwrite), _stop() as stop:
         with Log(folder) as log, _listener(quiet or json) as show:
 
             def hear(event: Event) -> None:
                 log(event)
                 show(event)
+                if isinstance(event, Skipped):
+                    skipped.append(event)
 
             run = built.fit(
                 records,
@@ -71,6 +80,7 @@ def train(
                 max_iterations=max_iterations,
                 threads=threads,
                 with_=with_,
+                skip_infeasible=skip_infeasible,
                 on_event=hear,
                 stop=stop,
             )
@@ -80,6 +90,11 @@ def train(
         o.say_json({"run": output, **run.finished.as_dict()})
     elif not quiet:
         o.say(f"run written to {output}")
+    for event in skipped:
+        sys.stderr.write(
+            f"left out {event.skipped} of {event.instances} instances with answers that hard "
+            "factors forbid\n"
+        )
     said = _unlearned(built, records, max_iterations > 0 and run.finished.iterations == 0)
     if said is not None:
         sys.stderr.write(f"warning: {said[0]}\n  hint: {said[1]}\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -31,7 +31,7 @@ def bind(
     records: Records,
     vocabularies: Mapping[str, tuple[str, ...]] | None = None,
     *,
-    answers: bool = True,
+    answers: bool | Collection[str] = True,
     latents: bool = False,
     shared: Shared | None = None,
     skip_unknown: bool = False,
@@ -42,7 +42,8 @@ def bind(
     ----------
     records : data in the common form; fields that the model does not declare are ignored.
     vocabularies : labels of the domains that training filled; None fills them from these data.
-    answers : whether observed answers are read (they never need be there at inference).
+    answers : whether observed answers are read (they never need be there at inference), or the
+        names of unknowns that are, which must then be there.
     latents : whether values of latent unknowns are read, for the energy of a configuration.
     shared : givens that all instances share.
     skip_unknown : instances with labels that training has not seen are left out and counted.
@@ -71,7 +72,7 @@ class _Binder:
         model: Model,
         records: Records,
         vocabularies: Vocabularies,
-        answers: bool,
+        answers: bool | Collection[str],
         latents: bool,
         shared: Shared,
         skip_unknown: bool,
@@ -79,8 +80,9 @@ class _Binder:
         self.model = model
         self.records = records
         self.words = vocabularies
-        self.roles = {"answer"} if answers else set()
-        self.roles |= {"latent"} if latents else set()
+        self.required = () if isinstance(answers, bool) else answers
+        read = (model.answers if answers else ()) if isinstance(answers, bool) else answers
+        self.observed = {*read, *(model.latents if latents else ())}
         self.shared = self.named(shared)
         self.coder = Coder(model, records, vocabularies, self.extent, skip_unknown)
         self.sizes: dict[str, Ints] = {}
@@ -126,10 +128,16 @@ class _Binder:
             else:
                 found[name] = self.fields(given)
         for name, unknown in model.unknowns.items():
-            if unknown.role in self.roles:
+            if name in self.observed:
                 columns = self.fields(unknown)
                 if columns:
                     found[name] = columns
+                elif name in self.required:
+                    raise DataError(
+                        f"{records.top}: there is no field `{name}` to be clamped",
+                        code="E0301",
+                        hint=records.hint(name, wanted(model)),
+                    )
         slots: dict[str, Given | Unknown] = {**model.givens, **model.unknowns}
         for name, columns in found.items():
             if slots[name].kind.sort != "sequence":

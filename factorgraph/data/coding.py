@@ -127,10 +127,9 @@ class Coder:
             return self.real(slot, column, present)
         if values.dtype.kind == "f":
             whole = (np.abs(values) <= 2**53) & (values == np.floor(values))
-            self.refuse(
-                column, ~whole & present, "is no whole number",
-                "grey values are no bits: binarize them" if kind.sort == "bit" else "",
-            )  # fmt: skip
+            grey = "grey values are no bits: binarize them (`--binarize 0.5`)"
+            hint = grey if kind.sort == "bit" else ""
+            self.refuse(column, ~whole & present, "is no whole number", hint)
             values = np.where(present, values, 0)
         values = values.astype(np.int64)
         if allowed is not None:

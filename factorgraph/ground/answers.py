@@ -28,9 +28,10 @@ def answers(batch: Batch, values: Floats) -> Iterator[dict[str, Any]]:
     Yields
     ------
     dict of ``answers`` (nested lists by name), ``energy``, ``bound``, ``gap``, ``status``.
-    Latent unknowns are left out. An infeasible instance has no answers.
+    What is observed stays as it is. Latent unknowns are left out. An infeasible instance has no
+    answers.
     """
-    result = Result.exact(batch.engine.minimum(values))
+    result = Result.exact(batch.engine.minimum(values, batch.grounding.evidence))
     states = result.states[0]
     model = batch.compiled.model
     words = {
@@ -82,7 +83,8 @@ def completed(batch: Batch, values: Floats) -> Instances:
 
 def marginals(batch: Batch, values: Floats, beta: float) -> Iterator[dict[str, Floats]]:
     """Yield the marginals of every unknown of each instance, answers and latents."""
-    belief = batch.engine.soft_minimum(values, beta).marginals()[0]
+    soft = batch.engine.soft_minimum(values, beta, batch.grounding.evidence)
+    belief = soft.marginals()[0]
     offset = batch.structure.state_offset
     for i in range(batch.structure.instances):
         out = {}

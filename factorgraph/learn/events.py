@@ -24,6 +24,14 @@ class Compiling(Event):
 
 
 @dataclass(frozen=True)
+class Skipped(Event):
+    """Instances are left out, because hard factors forbid their answers."""
+
+    skipped: int
+    instances: int
+
+
+@dataclass(frozen=True)
 class Started(Event):
     """Training begins."""
 

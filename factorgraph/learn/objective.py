@@ -132,7 +132,7 @@ class Objective:
                 f"{where}: the answer has infinite energy"
                 + (f", factor `{factor}` forbids it" if factor else ""),
                 code="E0318",
-                hint="mend the data or the factor",
+                hint="mend the data or the factor; --skip-infeasible leaves such instances out",
             )
         raise NumericalError(f"{where}: the loss is {loss[i]}", code="E0702")
 

@@ -276,7 +276,7 @@ larger.
         """
 A hard factor forbids the answer that the data give. No weights can make it the best one, and
 the loss would be infinite. The message names the instance and the factor: one of the two is
-wrong.
+wrong. `fgc train --skip-infeasible` leaves such instances out, and says how many.
 """,
         '{"y": 0, "z": 1}',
         '{"y": 1, "z": 1}',
