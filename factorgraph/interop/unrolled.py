@@ -139,14 +139,19 @@ class _Picture:
         self.draw(paper)
         paper.title(visible(name))
         paper.legend(self.kinds())
-        paper.colours(
-            [
-                (INKS[g % len(INKS)], visible(group.name), self.hard(g))
-                for g, group in enumerate(self.grounding.structure.groups)
-                if any(f.group == g for f in self.factors)
-            ]
-        )
+        shown = dict.fromkeys(f.group for f in self.factors)
+        inks = {(self.ink(g), self.factor_name(g), self.hard(g)): None for g in sorted(shown)}
+        paper.colours(list(inks))
         return paper.figure()
+
+    def factor_name(self, g: int) -> str:
+        return visible(self.grounding.structure.groups[g].name)
+
+    def ink(self, g: int) -> str:
+        """Return a group's colour; the pieces of one factor have the same."""
+        groups = self.grounding.structure.groups
+        names = list(dict.fromkeys(group.name for group in groups))
+        return INKS[names.index(groups[g].name) % len(INKS)]
 
     def kinds(self) -> list[str]:
         roles = {self.role(v) for v in range(self.variables)}
@@ -312,8 +317,7 @@ class _Picture:
                 x, y = self.at[v].tolist()
                 paper.line_between((x, y), (place[0], place[1]))
         for factor, (x, y) in zip(self.factors, self.place.tolist()):
-            ink = INKS[factor.group % len(INKS)]
-            paper.square(Box(x, y, SQUARE, SQUARE), ink, self.hard(factor.group))
+            paper.square(Box(x, y, SQUARE, SQUARE), self.ink(factor.group), self.hard(factor.group))
         written = self.variables <= FEW
         for v, (x, y) in enumerate(self.at.tolist()):
             observed = int(self.grounding.evidence[v])
