@@ -273,14 +273,19 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize(("change", "code", "words"), WRONG)
+def _told(source: Source, change: dict[str, Any], code: str, words: str) -> bool:
+    """Return whether a source can hold this mistake: in a table everything is a text."""
+    return source not in TABLES or not ("t" in change or (code == "E0307" and words != "no"))
+
+
+@pytest.mark.parametrize(
+    ("source", "change", "code", "words"),
+    [(source, *wrong) for source in SOURCES for wrong in WRONG if _told(source, *wrong)],
+)
 def test_places(
     source: Source, change: dict[str, Any], code: str, words: str, tmp_path: Path
 ) -> None:
     """Every row is wrong alike, so that the first is named."""
-    if source in TABLES and ("t" in change or (code == "E0307" and words != "no")):
-        pytest.skip("in a table everything is a text")
     with pytest.raises(DataError) as caught:
         bound(source, tmp_path, change, change)
     first = SECOND[source].replace("instance 1", "instance 0")
