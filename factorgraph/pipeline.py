@@ -602,13 +602,16 @@ class Run:
 
     @property
     def values(self) -> dict[str, list[Any]]:
-        """The labels or numbers that each finite unknown takes, in the order of `marginals`."""
-        from factorgraph.ground.answers import values_of
+        """The labels or numbers that each finite unknown takes, in the order of `marginals`.
+
+        Unknowns whose values depend on the instance are left out.
+        """
+        from factorgraph.ground.answers import is_fixed, values_of
 
         return {
             name: values_of(self.model.checked, unknown, self.vocabularies)
             for name, unknown in self.model.checked.unknowns.items()
-            if unknown.values is not None
+            if is_fixed(unknown)
         }
 
     def evaluate(self, data: Any, *, with_: Any = None) -> Scores:

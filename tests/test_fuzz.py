@@ -5,6 +5,7 @@ The recorded run with many more is `benchmarks/fuzz.py`.
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 from collections.abc import Iterator
@@ -101,6 +102,8 @@ REFUSED = [
     ("domain D\nsize k = 3\ngiven x[k] : (a: D)\nanswer y : bit\nlet l[v in x, i in k] = i\n"
      "factor h[u in k] = l[\"A\", u] * y", "E0105"),
     ("use \"a\udfff.fg\"", "E0009"),
+    ("domain D = 0..3\nsize n\ngiven y[2] : (a: D, b: n)\nanswer y : D\nfactor f = 1\n"
+     "fun cost(Y) = (Y.y != answer.y)\nloss ramp(cost = cost)", "E0101"),
     ("size n\nanswer y[n] : inf..n-1\nfactor f = y[0]", "E0117"),
     ("size n\nanswer y[n] : 0.5..n-1\nfactor f = y[0]", "E0106"),
     ("answer y : bit\nparam w = normal(-inf, 1)\nfactor g = w * y", "E0117"),
@@ -175,6 +178,33 @@ def test_a_map_whose_output_overflows() -> None:
     with pytest.raises(FgError) as caught:
         run.energies([{"x": [1e308, 1e308], "y": 1}])
     assert caught.value.code == "E0701"
+
+
+def test_an_unread_unknown_whose_values_depend_on_the_instance() -> None:
+    run = fg.compile("size n\ngiven x[n] : real\nanswer y : n\nanswer z : bit\n"
+                     "factor f = sum(x) * z").init()  # fmt: skip
+    data = [{"x": [-1.0, -2.0]}, {"x": [1.0]}]
+    assert [found["answers"] for found in run.predict(data)] == [{"y": 0, "z": 1}, {"y": 0, "z": 0}]
+    assert [found["y"].shape for found in run.marginals(data)] == [(2,), (1,)]
+    assert run.values == {"z": [0, 1]}
+
+
+def test_rows_of_different_length_that_all_instances_share() -> None:
+    run = fg.compile("size n, c[n]\ngiven g[n, c] : real\nanswer y : 0..1\n"
+                     "factor f = y * sum(g[t, i] for t in n for i in c[t])").init()  # fmt: skip
+    shared = {"g": np.array([1.0, 2.0, 4.0]), "g.lengths": np.array([2, 0, 1])}
+    data = {"y": np.array([0, 1])}
+    assert run.energy(data, with_=shared).tolist() == [0, 7]
+
+
+def test_energies_of_a_run_that_are_no_texts(tmp_path: Path) -> None:
+    run = fg.compile("answer y : bit\nfactor f = y").init()
+    run.save(tmp_path / "run")
+    header = json.loads((tmp_path / "run/run.json").read_text())
+    (tmp_path / "run/run.json").write_text(json.dumps(header | {"energies": "q"}))
+    with pytest.raises(FgError, match="field `energies` is damaged") as caught:
+        fg.load_run(tmp_path / "run")
+    assert caught.value.code == "E0803"
 
 
 def test_a_constant_that_is_no_number() -> None:

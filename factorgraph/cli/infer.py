@@ -108,5 +108,5 @@ def _lines(
         if beliefs is not None:
             found = next(beliefs)
             answer["marginals"] = {name: belief.tolist() for name, belief in found.items()}
-            answer["values"] = {name: values[name] for name in found}
+            answer["values"] = {name: values[name] for name in found if name in values}
         yield js.dumps(o.plain(answer), allow_nan=False)

@@ -253,8 +253,9 @@ class _Lowering:
             parts = [replaced(p, read, index) for p in parts]
             indices.append(index)
         value, *conditions = parts
-        when = reduce(lambda a, b: Apply(a.span, BIT, "and", (a, b)), conditions) if (
-            conditions) else None  # fmt: skip
+        when = None
+        for condition in conditions:
+            when = condition if when is None else Apply(when.span, BIT, "and", (when, condition))
         space = max(map(self.space_of, parts))
         sets = tuple(self.sets[axis] for axis, _ in by_axis)
         definition = TabledDefinition(

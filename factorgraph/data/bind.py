@@ -287,6 +287,13 @@ class _Binder:
 
     # -- ragged arrays
 
+    def repeated(self, lengths: Column) -> Column:
+        """Return the lengths of rows that all instances share, once for each."""
+        count, size = self.records.count, len(lengths.values)
+        budget.require(9 * count * size, f"field `{lengths.name}`")
+        start = np.arange(count + 1, dtype=np.int64) * size
+        return replace(lengths, values=np.tile(lengths.values, count), start=start, shared=False)
+
     def merged(self, slot: Given | Unknown, column: Column, lengths: Column | None) -> Column:
         """Return a ragged array with its rows laid end to end, and note how long they are."""
         at = next((k for k, a in enumerate(slot.axes) if _is_ragged(a)), None)
@@ -298,6 +305,8 @@ class _Binder:
         if at is None:
             return column
         name = slot.axes[at].name
+        if lengths is not None and lengths.shared:
+            lengths = self.repeated(lengths)
         if lengths is None:
             if column.rank != len(slot.axes):
                 raise self.rank_error(slot, column)

@@ -197,20 +197,24 @@ class _Mock:
 
     def array(self, slot: Given | Unknown) -> Any:
         """Return nested lists of random values in a slot's shape."""
-        return self.nested(slot, 0, [])
-
-    def nested(self, slot: Given | Unknown, k: int, place: list[int]) -> Any:
-        if k == len(slot.axes):
-            if slot.fields:
-                return [self.value(slot, f) for f in slot.fields]
-            return self.value(slot, None)
-        if not slot.fields and not any(isinstance(a.count, GivenRead) for a in slot.axes[k:]):
-            shape = [self.number(a.count) for a in slot.axes[k:]]
-            return self.values(slot, None, shape).tolist()
-        axis = slot.axes[k]
-        ragged = isinstance(axis.count, GivenRead)
-        extent = self.out[axis.name][place[-1]] if ragged else self.number(axis.count)
-        return [self.nested(slot, k + 1, [*place, i]) for i in range(extent)]
+        nodes = 1
+        extents: list[NDArray[np.int64]] = []
+        for axis in slot.axes:
+            if isinstance(axis.count, GivenRead):  # one length for each index before it
+                sizes = np.resize(np.asarray(self.out[axis.name], np.int64), nodes)
+            else:
+                sizes = np.full(nodes, self.number(axis.count), np.int64)
+            extents.append(sizes)
+            nodes = int(sizes.sum())
+        if slot.fields:
+            fields = [self.values(slot, field, [nodes]).tolist() for field in slot.fields]
+            leaves: list[Any] = [list(record) for record in zip(*fields, strict=True)]
+        else:
+            leaves = self.values(slot, None, [nodes]).tolist()
+        for sizes in reversed(extents):
+            ends = np.cumsum(sizes)
+            leaves = [leaves[i:j] for i, j in zip((ends - sizes).tolist(), ends.tolist())]
+        return leaves[0]
 
     def value(self, slot: Given | Unknown, field: RecordField | None) -> Any:
         return self.values(slot, field, []).tolist()

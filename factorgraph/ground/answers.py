@@ -13,6 +13,7 @@ from factorgraph.data.instances import Instances, Vocabularies
 from factorgraph.engine.result import Result
 from factorgraph.errors import DataError
 from factorgraph.ground.batch import Batch
+from factorgraph.model.expression import Const, DomainSize
 from factorgraph.model.model import Model, Unknown
 
 Floats = NDArray[np.float64]
@@ -34,8 +35,9 @@ def answers(batch: Batch, values: Floats) -> Iterator[dict[str, Any]]:
     result = Result.exact(batch.engine.minimum(values, batch.grounding.evidence))
     states = result.states[0]
     model = batch.compiled.model
+    most = int(batch.structure.card.max(initial=0))
     words = {
-        name: np.array(values_of(model, unknown, batch.instances.vocabularies), dtype=object)
+        name: np.array(values_of(model, unknown, batch.instances.vocabularies, most), dtype=object)
         for name, unknown in model.answers.items()
     }
     for i in range(batch.structure.instances):
@@ -103,10 +105,22 @@ def _place(batch: Batch, name: str, i: int) -> tuple[slice, tuple[int, ...]]:
     return slice(first, first + size), tuple(int(n) for n in observed.shape[i])
 
 
-def values_of(model: Model, unknown: Unknown, vocabularies: Vocabularies) -> list[Any]:
-    """Return the values of a finite unknown in the order of its states."""
+def is_fixed(unknown: Unknown) -> bool:
+    """Return whether an unknown is finite, with the same values in every instance."""
+    return unknown.values is not None and isinstance(unknown.values.count, Const | DomainSize)
+
+
+def values_of(
+    model: Model, unknown: Unknown, vocabularies: Vocabularies, most: int = 0
+) -> list[Any]:
+    """Return the values of a finite unknown in the order of its states.
+
+    Parameters
+    ----------
+    most : how many there are where that depends on the instance.
+    """
     assert unknown.values is not None
     if unknown.values.domain is not None:
         return list(model.labels(unknown.values.domain, vocabularies))
-    count = model.count(unknown.values, vocabularies)
+    count = model.count(unknown.values, vocabularies) if is_fixed(unknown) else most
     return list(range(unknown.values.low, unknown.values.low + count))

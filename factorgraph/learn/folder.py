@@ -183,7 +183,10 @@ def load(path: Path) -> Stored:
         raise wrong(
             "run.json", "field `weights_sha256` does not fit weights.npz, which was changed"
         )
-    for name, expected in (header.get("energies") or {}).items():
+    energies = header.get("energies") or {}
+    if not isinstance(energies, dict):
+        raise wrong("run.json", "field `energies` is damaged")
+    for name, expected in energies.items():
         try:
             other = (path / f"{name}.fg").read_bytes().decode("utf-8")
         except (OSError, ValueError):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from factorgraph.errors import FgError, ModelError, ModelErrors, UsageError, did_you_mean
 from factorgraph.model.elaborate import Elaborator
@@ -38,6 +39,8 @@ from factorgraph.model.occurrences import Occurrence, guarded, occurrences
 from factorgraph.model.reads import Poisoned, is_ragged
 from factorgraph.model.types import Types
 from factorgraph.syntax import tree as t
+
+Named = TypeVar("Named", t.Slot, t.Weight, t.Map)
 
 
 def check(
@@ -112,14 +115,15 @@ class _Checker:
         for role in ("given", "answer", "latent"):
             for s in statements:
                 if isinstance(s, t.Slots) and s.role == role:
-                    for slot in s.slots:
+                    for slot in self._first(s.slots):
                         self.attempt(lambda s=s, x=slot: self._slot(s, x), slot.name.name)  # type: ignore[misc]
         for s in statements:
             if isinstance(s, t.Param):
-                for weight in s.weights:
+                for weight in self._first(s.weights):
                     self.attempt(lambda w=weight: self._param(w), weight.name.name)  # type: ignore[misc]
             elif isinstance(s, t.Map):
-                self.attempt(lambda s=s: self._map(s), s.name.name)  # type: ignore[misc]
+                for _ in self._first((s,)):
+                    self.attempt(lambda s=s: self._map(s), s.name.name)  # type: ignore[misc]
         used = set(e.used)
         for name, let in list(e.lets.items()):
             self.attempt(lambda n=name, x=let: e.look(n, x), name)  # type: ignore[misc]
@@ -152,6 +156,14 @@ class _Checker:
             infer=infer,
             energies=self.energies,
         )
+
+    def _first(self, declared: Sequence[Named]) -> Iterator[Named]:
+        """Yield declarations of names that nothing else has taken; the second is an error."""
+        e = self.e
+        for one in declared:
+            name = one.name.name
+            if not any(name in kind for kind in (e.givens, e.unknowns, e.params, e.maps)):
+                yield one
 
     # -- names
 

@@ -36,7 +36,7 @@ from factorgraph.model.generators import nest, same_for_all
 from factorgraph.model.layers import output_shape
 from factorgraph.model.model import MapDeclaration
 from factorgraph.model.names import COUNTS, FUNCTIONS, LAYERS, LOSS_WORDS
-from factorgraph.model.reads import DEPTH, Poisoned, Scope
+from factorgraph.model.reads import DEPTH, Poisoned, Scope, short
 from factorgraph.source import Span
 from factorgraph.syntax import tree as t
 
@@ -313,6 +313,14 @@ class Elaborator(Definitions, Features):
 
     def _comprehension(self, node: t.Call, scope: Scope) -> Value:
         name, span = node.name.name, node.span
+        stray = _index_behind_comma(node)
+        if stray is not None:
+            raise ModelError(
+                f"`{short(stray)}` stands behind a comma, as a second argument of `{name}`",
+                code="E0112",
+                span=stray.span,
+                hint=f"each index has its own `for`: `… for {short(stray)}`",
+            )
         if len(node.arguments) != 1 or name not in (
             *COUNTS,
             "sum",
@@ -350,3 +358,12 @@ class Elaborator(Definitions, Features):
             return result
 
         return f.combined(span, name, reduced, whole)
+
+
+def _index_behind_comma(node: t.Call) -> t.Binary | None:
+    """Return the ``j in m`` of ``sum(a for i in n, j in m)``, which is no index there."""
+    for argument in node.arguments[1:]:
+        value = argument.value
+        if isinstance(value, t.Binary) and value.operator == "in":
+            return value
+    return None

@@ -336,7 +336,7 @@ def same_for_all(body: Array, bound: Bound, span: Span) -> None:
                 f"these arrays differ in shape from one index to the next: {body.extents()}",
                 code="E0108",
                 span=span,
-                hint="run over their elements too: `for t in n, i in c[t]`",
+                hint="run over their elements too: `for t in n for i in c[t]`",
             )
 
 

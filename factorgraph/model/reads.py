@@ -402,7 +402,7 @@ class Reads(ABC):
                 code="E0125",
                 span=span,
                 hint="give that index, one row is an array; or run over all: "
-                "`for t in n, i in c[t]`",
+                "`for t in n for i in c[t]`",
             )
         assert isinstance(axis.count, GivenRead)
         return replace(axis, count=replace(axis.count, indices=(row,)))

@@ -173,7 +173,7 @@ def _cast(array: Any, dtype: str) -> Any:
     try:
         with np.errstate(all="ignore"):
             return array.astype(dtype)
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, TypeError, OverflowError, RuntimeError):  # a date too far for a text
         return np.zeros(array.shape, dtype)
 
 
