@@ -666,6 +666,10 @@ WRONG = [
     # names
     ("E(answr)", "E0202", "answr", "did you mean `answer`?"),
     ("nlll", "E0202", "nlll", "did you mean `nll`?"),
+    ("logloss", "E0202", "logloss", "here it is `nll`"),
+    ("2 * SVM(1)", "E0202", "SVM", "here it is `margin`, or `hinge`"),
+    ("mse", "E0202", "mse", "here it is `restore`"),
+    ("log", "E0110", "log", "`log(…)`; the loss is `nll`"),
     ("softplu(E(any))", "E0202", "softplu", "did you mean `softplus`?"),
     ("nce(q)", "E0202", "q", None),
     ("xs(any)", "E0202", "xs", "index it: `xs[…]`"),

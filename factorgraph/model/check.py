@@ -361,7 +361,7 @@ class _Checker:
         name = node.name.name
         axes = []
         for expression in node.shape:
-            axis = self.types.axis(expression)
+            axis = self.types.axis(expression, "size {} = …")
             if is_ragged(axis) or not is_fixed(axis.count):
                 size = next((p.name for p in walk(axis.count) if isinstance(p, SizeOf)), axis.name)
                 raise ModelError(
@@ -380,7 +380,7 @@ class _Checker:
 
     def _map(self, node: t.Map) -> None:
         def size(expression: t.Expression) -> Expr:
-            axis = self.types.axis(expression)
+            axis = self.types.axis(expression, "size {} = …")
             if is_ragged(axis) or not is_fixed(axis.count):
                 raise ModelError(
                     f"map `{node.name.name}` depends on `{axis.name}`, which varies by instance",

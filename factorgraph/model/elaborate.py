@@ -40,6 +40,9 @@ from factorgraph.model.reads import DEPTH, Poisoned, Scope, short
 from factorgraph.source import Span
 from factorgraph.syntax import tree as t
 
+_ALL = ("all", "forall", "for_all", "every", "each")
+_SOME = ("any", "some", "exists", "exist")
+
 
 class Elaborator(Definitions, Features):
     """Turns the expressions of one text into typed ones."""
@@ -210,7 +213,7 @@ class Elaborator(Definitions, Features):
             f"there is no function `{name}`",
             code="E0113",
             span=span,
-            hint=did_you_mean(name, [*self.funs, *self.maps, *FUNCTIONS]),
+            hint=_quantified(node) or did_you_mean(name, [*self.funs, *self.maps, *FUNCTIONS]),
         )
 
     def _apply_map(self, declared: MapDeclaration, node: t.Call, scope: Scope) -> Value:
@@ -358,6 +361,23 @@ class Elaborator(Definitions, Features):
             return result
 
         return f.combined(span, name, reduced, whole)
+
+
+def _quantified(node: t.Call) -> str | None:
+    """Return how to say that a condition holds for all, or for some, values of an index."""
+    name = node.name.name.lower()
+    first = node.arguments[0] if node.arguments else None
+    binders = first.binders if first is not None else None
+    if name in _ALL:
+        bound = "i in n"
+        if binders is not None:
+            bound = ", ".join(short(g) for g in binders.generators)
+            bound += f" if {short(binders.guard)}" if binders.guard is not None else ""
+        return f"put the index into the brackets of the factor: `hard NAME[{bound}] : …`"
+    if name in _SOME:
+        inside = "…" if binders is None else f"… for {short(binders.generators[0])}"
+        return f"write `atleastone({inside})`"
+    return None
 
 
 def _index_behind_comma(node: t.Call) -> t.Binary | None:

@@ -79,13 +79,24 @@ class Generators(Reads):
                     "several patterns run over neighbours in a sequence, and this is none",
                     code="E0126",
                     span=generator.span,
-                    hint="write a generator for each: `i in n, j in m`",
+                    hint=self._one_row(generator) or "write a generator for each: `i in n, j in m`",
                 )
             self._generator(generator.patterns[0], source, made, inner)
         guard = self.truth(binders.guard, inner) if binders.guard is not None else None
         if guard is not None:
             self._only_data(guard, "a guard")
         return Bound(tuple(made), inner, guard)
+
+    def _one_row(self, generator: t.Generator) -> str | None:
+        """Return what to write where the patterns are meant to be the parts of one row."""
+        source, patterns = generator.source, generator.patterns
+        rows = isinstance(source, t.Values) or (
+            isinstance(source, t.Name) and source.name in self.givens
+        )
+        if not rows or any(pattern.grouped for pattern in patterns):
+            return None
+        names = ", ".join(i.name for pattern in patterns for i in pattern.names)
+        return f"parentheses take a row apart: `({names}) in {short(source)}`"
 
     def _only_data(self, value: Expr, what: str) -> None:
         for node in _walk(value):

@@ -16,6 +16,16 @@ FUNCTIONS = (
     "abs min max exp log sqrt tanh cosh sigmoid softplus norm dot outer sum mean "
     "lower prefix suffix shape kind hash features spell alldiff"
 ).split() + list(COUNTS)
+LOSSES_ELSEWHERE = {
+    **dict.fromkeys(
+        "crossentropy cross_entropy xent ce log logloss log_loss log_likelihood loglikelihood "
+        "mle ml softmax crf mmi".split(),
+        "`nll`",
+    ),
+    **dict.fromkeys("svm ssvm m3n maxmargin max_margin".split(), "`margin`, or `hinge`"),
+    **dict.fromkeys("mse l2 squared_error".split(), "`restore`"),
+}
+"""What losses are called elsewhere, and the standard ones that they are."""
 LOSS_WORDS = ("E", "free", "softmin", "grad", "laplace", "mistakes", "sample", "draw", "jitter")
 
 Declared = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from factorgraph.errors import ModelError, did_you_mean
@@ -47,6 +47,8 @@ DEPTH = 150
 PARTS = 100_000
 """How many parts all expressions may have after substitution."""
 
+_SHOWN = 8  # labels in a hint
+
 Scope = Mapping[str, Value]
 
 
@@ -55,7 +57,12 @@ class Poisoned(ModelError):
 
 
 class Reads(ABC):
-    """Holds the declarations of one text, and turns names and indices into reads."""
+    """Holds the declarations of one text, and turns names and indices into reads.
+
+    Attributes
+    ----------
+    measuring : how a size is declared, `{}` for its name, while an extent is read; else empty.
+    """
 
     def __init__(self) -> None:
         self.domains: dict[str, Domain] = {}
@@ -73,6 +80,7 @@ class Reads(ABC):
         self.poisoned: set[str] = set()
         self.used: set[str] = set()
         self.least: dict[str, int] = {}
+        self.measuring = ""
         self._padding = 0
         self._depth = 0
         self._parts = 0
@@ -180,11 +188,11 @@ class Reads(ABC):
         for domain in self.domains.values():
             if domain.values is not None and name in domain.values:
                 hint = f'a label is a text: "{name}" is one of `{domain.name}`'
-        hint = hint or (
-            f"bind it: `[{name} in …]`, or declare it"
-            if len(name) == 1 and name.islower()
-            else "declare it"
-        )
+        if self.measuring:
+            hint = hint or f"declare it: `{self.measuring.format(name)}`"
+        elif len(name) == 1 and name.islower():
+            hint = hint or f"bind it: `[{name} in …]`, or declare it"
+        hint = hint or "declare it"
         return ModelError(f"`{name}` is not declared", code="E0102", span=span, hint=hint)
 
     def _name(self, node: t.Name, scope: Scope) -> Value:
@@ -449,7 +457,7 @@ class Reads(ABC):
                 f'"{text.value}" is not a value of `{domain}`',
                 code="E0111",
                 span=text.span,
-                hint=did_you_mean(str(text.value), values),
+                hint=did_you_mean(str(text.value), values) or f"its values are {_some(values)}",
             )
         return Const(text.span, Kind("label", domain), text.value)
 
@@ -466,10 +474,16 @@ def as_text(value: Expr) -> Expr:
     return Apply(value.span, TEXT, "text", (value,))
 
 
-def short(node: t.Expression) -> str:
-    """Return the text of an expression, cut if it is long."""
+def short(node: t.Node) -> str:
+    """Return the text of a part of the tree, cut if it is long."""
     text = " ".join(node.span.text.split())
     return text if len(text) <= 40 else text[:37] + "…"
+
+
+def _some(labels: Sequence[str]) -> str:
+    """Return labels for a hint, not too many."""
+    shown = ", ".join(f'"{label}"' for label in labels[:_SHOWN])
+    return shown + (", …" if len(labels) > _SHOWN else "")
 
 
 def extent_of(low: Expr, high: Expr) -> Expr:

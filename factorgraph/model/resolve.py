@@ -21,7 +21,7 @@ from factorgraph.model.inference import ALGORITHMS
 from factorgraph.model.library import is_standard
 from factorgraph.model.loss import IsObserved, LossRead, ValueIn
 from factorgraph.model.model import Model, Unknown
-from factorgraph.model.names import FUNCTIONS, TYPES
+from factorgraph.model.names import FUNCTIONS, LOSSES_ELSEWHERE, TYPES
 from factorgraph.model.reads import Scope
 from factorgraph.model.region import (
     Algorithms,
@@ -56,6 +56,9 @@ CALLS = "E free wrong only pin sample draw jitter grad laplace softmin mistakes"
 
 WORDS = ("E", "answer", "any", "wrong", "best")
 """Words of formulas that stand alone."""
+
+_FIRST = ("nll", "hinge", "perceptron", "logistic", "margin", "pseudo")
+"""Losses that a hint names where it does not know what is meant."""
 
 RUNS = {"answers": "v", "factors": "f"}
 """Words of formulas that a `for` runs over, and how its variable is called as a rule."""
@@ -348,8 +351,10 @@ class Resolver(Elaborator):
             )  # fmt: skip
         if name in CALLS or name in FUNCTIONS:
             raise ModelError(
-                f"`{name}` is a function: call it", code="E0110", span=at, hint=f"`{name}(…)`"
-            )
+                f"`{name}` is a function: call it", code="E0110", span=at,
+                hint=f"`{name}(…)`"
+                + (f"; the loss is {LOSSES_ELSEWHERE[name]}" if name in LOSSES_ELSEWHERE else ""),
+            )  # fmt: skip
         raise self.unknown_name(name, at, scope)
 
     def unknown_name(self, name: str, span: Span, scope: Scope) -> ModelError:
@@ -364,11 +369,14 @@ class Resolver(Elaborator):
             model = self.shared.model
             known += [*model.givens, *model.params, *model.sizes, *model.constants, *self.lets]
             known += [*model.factors, *model.energies]
+        hint = did_you_mean(name, known)
+        if name.lower() in LOSSES_ELSEWHERE:
+            hint = f"here it is {LOSSES_ELSEWHERE[name.lower()]}"
         return ModelError(
             f"a loss knows no `{name}`",
             code="E0202",
             span=self.here(span),
-            hint=did_you_mean(name, known),
+            hint=hint or f"the losses are {', '.join(_FIRST)}, …; other names are declared",
         )
 
     def _bare(self, name: str, span: Span) -> ModelError:

@@ -89,8 +89,21 @@ class Types:
                 hint="the smaller end comes first",
             )  # fmt: skip
 
-    def axis(self, node: t.Expression) -> IndexSet:
-        """Return what an axis runs over."""
+    def extent(self, node: t.Expression, how: str = "size {}") -> Expr:
+        """Return a number that is made of sizes.
+
+        Parameters
+        ----------
+        how : a size is declared, for messages.
+        """
+        self.e.measuring = how
+        try:
+            return self.e.number(node, {})
+        finally:
+            self.e.measuring = ""
+
+    def axis(self, node: t.Expression, how: str = "size {}") -> IndexSet:
+        """Return what an axis runs over; `how` is what `extent` takes."""
         span, e = node.span, self.e
         if isinstance(node, t.Name):
             e.used.add(node.name)
@@ -106,7 +119,7 @@ class Types:
                 "an axis is a size, a number or a domain, not a range", code="E0118", span=span,
                 hint="say how many there are; a domain may be a range: `domain D = 1..9`",
             )  # fmt: skip
-        extent = e.number(node, {})
+        extent = self.extent(node, how)
         if extent.kind != INT:
             raise ModelError("an extent is a whole number", code="E0106", span=span)
         self._of_sizes(extent, "an extent")
@@ -217,7 +230,7 @@ class Types:
     def _interval(self, node: t.Range) -> IndexSet:
         """Return the values of ``low..high``; the upper end may depend on the instance."""
         low = self.e.constant(node.low, "the lower end of a type")
-        high = self.e.number(node.high, {})
+        high = self.extent(node.high)
         if high.kind != INT:
             raise ModelError("the ends of a range are whole numbers", code="E0106", span=node.span)
         self._of_sizes(high, "the end of a type")
@@ -305,7 +318,7 @@ class Types:
             )
         ends = []
         for node in values[1:3]:
-            end = self.e.number(node, {})
+            end = self.extent(node)
             if end.kind != INT:
                 raise ModelError("a node is a whole number", code="E0106", span=node.span)
             self.e._only_data(end, "a node")
@@ -325,7 +338,7 @@ class Types:
             )
         numbers = []
         for node in values[:2]:
-            number = self.e.number(node, {})
+            number = self.extent(node)
             if number.kind != INT:
                 raise ModelError("a size is a whole number", code="E0106", span=node.span)
             self._of_sizes(number, "a size")

@@ -323,12 +323,16 @@ def _bracket(p: Place) -> Advice | None:
             return Advice("a range stands without braces: 0..9")
         if text == "..":
             return Advice("a range stands after `in`, in an index, or as a type")
+    if text == "[" and p.keyword in SLOTS and p.text(-1) == ":" and "," in p.later:
+        return Advice(f"list its values in a domain: `domain D = {_in_braces(p)}`, and use D")
     if text in ("{", "[") and (p.before_sign or (p.keyword in SLOTS and not p.open)):
         return None
     if text == "{":
         if p.text(-1).startswith("sum") or p.text(-1).endswith("_"):
             return Advice("write `sum(x[i] for i in n)`")
         return Advice("braces list values, as in {A, B}; parentheses group")
+    if text == "[" and (p.text(-1) == "in" or (p.keyword == "domain" and p.text(-1) == "=")):
+        return Advice(f"braces list values: `{_in_braces(p)}`")
     if text == "[" and p.wants_value:
         return Advice(
             "there are no arrays in the text: they come from the data, a `let` or a `param`"
@@ -340,6 +344,17 @@ def _bracket(p: Place) -> Advice | None:
     if text == "(" and p.keyword in ("factor", "hard", "let") and p.at == 2:
         return Advice("indices stand in square brackets: " + SHAPE.get(p.keyword, ""))
     return None
+
+
+def _in_braces(p: Place) -> str:
+    """Return the list in the square brackets that open here, with braces instead."""
+    depth = 0
+    for lexeme in p.lexemes[p.at :]:
+        depth += (lexeme.kind == "open") - (lexeme.kind == "close")
+        if depth == 0:
+            inside = " ".join(p.source.text[p.lexemes[p.at].stop : lexeme.start].split())
+            return short(f"{{{inside}}}") if inside else "{A, B}"
+    return "{A, B}"
 
 
 def _name_missing(p: Place) -> Advice | None:
