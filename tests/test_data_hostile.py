@@ -250,18 +250,20 @@ def test_odd_entries(tmp_path: Path) -> None:
 
 def test_files_that_are_not_there_or_not_archives(tmp_path: Path) -> None:
     for suffix in (".npz", ".jsonl"):
-        with pytest.raises(DataError, match=f"cannot read .*none{suffix}: No such file"):
+        with pytest.raises(DataError, match=f"none{suffix} cannot be read: No such file"):
             read(tmp_path / f"none{suffix}")
-        with pytest.raises(DataError, match="cannot read"):
+        with pytest.raises(DataError, match="cannot be read"):
             read(f"nul\0{suffix}") if suffix == ".jsonl" else read(tmp_path / "x" / "y.npz")
         (tmp_path / f"folder{suffix}").mkdir()
-        with pytest.raises(DataError, match=r"not a regular file|Is a directory"):
+        with pytest.raises(DataError, match=f"folder{suffix} cannot be read: it is a directory"):
             read(tmp_path / f"folder{suffix}")
         (tmp_path / f"empty{suffix}").touch()
         with pytest.raises(DataError, match=r"is empty|holds no instances"):
             read(tmp_path / f"empty{suffix}")
+    with pytest.raises(DataError, match="cannot be read: it is a directory"):
+        read(tmp_path)
     os.mkfifo(tmp_path / "pipe.npz")
-    with pytest.raises(DataError, match="not a regular file"):
+    with pytest.raises(DataError, match=r"pipe.npz cannot be read: it is no regular file"):
         read(tmp_path / "pipe.npz")
     (tmp_path / "text.npz").write_text("not a zip file at all")
     with pytest.raises(DataError, match="no npz archive"):
@@ -280,7 +282,7 @@ def test_unreadable_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     paths = [good(tmp_path / "a.npz"), tmp_path / "a.jsonl"]
     monkeypatch.setattr("builtins.open", refuse)
     for path in paths:
-        with pytest.raises(DataError, match=rf"cannot read {path}: Permission denied"):
+        with pytest.raises(DataError, match=f"{path} cannot be read: Permission denied"):
             read(path)
 
 

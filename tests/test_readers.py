@@ -957,7 +957,8 @@ def test_sparse_archives_that_lack_an_array(tmp_path: Path) -> None:
         ("a.jsonl", '{"x": 1}\n{"x": 2}', "E0362", "has 2 lines"),
         ("a.mtx.gz", "x", "E0346", "damaged or no gzip file"),
         ("y=a.json", '{"x": 1, "z": 2}', "E0360", "has no `y`, but `x`, `z`"),
-        ("none.json", None, "E0321", "cannot read"),
+        ("none.json", None, "E0321", "none.json cannot be read: No such file"),
+        (".", None, "E0321", ". cannot be read: it is a directory"),
         ("y=", None, "E0359", "names no file"),
     ],
 )

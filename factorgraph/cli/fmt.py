@@ -102,7 +102,9 @@ def _read(file: str) -> bytes:
     if file == "-":
         return sys.stdin.buffer.read()
     if os.path.exists(file) and not os.path.isfile(file):
-        raise UsageError(f"{file} is no regular file", code="E0321", hint="use - for stdin")
+        raise UsageError(
+            f"{file} cannot be read: it is no regular file", code="E0321", hint="use - for stdin"
+        )
     try:
         return Path(file).read_bytes()
     except OSError as error:

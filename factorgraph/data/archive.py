@@ -82,7 +82,7 @@ def opened(source: str) -> Iterator[zipfile.ZipFile]:
         status = os.stat(source)
         if not stat.S_ISREG(status.st_mode):
             # Opening a pipe would wait for ever.
-            raise DataError(f"{source} is not a regular file", code="E0321")
+            raise DataError(f"{source} cannot be read: it is no regular file", code="E0321")
         if not status.st_size:
             raise DataError(f"{source} is empty", code="E0323")
     with damage(source), open(source, "rb") as stream, zipfile.ZipFile(stream) as archive:
@@ -99,7 +99,7 @@ def damage(what: str) -> Iterator[None]:
     except _DAMAGE as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:  # EINVAL: a senseless seek
             reason = error.strerror or error
-            raise DataError(f"cannot read {what}: {reason}", code="E0321") from None
+            raise DataError(f"{what} cannot be read: {reason}", code="E0321") from None
         detail = str(error) or type(error).__name__
         raise DataError(
             f"{what} is damaged or no npz archive: {detail[:200]}",

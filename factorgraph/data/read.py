@@ -78,9 +78,11 @@ def form(name: str, columns: Sequence[str] | None, group: str | None, comments: 
 
     Raises
     ------
-    DataError : the name says none.
+    DataError : the name says none, or is that of a directory.
     UsageError : an option does not go with the format.
     """
+    if os.path.isdir(name):
+        raise DataError(f"{name} cannot be read: it is a directory", code="E0321")
     stem, suffix = os.path.splitext(name.lower())
     if suffix == ".gz":
         suffix = os.path.splitext(stem)[1]

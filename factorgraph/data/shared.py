@@ -97,6 +97,8 @@ def from_python(name: str, value: Any) -> SharedValue:
 
 
 def _read(path: str) -> dict[str, SharedValue]:
+    if os.path.isdir(path):
+        raise DataError(f"{path} cannot be read: it is a directory", code="E0321")
     stem, suffix = os.path.splitext(path.lower())
     if suffix == ".gz":
         suffix = os.path.splitext(stem)[1]

@@ -89,7 +89,7 @@ def opened(path: str | os.PathLike[str], *, whole: bool = True) -> Iterator[Text
         if source == "-":
             stream = getattr(sys.stdin, "buffer", None)
             if stream is None or stream.closed:
-                raise DataError("there is no standard input to read", code="E0321")
+                raise DataError("<stdin> cannot be read: it is closed", code="E0321")
             yield Text(stream, "<stdin>", whole=whole)
             return
         with _file(source) as file:
@@ -105,7 +105,8 @@ def opened(path: str | os.PathLike[str], *, whole: bool = True) -> Iterator[Text
             hint="a name that ends in .gz says that the file is packed by gzip",
         ) from None
     except OSError as error:
-        raise DataError(f"cannot read {source}: {error.strerror or error}", code="E0321") from None
+        reason = error.strerror or error
+        raise DataError(f"{source} cannot be read: {reason}", code="E0321") from None
     except MemoryError:
         raise BudgetError(f"{source} does not fit into memory", code="E0900") from None
 
@@ -131,4 +132,4 @@ def _file(source: str) -> IO[bytes]:
     try:
         return open(source, "rb")
     except ValueError as error:  # a path with a NUL
-        raise DataError(f"cannot read {source}: {error}", code="E0321") from None
+        raise DataError(f"{source} cannot be read: {error}", code="E0321") from None
