@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from functools import cache
 
 from factorgraph.errors import BudgetError, UsageError
 
@@ -30,12 +32,31 @@ def parse_bytes(text: str) -> int:
         ) from None
 
 
+@cache
 def default_limit() -> int:
-    """Return three quarters of the machine's memory, or 4 GB where that cannot be told."""
+    """Return three quarters of the memory that this process may have, or 4 GB where that cannot
+    be told."""
     try:
-        return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 0.75)
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError, AttributeError):
         return 4 * 10**9
+    return int(0.75 * min([there, *_limits()]))
+
+
+def _limits() -> Iterator[int]:
+    """Yield what a container and the shell's ``ulimit -v`` allow."""
+    try:
+        with open("/sys/fs/cgroup/memory.max") as file:
+            yield int(file.read())
+    except (OSError, ValueError):  # no container, or "max"
+        pass
+    try:
+        from resource import RLIM_INFINITY, RLIMIT_AS, getrlimit
+    except ImportError:
+        return
+    soft, _ = getrlimit(RLIMIT_AS)
+    if soft != RLIM_INFINITY:
+        yield soft
 
 
 def limit() -> int:

@@ -64,7 +64,7 @@ def load(
     *,
     settings: Mapping[str, float] | None = None,
     loss: str | None = None,
-    without: Sequence[str] = (),
+    without: Sequence[str] | str = (),
 ) -> Model:
     """Return the model of a `.fg` file.
 
@@ -101,10 +101,11 @@ def compile(
     *,
     settings: Mapping[str, float] | None = None,
     loss: str | None = None,
-    without: Sequence[str] = (),
+    without: Sequence[str] | str = (),
 ) -> Model:
     """Return the model of a text. The arguments are as for `load`; ``name`` is for messages."""
-    return Model(text, name, dict(settings or {}), loss, tuple(without))
+    left_out = (without,) if isinstance(without, str) else tuple(without)
+    return Model(text, name, dict(settings or {}), loss, left_out)
 
 
 class Model:
@@ -399,6 +400,7 @@ class Model:
         self.trainable()
         if not isinstance(seed, int) or seed < 0:
             raise UsageError(f"a seed is a whole number of at least 0, not {seed!r}", code="E0910")
+        options = Options(seed, tolerance, progress, max_iterations, threads)
         records = self._records(data)
         there = {name.partition(".")[0] for name in records.columns}
         missing = [name for name in self.checked.answers if name not in there]
@@ -422,7 +424,7 @@ class Model:
             self.compiled,
             load_module(self.compiled.text),
             instances,
-            Options(seed, tolerance, progress, max_iterations, threads),
+            options,
             on_event or silent,
             sample,
             stop,
@@ -520,6 +522,7 @@ class Run:
         """
         from factorgraph.ground.answers import answers
 
+        self._answerable()
         instances = self.bind(data, answers=self._clamped(clamp), with_=with_)
         for batch, values in self._batches(instances):
             yield from answers(batch, values)
@@ -596,6 +599,7 @@ class Run:
         """
         from factorgraph.ground.answers import marginals
 
+        self._answerable()
         instances = self.bind(data, answers=self._clamped(clamp), with_=with_)
         for batch, values in self._batches(instances):
             yield from marginals(batch, values, beta)
@@ -675,8 +679,14 @@ class Run:
 
     # -- inside
 
+    def _answerable(self) -> None:
+        """Refuse what cannot be inferred before any data are read."""
+        missing = self.model.unanswered()
+        if missing is not None:
+            raise missing
+
     def _clamped(self, names: Sequence[str]) -> Sequence[str]:
-        for name in names:
+        for name in [names] if isinstance(names, str) else names:
             if name not in self.model.checked.unknowns:
                 known = list(self.model.checked.unknowns)
                 raise UsageError(
@@ -684,7 +694,7 @@ class Run:
                     code="E0912",
                     hint=did_you_mean(name, known) or f"its unknowns are {', '.join(known)}",
                 )
-        return names
+        return [names] if isinstance(names, str) else names
 
     def bind(
         self,

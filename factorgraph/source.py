@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +17,14 @@ def visible(text: str) -> str:
         c if c.isprintable() or c == " " else c.encode("unicode_escape").decode("ascii")
         for c in text
     )
+
+
+_COMMENT = re.compile(r'("[^"\n]*")|#[^\n]*')
+
+
+def squeezed(text: str) -> str:
+    """Return a piece of a model text on one line, without comments."""
+    return " ".join(_COMMENT.sub(lambda m: m[1] or "", text).split())
 
 
 @dataclass(frozen=True)

@@ -251,13 +251,13 @@ def test_negative_extent() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("factor f = y * (7 // d)", "factor `f`: `7 // d` divides by 0 (<data>: instance 1)"),
-        ("factor f = y * (7 % d)", "factor `f`: `7 % d` divides by 0 (<data>: instance 1)"),
+        ("factor f = y * (7 // d)", "factor `f` divides by `d`, which is 0 (<data>: instance 1)"),
+        ("factor f = y * (7 % d)", "factor `f` divides by `d`, which is 0 (<data>: instance 1)"),
         (
             "factor f = y * log(d - 1)",
             "factor `f`: `log(d - 1)` is not a number (<data>: instance 1)",
         ),
-        ("factor f = y * (d / d)", "factor `f`: `d / d` is not a number (<data>: instance 1)"),
+        ("factor f = y * (d / d)", "factor `f` divides by `d`, which is 0 (<data>: instance 1)"),
         (
             "factor f[i in min(j for j in 3 if j < d)] = y * i",
             "factor `f`: `min(j for j in 0..2 if j < d) - 1` is infinite (<data>: instance 1)",

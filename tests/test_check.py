@@ -225,7 +225,7 @@ LATER = [
     ("param P : positive factor g = P * z loss nll", "training a `positive` param"),
     ("map net = mlp(1, 4) factor g = net(xs[0])[v[0] - 2] loss nll", "a table of"),
     ("map net = mlp(1, 4) factor g = net(xs[v[0]])[0] loss nll", "a table of"),
-    ("factor g = sum(v[i] for i in n) loss nll", "as many unknowns"),
+    ("factor g = sum(v[i] for i in n) loss nll", "all the unknowns that"),
 ]
 
 

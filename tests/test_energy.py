@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import itertools
 import math
 import sys
 from functools import cache
@@ -17,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factorgraph import pipeline
+from factorgraph.compiler.describe import model_as_dict
 from factorgraph.compiler.module import compile_model
 from factorgraph.data.bind import bind
 from factorgraph.data.python import from_python
@@ -555,3 +557,77 @@ def test_branches_are_pieces_with_a_scope_of_their_own() -> None:
     batch = emitted_batch(compile(text), [{"n": 5}])
     found = [(g.name, len(g.cards), len(g.table)) for g in batch.structure.groups]
     assert found == [("f", 2, 4), ("f", 1, 1), ("h", 2, 4)]
+
+
+# -- what a puzzle needs
+
+
+def test_all_different_is_a_rule_for_each_pair() -> None:
+    text = (
+        "size n, m = 3 given cost[n, m] : real given busy[n] : bit answer s[n] : m "
+        "factor c[j in n] = cost[j, s[j]] hard d : alldiff(s[j] for j in n if busy[j])"
+    )
+    rng = np.random.default_rng(2)
+    run = compile(text).init()
+    for _ in range(20):
+        n = int(rng.integers(1, 5))
+        cost, busy = rng.normal(size=(n, 3)), rng.integers(0, 2, n)
+        data = [{"cost": cost.tolist(), "busy": busy.tolist()}]
+        least = math.inf
+        for s in itertools.product(range(3), repeat=n):
+            held = [v for v, b in zip(s, busy) if b]
+            if len(set(held)) == len(held):
+                least = min(least, sum(cost[j, v] for j, v in enumerate(s)))
+        (found,) = run.predict(data)
+        assert found["energy"] == pytest.approx(least)
+        assert found["status"] == ("optimal" if math.isfinite(least) else "infeasible")
+        if found["answers"] is not None:
+            parts = run.energies([data[0] | found["answers"]])
+            assert parts["d"][0] == 0 and parts["c"][0] == pytest.approx(least)
+
+
+def test_all_different_over_two_indices() -> None:
+    text = "answer q[2, 2] : 0..3 hard d : alldiff(q) factor f = q[0, 0] - q[1, 1]"
+    (found,) = compile(text).init().predict([{}])
+    first, second = found["answers"]["q"]
+    assert sorted(first + second) == [0, 1, 2, 3] and found["energy"] == -3
+
+
+def test_what_is_divided_by_must_not_be_0() -> None:
+    text = "given a : int answer y : 0..2 factor d = (y + 1) / (a - 1)"
+    run = compile(text).init()
+    assert [f["energy"] for f in run.predict([{"a": 3}, {"a": 0}])] == [0.5, -3]
+    for ask in (run.predict, run.energies):
+        with pytest.raises(DataError, match="divides by `a - 1`, which is 0") as caught:
+            list(ask([{"a": 1, "y": 0}]))
+        assert caught.value.code == "E0312"
+    text = "given a : int answer y : 0..2 factor d = if a == 1 then y else (y + 1) / (a - 1)"
+    assert [f["energy"] for f in compile(text).init().predict([{"a": 1}, {"a": 2}])] == [0, 1]
+    text = "given a : int answer y : 0..2 factor d = if y > 0 then 1 / a else 3"
+    with pytest.raises(DataError, match="divides by `a`, which is 0"):  # some y takes the branch
+        list(compile(text).init().predict([{"a": 0}]))
+
+
+def test_infeasible_instances_have_no_marginals_and_no_gap() -> None:
+    run = compile("given a : bit answer y : bit hard h : y == 1 and a").init()
+    good, bad = run.predict([{"a": 1}, {"a": 0}])
+    assert good["gap"] == 0 and math.isnan(bad["gap"]) and bad["status"] == "infeasible"
+    good, bad = run.marginals([{"a": 1}, {"a": 0}])
+    assert good["y"].tolist() == [0, 1] and np.isnan(bad["y"]).all()
+
+
+def test_patterns_are_shown_by_their_names() -> None:
+    model = compile(
+        "size n, m given e[m] : (a: n, b: n) given x[n] : real answer y[n] : bit "
+        "fun sq(v) = v^2 factor q[t in n] = sq(x[t]) * y[t] "
+        "factor p[(a, b) in e, u in {1, 2}] = sq(x[a]) * u * y[b] + x[b + 1]"
+    )
+    found = model_as_dict(model.checked)["factors"]
+    assert found["p"] == {
+        "hard": False, "binders": "[(a, b) in e, u in {1, 2}]", "scope": ["y[b]"],
+        "energy": "x[a] ^ 2 * u * y[b] + x[b + 1]",
+    }  # fmt: skip
+    assert found["q"]["energy"] == "x[t] ^ 2 * y[t]"
+    run = model.init()
+    with pytest.raises(DataError, match=r"reads `x\[b \+ 1\]` at index 2"):
+        run.energies([{"e": [[0, 1]], "x": [1.0, 1.0], "y": [0, 0]}])

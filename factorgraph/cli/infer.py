@@ -103,10 +103,11 @@ def _lines(
     beliefs: Any = (
         run.marginals(records, beta, with_=with_, clamp=clamp) if beta is not None else None
     )
-    values = run.values
+    values = run.values if beliefs is not None else {}
     for answer in run.predict(records, with_=with_, clamp=clamp):
         if beliefs is not None:
             found = next(beliefs)
-            answer["marginals"] = {name: belief.tolist() for name, belief in found.items()}
+            feasible = answer["answers"] is not None
+            answer["marginals"] = {n: b.tolist() for n, b in found.items()} if feasible else None
             answer["values"] = {name: values[name] for name in found if name in values}
         yield js.dumps(o.plain(answer), allow_nan=False)

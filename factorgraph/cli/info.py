@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from factorgraph.pipeline import Model, Run
 
 
+FEW = 1000
+"""Instances that are looked at one by one where some have no configuration."""
+
+
 def info(
     model: o.ModelPath,
     data: Annotated[str | None, typer.Argument(metavar="[DATA]", help="Data to ground it.")] = None,
@@ -66,11 +70,7 @@ def _kinds(built: Model) -> dict[str, str]:
     compiled = built.compiled
     tables: dict[str, list[str]] = {}
     for program in compiled.programs:
-        shared = "a table a row"
-        if program.shareable:
-            alone = not program.slots and not program.tabled
-            shared = "one table for all rows" if alone else "rows with equal data share a table"
-        tables.setdefault(program.name, []).append(f"table, {shared}")
+        tables.setdefault(program.name, []).append(f"table, {program.tables}")
     out = {}
     for name in built.checked.factors:
         if name in tables:
@@ -147,14 +147,19 @@ def _energies(run: Run, records: Records, with_: list[str] | None) -> dict[str, 
     from factorgraph.errors import DataError, InferenceError, NotBuiltError
 
     try:
-        found = run.energies(records, with_=with_)
+        return {n: v.tolist() for n, v in run.energies(records, with_=with_).items()}
     except (NotBuiltError, InferenceError) as error:
         return {"missing": f"the data leave unknowns open, and {error.message}"}
     except DataError as error:
         if error.code != "E0319":
             raise
-        return {"missing": error.message}
-    return {name: values.tolist() for name, values in found.items()}
+        if records.count == 1 or records.count > FEW:
+            return {"missing": error.message}
+    each = [_energies(run, records.take([i]), with_) for i in range(records.count)]
+    return {
+        name: [None if "missing" in one else one[name][0] for one in each]
+        for name in run.model.checked.factors
+    }
 
 
 def _energy_lines(energies: dict[str, Any]) -> list[str]:
@@ -165,13 +170,22 @@ def _energy_lines(energies: dict[str, Any]) -> list[str]:
     width = max([len(name) for name in energies] + [6])
     head = f"{'energy':<{width}}  " + "  ".join(f"{f'instance {i}':>12}" for i in range(shown))
     lines = [head + f"  {'sum':>12}"]
-    totals = [0.0] * count
+    totals: list[float | None] = [0.0] * count
     for name, values in energies.items():
-        totals = [a + b for a, b in zip(totals, values, strict=True)]
+        totals = [
+            None if a is None or b is None else a + b for a, b in zip(totals, values, strict=True)
+        ]
         lines.append(_energy_line(name, values, shown, width))
-    return [*lines, _energy_line("total", totals, shown, width)]
+    lines.append(_energy_line("total", totals, shown, width))
+    lines += [
+        f"instance {i}: no configuration that agrees with the data has a finite energy"
+        for i, total in enumerate(totals[:shown])
+        if total is None
+    ]
+    return lines
 
 
-def _energy_line(name: str, values: list[float], shown: int, width: int) -> str:
-    numbers = "  ".join(f"{v:12.6g}" for v in [*values[:shown], sum(values)])
+def _energy_line(name: str, values: list[float | None], shown: int, width: int) -> str:
+    every = sum(v for v in values if v is not None)
+    numbers = "  ".join(f"{'-' if v is None else f'{v:.6g}':>12}" for v in [*values[:shown], every])
     return f"{name:<{width}}  {numbers}"

@@ -141,6 +141,7 @@ def records(
     binarize: float | None = None,
 ) -> Records:
     """Read the data that a command is about."""
+    _two_inputs(path, model)
     from factorgraph.data.bind import wanted
     from factorgraph.data.read import read
     from factorgraph.data.select import select
@@ -152,6 +153,11 @@ def records(
     for condition in only or []:
         found = select(found, condition)
     return found if binarize is None else _bits(model, found, binarize)
+
+
+def _two_inputs(path: str, model: Model) -> None:
+    if path == "-" == model.name:
+        raise UsageError("the model and the data cannot both come from stdin", code="E0911")
 
 
 def _bits(model: Model, records: Records, threshold: float) -> Records:
@@ -171,6 +177,7 @@ def stream(
     binarize: float | None = None,
 ) -> Iterator[Records]:
     """Yield the data that a command is about in blocks, so that they need not fit into memory."""
+    _two_inputs(path, model)
     from factorgraph.data.bind import wanted
     from factorgraph.data.select import chosen
     from factorgraph.data.stream import stream as blocks

@@ -15,7 +15,12 @@ from factorgraph.cli import options as o
 
 if TYPE_CHECKING:
     from factorgraph.data.column import Records
+    from factorgraph.learn.events import Finished
     from factorgraph.pipeline import Model
+
+
+HUGE = 1e8
+"""A slope that no step of the optimiser is short enough for, most often."""
 
 
 def train(
@@ -95,19 +100,19 @@ def train(
             f"left out {event.skipped} of {event.instances} instances with answers that hard "
             "factors forbid\n"
         )
-    said = _unlearned(built, records, max_iterations > 0 and run.finished.iterations == 0)
+    said = _unlearned(built, records, run.finished if max_iterations > 0 else None)
     if said is not None:
         sys.stderr.write(f"warning: {said[0]}\n  hint: {said[1]}\n")
     if stop():
         raise KeyboardInterrupt
 
 
-def _unlearned(built: Model, records: Records, still: bool) -> tuple[str, str] | None:
+def _unlearned(built: Model, records: Records, finished: Finished | None) -> tuple[str, str] | None:
     """Return why nothing could be learned and what to do, None if something could.
 
     Parameters
     ----------
-    still : whether the weights are the initial ones.
+    finished : how training ended, None where it was not to begin.
     """
     model = built.checked
     if not model.params and not model.maps:
@@ -123,12 +128,18 @@ def _unlearned(built: Model, records: Records, still: bool) -> tuple[str, str] |
             f"the data have no labels for {names}: there is nothing to learn from",
             "an answer is a field of its name; `null`, `_` and empty cells are no labels",
         )
-    if still:
+    if finished is None or finished.iterations:
+        return None
+    if finished.norm > HUGE:
         return (
-            "nothing was learned, the initial weights are where the loss has a kink or no slope",
-            "start elsewhere: `param U[…] = normal(0, 0.01)`",
+            f"nothing was learned, the slope at the initial weights is {finished.norm:.1e}, and no "
+            "step is short enough",
+            "are some numbers of the data huge? Bring each field to a scale of about 1",
         )
-    return None
+    return (
+        "nothing was learned, the initial weights are where the loss has a kink or no slope",
+        "start elsewhere: `param U[…] = normal(0, 0.01)`",
+    )
 
 
 def _labelled(records: Records, name: str) -> bool:
@@ -160,6 +171,7 @@ def _stop() -> Iterator[Any]:
         if pressed:
             raise KeyboardInterrupt
         pressed = True
+        sys.stderr.write("\nending after this iteration; Ctrl-C again stops at once\n")
 
     before = {number: signal.signal(number, press) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

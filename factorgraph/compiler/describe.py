@@ -18,6 +18,10 @@ from factorgraph.model.model import (
     Model,
     Unknown,
 )
+from factorgraph.source import squeezed
+
+WIDE = 40
+"""Characters of a column beyond which a line goes its own way."""
 
 
 def _axes(axes: tuple[IndexSet, ...]) -> str:
@@ -58,8 +62,13 @@ def layer_text(layer: MapLayer) -> str:
     return f"{layer.sort}({', '.join(inside)})"
 
 
+def written(factor: FactorDeclaration) -> str:
+    """Return a factor's binders as they stand in the text."""
+    return "" if factor.written is None else f"[{squeezed(factor.written.text).strip('[]')}]"
+
+
 def binders(factor: FactorDeclaration) -> str:
-    """Return a factor's binders as text."""
+    """Return what a factor's binders became."""
     parts = [
         f"{b.variable.name} in {show(b.low)}..{show(b.high)}" for b in factor.binders
     ]  # fmt: skip
@@ -116,7 +125,7 @@ def model_as_dict(model: Model) -> dict[str, Any]:
         "factors": {
             f.name: {
                 "hard": f.hard,
-                "binders": binders(f),
+                "binders": written(f),
                 "scope": scope(f),
                 "energy": show(f.value),
             }
@@ -154,8 +163,8 @@ def model_as_text(model: Model) -> str:
     for f in model.factors.values():
         named = ", ".join(scope(f)) or "no unknown"
         word = "hard" if f.hard else "factor"
-        lines.append((word, f.name + binders(f), f"scope {named}; {show(f.value)}"))
-    width = [max((len(row[k]) for row in lines), default=0) for k in (0, 1)]
+        lines.append((word, f.name + written(f), f"scope {named}; {show(f.value)}"))
+    width = [max((len(row[k]) for row in lines if len(row[k]) <= WIDE), default=0) for k in (0, 1)]
     return "\n".join(f"{a:<{width[0]}}  {b:<{width[1]}}  {c}" for a, b, c in lines)
 
 
@@ -201,10 +210,7 @@ def plan_as_text(compiled: Compiled) -> str:
     lines = []
     for p in compiled.programs:
         table = " x ".join(extent(s) for s in p.sets) or "1"
-        rows = "instances with equal slots share a table" if p.shareable else "a table for each row"
-        if p.shareable and not p.slots and not p.tabled:
-            rows = "one table for all rows"
-        lines.append(f"factor {piece_name(p)}{binders(p.factor)}: table of {table}, {rows}")
+        lines.append(f"factor {piece_name(p)}{binders(p.factor)}: table of {table}, {p.tables}")
         for s in p.slots:
             lines.append(f"  once a row: {show(s.value)}")
         for d in p.tabled:

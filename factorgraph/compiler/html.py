@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from factorgraph.compiler.describe import binders, layer_text, type_name
+from factorgraph.compiler.describe import layer_text, type_name, written
 from factorgraph.markup import table
 from factorgraph.model.expression import show
 from factorgraph.model.model import Domain, FactorDeclaration, IndexSet, Model
@@ -63,7 +63,7 @@ def _written(factor: FactorDeclaration) -> str:
     text = factor.span.text
     if "#" in text:
         mark = ":" if factor.hard else "="
-        return f"{factor.name}{binders(factor)} {mark} {show(factor.value)}"
+        return f"{factor.name}{written(factor)} {mark} {show(factor.value)}"
     return " ".join(text.split()[1:])
 
 

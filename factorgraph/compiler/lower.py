@@ -133,9 +133,8 @@ class _Lowering:
         for part in walk(read):
             if isinstance(part, Variable) and part not in here:
                 raise not_built(
-                    "a factor over as many unknowns as a `for` inside it runs over",
+                    f"a factor over all the unknowns that `{self.factor.name}` runs over inside",
                     read.span,
-                    hint=f"bind `{part.name}` in the factor's own brackets",
                 )
         return unknown.values
 
@@ -226,6 +225,11 @@ class _Lowering:
                 return self.whole_quotient(e, at)
             case Apply(operator="if" | "and" | "or" | "=>"):
                 return self.chosen(e, at)
+            case Apply(operator="/") if self.may_divide_by_0(e.arguments[1], at):
+                above, below = e.arguments
+                return replace(
+                    e, arguments=(self.code(above, at), self.slot(below, at, divides=True))
+                )
             case Apply():
                 return replace(e, arguments=tuple(self.code(a, at) for a in e.arguments))
             case Reduce():
@@ -345,13 +349,24 @@ class _Lowering:
             )
         return replace(e, arguments=(above, below))
 
+    def may_divide_by_0(self, below: Expr, at: _Context) -> bool:
+        """Return whether a divisor of the data is to be checked in every row."""
+        plain = is_data(below) and not free_variables(below) & at.loops.keys()
+        return plain and not at.under and fixed_value(below) is None
+
     def space_of(self, e: Expr) -> int:
         """Return the innermost row space whose index the expression uses."""
         return max((self.owner.get(v, 0) for v in free_variables(e)), default=0)
 
-    def slot(self, e: Expr, at: _Context, limit: tuple[str, int, IndexSet] | None = None) -> Slot:
+    def slot(
+        self,
+        e: Expr,
+        at: _Context,
+        limit: tuple[str, int, IndexSet] | None = None,
+        divides: bool = False,
+    ) -> Slot:
         space = self.space_of(e) if at.when is None else max(map(self.space_of, (e, at.when)))
-        definition = SlotDefinition(space, e, at.when, limit)
+        definition = SlotDefinition(space, e, at.when, limit, divides)
         for number, known in enumerate(self.slots):
             if known == definition:
                 return Slot(e.span, e.kind, number)

@@ -9,20 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from factorgraph.model.arrays import integer
+from factorgraph.model.arrays import fresh, integer
 from factorgraph.model.expression import (
     BIT,
     Apply,
+    Distinct,
     Expr,
     UnknownRead,
     Variable,
     fixed_value,
     is_data,
     reads,
+    replaced,
     walk,
 )
 from factorgraph.model.functions import apply
-from factorgraph.model.model import FactorDeclaration, Model
+from factorgraph.model.model import Binder, FactorDeclaration, Model
 
 Piece = tuple[tuple[Expr, ...], Expr]
 """The conditions on data under which an expression counts, and the expression."""
@@ -37,6 +39,8 @@ def pieces(model: Model, factor: FactorDeclaration) -> tuple[FactorDeclaration, 
     Their names are the factor's; they differ in guard, value and scope. A factor is cut only
     where a branch reads an unknown that another row may not have.
     """
+    if factor.hard and isinstance(factor.value, Distinct):
+        return (_pairs(factor, factor.value),)
     risky = frozenset(
         r for r in factor.scope if isinstance(r, UnknownRead) and not _inside(model, factor, r)
     )
@@ -52,12 +56,49 @@ def pieces(model: Model, factor: FactorDeclaration) -> tuple[FactorDeclaration, 
     for conditions, value in kept or found[:1]:
         guard = factor.guard
         for condition in conditions:
-            guard = condition if guard is None else Apply(
-                condition.span, BIT, "and", (guard, condition)
-            )  # fmt: skip
+            guard = condition if guard is None else _and(guard, condition)
         scope = tuple(r for r in factor.scope if r in reads(value, UnknownRead))
         out.append(replace(factor, guard=guard, value=value, scope=scope))
     return tuple(out)
+
+
+def _pairs(factor: FactorDeclaration, value: Distinct) -> FactorDeclaration:
+    """Return *all different* as a rule for each pair: the same energy, but over two unknowns."""
+    binders = list(factor.binders)
+    sides: list[Expr] = []
+    order: Expr | None = None  # the first of a pair stands before the second
+    equal: Expr | None = None
+    guard = factor.guard
+    moved = [(v, fresh(v.name, v.span, v.kind)) for v, _, _ in value.indices]
+    for (v, low, high), (_, w) in zip(value.indices, moved, strict=True):
+        there = [_other(end, moved) for end in (low, high)]
+        binders += [Binder(v, low, high), Binder(w, *there)]
+        less = Apply(v.span, BIT, "<", (v, w))
+        here = less if equal is None else _and(equal, less)
+        order = here if order is None else Apply(v.span, BIT, "or", (order, here))
+        same = Apply(v.span, BIT, "==", (v, w))
+        equal = same if equal is None else _and(equal, same)
+    for change in ([], moved):
+        sides.append(_other(value.body, change))
+        if value.guard is not None:
+            one = _other(value.guard, change)
+            guard = one if guard is None else _and(guard, one)
+    assert order is not None
+    guard = order if guard is None else _and(guard, order)
+    rule = Apply(value.span, BIT, "!=", (sides[0], sides[1]))
+    scope = tuple(reads(rule, UnknownRead))
+    return replace(factor, binders=tuple(binders), guard=guard, value=rule, scope=scope)
+
+
+def _other(e: Expr, moved: list[tuple[Variable, Variable]]) -> Expr:
+    """Return an expression with other indices."""
+    for old, new in moved:
+        e = replaced(e, old, new)
+    return e
+
+
+def _and(a: Expr, b: Expr) -> Expr:
+    return Apply(b.span, BIT, "and", (a, b))
 
 
 def _inside(model: Model, factor: FactorDeclaration, read: UnknownRead) -> bool:

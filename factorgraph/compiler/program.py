@@ -21,6 +21,7 @@ from factorgraph.model.expression import (
     Variable,
     depends,
     free_variables,
+    is_fixed,
     is_whole,
 )
 from factorgraph.model.model import FactorDeclaration, IndexSet
@@ -115,12 +116,14 @@ class SlotDefinition(Value):
     when : the slot is computed only where this holds (else 0): the branch of an `if` that is
         not taken is not evaluated.
     limit : the axis of a param that the slot indexes, as (param, axis number, set).
+    divides : the slot is divided by, and must not be 0.
     """
 
     space: int
     value: Expr
     when: Expr | None = None
     limit: tuple[str, int, IndexSet] | None = None
+    divides: bool = False
 
     @property
     def whole(self) -> bool:
@@ -225,6 +228,18 @@ class Program(Value):
     def symbol(self) -> str:
         """What the names of its emitted functions end with: no two are alike."""
         return f"{self.piece or ''}_{self.name}"
+
+    @property
+    def tables(self) -> str:
+        """How many tables there are, in words."""
+        rows = {b.variable for b in self.factor.binders}
+        keys = [d.keys for d in self.tabled]
+        if not self.shareable or any(reads and free >= rows for reads, free in keys):
+            return "a table a row"
+        held = [e for s in self.slots for e in (s.value, s.when) if e is not None]
+        if all(map(is_fixed, held)) and not any(reads or free for reads, free in keys):
+            return "one table for all rows"
+        return "rows with equal data share a table"
 
     @property
     def shareable(self) -> bool:

@@ -18,6 +18,8 @@ from factorgraph.errors import DataError, did_you_mean
 from factorgraph.model.expression import Apply, Const, DomainSize, Expr, GivenRead, SizeOf, show
 from factorgraph.model.model import Given, IndexSet, Model, RecordField, Unknown
 
+_KINDS = {"U": "texts", "b": "truth values"}  # of columns by the kind of their type
+
 Shared = Mapping[str, "NDArray[np.generic] | Sparse"]
 
 
@@ -265,17 +267,18 @@ class _Binder:
 
     def column(self, slot: Given | Unknown, name: str, required: bool = True) -> Column | None:
         dense = self.shared.get(name)
+        if dense is not None and name in self.records.columns:
+            raise DataError(
+                f"field `{name}` is both in {self.records.source} and in the shared data",
+                code="E0315",
+                hint="give it once: in each instance, or for all with --with",
+            )
         if dense is not None and not isinstance(dense, Sparse):
             return shared_column(name, dense, self.records.count)
         column = self.records.columns.get(name)
         if column is None:
-            mixed = f"{name}.0" in self.records.columns and not slot.fields
-            if mixed:
-                where = self.coder.where(self.records.columns[f"{name}.0"])
-                raise DataError(
-                    f"{where}: field `{name}` mixes texts and numbers in its lists",
-                    code="E0307",
-                )
+            if not slot.fields:
+                self.refuse_parts(slot.name)
             if isinstance(slot, Unknown) or not required:
                 return None
             raise DataError(
@@ -284,6 +287,25 @@ class _Binder:
                 hint=self.records.hint(name, wanted(self.model)),
             )
         return column
+
+    def refuse_parts(self, name: str) -> None:
+        """Refuse records in place of single values."""
+        parts = {
+            key.removeprefix(f"{name}."): column
+            for key, column in self.records.columns.items()
+            if key.startswith(f"{name}.") and not key.endswith(".lengths")
+        }
+        if not parts:
+            return
+        kinds = {_KINDS.get(c.values.dtype.kind, "numbers"): c for c in parts.values() if _some(c)}
+        lists = len(parts) > 1 and list(parts) == [str(k) for k in range(len(parts))]
+        raise DataError(
+            f"{self.coder.where(next(iter(parts.values())))}: field `{name}` "
+            + (f"mixes {' and '.join(sorted(kinds))} in its lists" if lists and len(kinds) > 1
+               else f"holds objects ({', '.join(parts)}), but is declared without fields"),
+            code="E0307",
+            hint=None if lists else f"a record is declared with its fields: {name} : (a: A, b: B)",
+        )  # fmt: skip
 
     # -- ragged arrays
 
@@ -341,6 +363,7 @@ class _Binder:
                     f"by their lengths, but {column.shape[i, at - 1]} are there",
                     code="E0304",
                 )
+        self.coder.rows[slot.name] = (at - 1, lengths)
         known = self.lengths.get(name)
         if known is None:
             self.lengths[name] = lengths
@@ -591,7 +614,8 @@ class _Binder:
                 f"{self.records.where(i)}: `{unknown.name}` has a negative extent", code="E0306"
             )
         count = float(shape.astype(np.float64).prod(axis=1).sum())
-        budget.require(16 * int(count), f"`{unknown.name}`, {count:.3g} unknowns")
+        # its state here, and what a graph keeps of each variable
+        budget.require(40 * int(count), f"`{unknown.name}`, {count:.3g} unknowns")
         sizes = shape.prod(axis=1)
         start = np.concatenate(([0], np.cumsum(sizes)))
         if unknown.values is not None:
@@ -650,6 +674,11 @@ class _Binder:
         values = values.astype(np.float64)
         self.coder.refuse(column, ~(np.isfinite(values) & (values >= 0)), "is no weight")
         return values
+
+
+def _some(column: Column) -> bool:
+    """Return whether a column holds a value that is not missing."""
+    return column.missing is None or not column.missing.all()
 
 
 def _counts(column: Column) -> bool:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from factorgraph.data.column import Column, Records, Values
 from factorgraph.data.dtype import MISSING
+from factorgraph.data.flatten import place
 from factorgraph.data.instances import Ints, Vocabularies
 from factorgraph.errors import DataError, did_you_mean
 from factorgraph.model.expression import Expr
@@ -29,6 +30,8 @@ class Coder:
     Attributes
     ----------
     unseen : bool [N], instances with such labels; None where there are none.
+    rows : by slot, the axis along which rows of different length lie end to end, and how long
+        they are.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Coder:
         self.extent = extent
         self.skip_unknown = skip_unknown
         self.unseen: NDArray[np.bool_] | None = None
+        self.rows: dict[str, tuple[int, Column]] = {}
 
     def instance_of(self, column: Column, element: int) -> int:
         if column.shared:
@@ -60,8 +64,15 @@ class Coder:
 
     def place(self, column: Column, element: int) -> str:
         """Return the place of an element, for messages."""
-        item = element - int(column.start[self.instance_of(column, element)])
-        return f"{self.where(column, element)}: field `{column.name}`, item {item}"
+        owner = self.instance_of(column, element)
+        item = element - int(column.start[owner])
+        shape = tuple(column.shape[owner].tolist())
+        axis, rows = self.rows.get(column.name.partition(".")[0], (0, None))
+        lengths = None if rows is None else rows.instance(owner).tolist()
+        field = f"{self.where(column, element)}: field `{column.name}`"
+        if len(shape) + (rows is not None) > 1:
+            return field + place(item, shape, lengths, axis)
+        return f"{field}, item {item}" if shape else field
 
     def refuse(self, column: Column, bad: NDArray[np.bool_], what: str, hint: str = "") -> None:
         if bad.any():

@@ -95,15 +95,21 @@ def nest(leaves: list[Any], shape: tuple[int, ...]) -> Any:
     return leaves
 
 
-def place(index: int, shape: tuple[int, ...], lengths: Lengths = None) -> str:
-    """Return how to write the ``index``-th element of an array of this shape: ``[2][0]``."""
+def place(index: int, shape: tuple[int, ...], lengths: Lengths = None, axis: int = 0) -> str:
+    """Return how to write the ``index``-th element of an array of this shape: ``[2][0]``.
+
+    Parameters
+    ----------
+    lengths : of rows that lie end to end along an axis, if they do.
+    axis : that axis.
+    """
     if not shape:
         return ""
     at = [int(i) for i in np.unravel_index(index, shape)]
     if lengths is not None:
         ends = list(accumulate(lengths))
-        row = next(r for r, end in enumerate(ends) if at[0] < end)
-        at = [row, at[0] - ends[row] + lengths[row], *at[1:]]
+        row = next(r for r, end in enumerate(ends) if at[axis] < end)
+        at[axis : axis + 1] = [row, at[axis] - ends[row] + lengths[row]]
     return "".join(f"[{i}]" for i in at)
 
 

@@ -56,6 +56,8 @@ def mock(
     UsageError : a name in ``sizes`` is no such size, or its value cannot be one.
     DataError : where no sizes make every extent positive.
     """
+    if count < 0:
+        raise UsageError(f"a number of instances is at least 0, not {count}", code="E0910")
     random = np.random.default_rng(seed)
     fixed = _fixed(model, sizes or {})
     held = 0

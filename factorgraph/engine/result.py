@@ -19,7 +19,7 @@ class Result:
     states : int32 [B, V], a state of each variable.
     energy : float64 [B, I], the energy of these states, summed over the tables.
     bound : float64 [B, I], a lower bound on every configuration's energy.
-    gap : float64 [B, I], energy - bound; 0 where the answer is proven.
+    gap : float64 [B, I], energy - bound; 0 where the answer is proven, NaN where there is none.
     status : for each graph of the batch and each instance, "optimal" or "infeasible" (no
         configuration has finite energy).
     """
@@ -38,4 +38,5 @@ class Result:
             tuple("optimal" if finite else "infeasible" for finite in row)
             for row in np.isfinite(energy).tolist()
         )
-        return cls(minimum.states, energy, energy.copy(), np.zeros_like(energy), status)
+        gap = np.where(np.isfinite(energy), 0.0, np.nan)  # nothing was found to be bounded
+        return cls(minimum.states, energy, energy.copy(), gap, status)

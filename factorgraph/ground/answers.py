@@ -84,15 +84,20 @@ def completed(batch: Batch, values: Floats) -> Instances:
 
 
 def marginals(batch: Batch, values: Floats, beta: float) -> Iterator[dict[str, Floats]]:
-    """Yield the marginals of every unknown of each instance, answers and latents."""
+    """Yield the marginals of every unknown of each instance, answers and latents.
+
+    They are NaN where no configuration has a finite energy.
+    """
     soft = batch.engine.soft_minimum(values, beta, batch.grounding.evidence)
     belief = soft.marginals()[0]
+    possible = np.isfinite(soft.value[0])
     offset = batch.structure.state_offset
     for i in range(batch.structure.instances):
         out = {}
         for name in batch.compiled.model.unknowns:
             place, shape = _place(batch, name, i)
             part = belief[offset[place.start] : offset[place.stop]]
+            part = part if possible[i] else np.full_like(part, np.nan)
             out[name] = part.reshape(*shape, -1) if part.size else part.reshape(*shape, 0)
         yield out
 

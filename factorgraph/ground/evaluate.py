@@ -402,14 +402,8 @@ class Evaluator:
             with np.errstate(all="ignore"):
                 size = _OPERATORS[e.operator](*(v.astype(np.float64) for v in values))
             self.fits(e, size, rows)
-        if e.operator in ("//", "%") and not values[1].all():
-            at = int(np.flatnonzero(values[1] == 0)[0])
-            raise DataError(
-                f"{self.what}: `{show(e)}` divides by 0 "
-                f"({self.instances.where(rows.instance[at])})",
-                code="E0312",
-                span=e.span,
-            )
+        if e.operator in ("/", "//", "%") and not values[1].all():
+            raise self.divides_by_0(e.arguments[1], int(np.flatnonzero(values[1] == 0)[0]), rows)
         with np.errstate(all="ignore"):
             result: Array = _OPERATORS[e.operator](*values)
         if result.dtype.kind == "f":
@@ -423,6 +417,16 @@ class Evaluator:
                     span=e.span,
                 )
         return result
+
+    def divides_by_0(self, e: Expr, at: int, rows: Rows) -> DataError:
+        """Return the error for a divisor that is 0 in a row."""
+        return DataError(
+            f"{self.what} divides by `{show(e)}`, which is 0 "
+            f"({self.instances.where(rows.instance[at])})",
+            code="E0312",
+            span=e.span,
+            hint="choose the case with `if … then … else …`",
+        )
 
     def fits(self, e: Expr, values: Array, rows: Rows) -> None:
         """Refuse what is too large for a whole number."""

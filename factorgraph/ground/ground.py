@@ -306,6 +306,9 @@ class _Grounder:
             values = np.zeros(rows.count, dtype)
             taken = at.condition(definition.when, rows)
             values[taken] = evaluate(definition.value, rows.take(taken))
+        if definition.divides and not values[taken].all():
+            zero = (values == 0) & taken
+            raise at.divides_by_0(definition.value, int(np.flatnonzero(zero)[0]), rows)
         if definition.limit is not None:
             name, k, axis = definition.limit
             size = self.model.count(axis, self.instances.vocabularies)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from factorgraph.errors import UsageError
+from factorgraph.source import squeezed
 from factorgraph.syntax import tree as t
 
 VARIABLES = ("given", "answer", "latent")
@@ -284,11 +285,11 @@ class _Sketcher:
                     for name in _names(end):
                         if name in self.sizes:
                             return name
-                return _squeeze(source.span.text)
+                return squeezed(source.span.text)
             case _:
                 known = {*self.sizes, *self.domains, *self.slots}
                 found = [name for name in _names(source) if name in known]
-                return found[0] if found else _squeeze(source.span.text)
+                return found[0] if found else squeezed(source.span.text)
 
     def axes(self, name: str) -> list[tuple[str, int]]:
         """Return the index sets of a slot or weight; the number tells two equal ones apart."""
@@ -401,7 +402,7 @@ class _Sketcher:
                 self.walk(generator.source, names, target, out)
                 for pattern in generator.patterns:
                     for identifier in pattern.names:
-                        inner = _Inner(identifier.name, _squeeze(generator.source.span.text))
+                        inner = _Inner(identifier.name, squeezed(generator.source.span.text))
                         names[identifier.name] = next(given, inner)
             if let.binders.guard is not None:
                 self.walk(let.binders.guard, names, target, out)
@@ -522,7 +523,7 @@ class _Sketcher:
                 ]
                 return f"{e.name.name}({', '.join(parts)})"
             case _:
-                return _squeeze(e.span.text)
+                return squeezed(e.span.text)
 
     def type_note(self, name: str, slots: t.Slots, slot: t.Slot, found: list[_Reads]) -> str:
         """Return type and axes of a variable, without those that plates stand for."""
@@ -530,11 +531,11 @@ class _Sketcher:
         if self.is_source(name, found):
             inside = self.axes(name)
         left = [
-            _squeeze(axis.span.text)
+            squeezed(axis.span.text)
             for axis, key in zip(slot.shape, self.axes(name))
             if key not in inside
         ]
-        kind = _squeeze(slots.type.span.text)
+        kind = squeezed(slots.type.span.text)
         return f"{kind} [{', '.join(left)}]" if left else kind
 
     def notes(self) -> tuple[str, ...]:
@@ -610,12 +611,12 @@ class _Sketcher:
             for generator, bound in reads.sources:
                 if not bound or bound[0].base is None:
                     continue
-                exact = not isinstance(generator.source, t.Range) or bound[0].base == _squeeze(
+                exact = not isinstance(generator.source, t.Range) or bound[0].base == squeezed(
                     generator.source.span.text
                 )
                 if exact:
                     counts = texts.setdefault(reads.keys[bound[0]], Counter())
-                    counts[_squeeze(generator.span.text)] += 1
+                    counts[squeezed(generator.span.text)] += 1
         for reads in found:
             for read in reads.reads:
                 axes = self.axes(read.name)
@@ -704,14 +705,14 @@ def _binder_note(reads: _Reads, shown: Mapping[tuple[str, int], str]) -> str:
     counts = Counter(reads.keys[bound[0]] for _, bound in reads.sources if bound[0] in reads.keys)
     parts = []
     for generator, bound in reads.sources:
-        text = _squeeze(generator.span.text)
+        text = squeezed(generator.span.text)
         key = reads.keys.get(bound[0])
         if key is None or counts[key] > 1 or shown.get(key) != text:
             parts.append(text)
     note = ", ".join(parts)
     binders = reads.statement.binders
     if binders is not None and binders.guard is not None:
-        note += f" if {_squeeze(binders.guard.span.text)}"
+        note += f" if {squeezed(binders.guard.span.text)}"
     return note.strip()
 
 
@@ -776,7 +777,7 @@ def _flat(e: t.Expression) -> tuple[t.Expression, tuple[t.Expression, ...]]:
 def _layers(call: t.Call) -> str:
     """Return a map's layers as they are written; of a chain their names only."""
     if call.name.name != "chain":
-        return _squeeze(call.span.text)
+        return squeezed(call.span.text)
     inside = [a.value.name.name for a in call.arguments if isinstance(a.value, t.Call)]
     return f"chain({', '.join(inside)})"
 
@@ -785,12 +786,6 @@ def _type_names(node: t.TypeNode) -> Iterable[str]:
     if isinstance(node, t.CallType):
         for argument in node.call.arguments:
             yield from _names(argument.value)
-
-
-def _squeeze(text: str) -> str:
-    """Return a piece of a model text on one line, without comments."""
-    lines = (line.partition("#")[0] for line in text.splitlines())
-    return " ".join(" ".join(lines).split())
 
 
 def _cut(text: str, most: int) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from factorgraph.compiler.module import Compiled
 from factorgraph.data.instances import Instances
+from factorgraph.errors import UsageError
 from factorgraph.ground.batch import Batch
 from factorgraph.ground.ground import ground
 from factorgraph.ground.weights import Weights, initial, whole
@@ -45,6 +46,14 @@ class Options:
     progress: float = 1e-6
     max_iterations: int = 1000
     threads: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value, least in (
+            ("tolerance", self.tolerance, 0), ("progress", self.progress, 0),
+            ("max_iterations", self.max_iterations, 0), ("threads", self.threads, 1),
+        ):  # fmt: skip
+            if value is not None and not value >= least:
+                raise UsageError(f"`{name}` is at least {least}, not {value}", code="E0910")
 
 
 @dataclass(frozen=True, eq=False)

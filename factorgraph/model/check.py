@@ -454,8 +454,9 @@ class _Checker:
                 span=node.name.span,
                 hint="put what it needs into the labels of the sequence",
             )
+        written = None if node.binders is None else node.binders.span
         return FactorDeclaration(
-            node.name.name, node.span, binders, guard, value, node.hard, tuple(unknowns)
+            node.name.name, node.span, binders, guard, value, node.hard, tuple(unknowns), written
         )
 
     def _chosen(self, kind: type[t.LossChoice] | type[t.Infer]) -> t.Expression | None:

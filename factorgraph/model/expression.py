@@ -344,6 +344,9 @@ def _show(e: Expr, outer: int) -> str:
     if isinstance(e, DomainSize):
         return f"|{e.name}|"
     if isinstance(e, Read):
+        word = e.span.text
+        if e.indices and word.isidentifier() and word != e.name.partition(".")[0]:
+            return word  # a name that a pattern binds, such as one end of an edge
         inside = ", ".join(_show(i, 0) for i in e.indices)
         return f"{e.name}[{inside}]" if e.indices else e.name
     if isinstance(e, FieldRead):
@@ -370,6 +373,8 @@ def _show(e: Expr, outer: int) -> str:
     strength = _STRENGTH.get(e.operator)
     args = e.arguments
     if e.operator == "if":
+        if e.span.text.isidentifier():
+            return e.span.text  # a name that runs over a list
         text = f"if {_show(args[0], 1)} then {_show(args[1], 1)} else {_show(args[2], 0)}"
         return f"({text})" if outer else text
     if e.operator in ("position", "padded", "text"):

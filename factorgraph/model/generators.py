@@ -299,7 +299,7 @@ class Generators(Reads):
                         )
                 self._only_data(value, "a list")
                 values.append(value)
-            inner[identifier.name] = _pick(span, variable, values, 0)
+            inner[identifier.name] = _pick(identifier.span, variable, values, 0)
 
 
 def _walk(value: Expr) -> Iterator[Expr]:

@@ -247,6 +247,7 @@ class FactorDeclaration(Value):
     ----------
     hard : the value is a condition; the energy is 0 where it holds, else +inf.
     scope : the distinct reads of unknowns, in the order in which they stand in the text.
+    written : where its binders stand in the text, None where it has none.
     """
 
     name: str
@@ -256,6 +257,7 @@ class FactorDeclaration(Value):
     value: Expr
     hard: bool
     scope: tuple[Expr, ...]
+    written: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(eq=False, repr=False)
