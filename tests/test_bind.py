@@ -78,15 +78,15 @@ INF = float("inf")
         ({"v": [2, 1, 3]}, "E0308", "field `v`, item 1: 1 is outside `2..5`"),
         ({"y": ["Nuon", "Verb", "_"]}, "E0309", 'field `y`, item 0: "Nuon" is no value of `Tag`'),
         ({"w": ["a", "zz", "b"]}, "E0309", 'field `w`, item 1: "zz" is no value of `Word`'),
-        ({"x": [[NAN, 2], [3, 4], [5, 6]]}, "E0308", "field `x`, item 0: nan is not finite"),
-        ({"x": [[1, 2], [3, -INF], [5, 6]]}, "E0308", "field `x`, item 3: -inf is not finite"),
+        ({"x": [[NAN, 2], [3, 4], [5, 6]]}, "E0308", "field `x`[0][0]: nan is not finite"),
+        ({"x": [[1, 2], [3, -INF], [5, 6]]}, "E0308", "field `x`[1][1]: -inf is not finite"),
         ({"k": [0, 0.5, 1]}, "E0308", "field `k`, item 1: 0.5 is no whole number"),
         ({"k": [0, 1, NAN]}, "E0308", "field `k`, item 2: nan is no whole number"),
         ({"k": [INF, 1, 1]}, "E0308", "field `k`, item 0: inf is no whole number"),
         ({"k": [0, 1e300, 1]}, "E0308", "field `k`, item 1: 1e+300 is no whole number"),
         ({"v": [2.5, 2, 3]}, "E0308", "field `v`, item 0: 2.5 is no whole number"),
         ({"k": [None, 1, 1]}, "E0302", "field `k`, item 0 is missing; only answers may be"),
-        ({"note": None}, "E0302", "field `note`, item 0 is missing"),
+        ({"note": None}, "E0302", "field `note` is missing"),
         ({"m": -1}, "E0305", "size `m` must be a whole number of at least 0"),
         ({"m": 1.5}, "E0305", "size `m` must be a whole number of at least 0"),
         ({"m": None}, "E0305", "size `m` must be a whole number of at least 0"),
@@ -122,6 +122,102 @@ def test_index_leaves_its_axis(changes: dict[str, Any], words: str) -> None:
     assert caught.value.span is not None and caught.value.span.source.text == TEXT
 
 
+PLACES = compile("""
+size   h, n, c[n], s = 2
+given  x[h, n, c] : real
+given  r[n, c, s] : bit
+given  e[n, s]    : (a: bit, b: text)
+given  z[s, s]    : bit
+answer y          : bit
+factor f = y * (sum(x[i, t, j] for i in h for t in n for j in c[t]) + z[0, 0]
+                + sum(r[t, j, 0] for t in n for j in c[t]) + sum(e[t, 0].a for t in n))
+""")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"x": [[[1, 2], [3, 4]], [[5, 6], [7, NAN]]]}, "field `x`[1][1][1]: nan is not"),
+        ({"r": [[[0, 1], [1, 1]], [[0, 1], [7, 1]]]}, "field `r`[1][1][0]: 7 is outside"),
+        ({"e": [[[0, "a"], [1, "b"]], [[0, "c"], [2, "d"]]]}, "field `e.a`[1][1]: 2 is outside"),
+        ({"e": [[[0, "a"], [1, "b"]], [[0, None], [1, "d"]]]}, "field `e.b`[1][0] is missing"),
+    ],
+)  # fmt: skip
+def test_place_in_an_array(changes: dict[str, Any], words: str) -> None:
+    good = {
+        "x": [[[1, 2], [3, 4]], [[5, 6], [7, 8]]], "r": [[[0, 1], [1, 1]], [[0, 1], [0, 1]]],
+        "e": [[[0, "a"], [1, "b"]], [[0, "c"], [1, "d"]]], "y": 1,
+    }  # fmt: skip
+    with pytest.raises(DataError, match=re.escape(f"instance 1: {words}")):
+        PLACES.init().energy([good, good | changes], with_={"z": [[0, 1], [1, 0]]})
+    with pytest.raises(DataError, match=re.escape("the shared data: field `z`[1][0]: 3 is")):
+        PLACES.init().energy([good], with_={"z": [[0, 1], [3, 0]]})
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_place_in_uneven_rows(shared: bool) -> None:
+    model = compile("""
+size   n, c[n]
+given  x[n, c] : bit
+answer y[n]    : bit
+factor f[t in n] = y[t] * sum(x[t, j] for j in c[t])
+""")
+    rows = {"x": [1, 0, 1, 1, 2, 0], "x.lengths": [1, 3, 2]}
+    one = {"y": [0, 0, 0]}
+    if shared:
+        with pytest.raises(DataError, match=r"the shared data: field `x`\[2\]\[0\]: 2 is outside"):
+            model.init().energy([one, one], with_=rows)
+    else:
+        nested = {"x": [[1], [0, 1, 1], [2, 0]]}
+        with pytest.raises(DataError, match=r"instance 1: field `x`\[2\]\[0\]: 2 is outside"):
+            model.init().energy([one | {"x": [[1], [0], [1, 1]]}, one | nested])
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ([True, 1], "mixes numbers and truth values in its lists"),
+        (["a", 1], "mixes numbers and texts in its lists"),
+        ({"0": 1}, "holds objects with `0`, but is declared without fields"),
+        ({"0": 1, "1": 2}, "holds objects with `0`, `1`, but is declared without fields"),
+        ([{"a": 1, "b": "x"}], "holds objects with `a`, `b`, but is declared without fields"),
+    ],
+)
+def test_parts_without_fields(value: Any, words: str) -> None:
+    model = compile("size n given x[n] : real answer y : bit factor f = x[0] * y")
+    with pytest.raises(DataError, match=f"<data>: instance 0: field `x` {words}") as caught:
+        model.init().energy([{"x": value, "y": 1}])
+    assert caught.value.code == "E0307"
+    assert ("fields" in str(caught.value.hint)) == ("objects" in words)
+
+
+@pytest.mark.parametrize(
+    ("names", "lost", "last"),
+    [
+        ("x[0],z", "x[1]", "x[0]"),
+        ("z,x[1],x[0],img[0;0]", "img[1,0]", "img[0,0]"),
+        ("z,x[1],x[0],img[1;0],img[0;0]", "img[0,1]", "img[1,0]"),
+    ],
+)
+def test_column_of_an_array_is_lost(names: str, lost: str, last: str, tmp_path: Path) -> None:
+    model = compile("""
+size   p = 2
+given  x[p], img[p, p] : real
+answer y : bit
+factor f = y * (x[1] + img[1, 1])
+""")
+    header = [f'"{name.replace(";", ",")}"' for name in names.split(",")]
+    if "img[0;0]" not in names:
+        header += [f'"img[{i},{j}]"' for i in range(2) for j in range(2)]
+    path = tmp_path / "d.csv"
+    path.write_text(",".join(header) + "\n" + ",".join(["1"] * len(header)) + "\n")
+    with pytest.raises(DataError) as caught:
+        model.init().energy(path)
+    assert caught.value.message == f"{path}: there is no column `{lost}`, but `p` is 2"
+    assert caught.value.code == "E0304"
+    assert caught.value.hint == f"the columns of `{lost.partition('[')[0]}` end with `{last}`"
+
+
 def test_one_variable_twice() -> None:
     with pytest.raises(
         DataError, match=re.escape("are the same variable (<data>: instance 1)")
@@ -141,9 +237,9 @@ def test_one_variable_twice() -> None:
         ("s", [1, 2], "E0307", "field `s` must be a text, but holds numbers"),
         ("y", [[0.5], [1.5]], "E0307", "field `y` must hold values of `Tag`, but holds float64"),
         ("y", [[0], [1]], "E0309", 'item 0: "0" is no value of `Tag`'),
-        ("weight", [1, -1], "E0308", "instance 1: field `weight`, item 0: -1 is no weight"),
-        ("weight", [NAN, 1], "E0308", "instance 0: field `weight`, item 0: nan is no weight"),
-        ("weight", [1, INF], "E0308", "instance 1: field `weight`, item 0: inf is no weight"),
+        ("weight", [1, -1], "E0308", "instance 1: field `weight`: -1 is no weight"),
+        ("weight", [NAN, 1], "E0308", "instance 0: field `weight`: nan is no weight"),
+        ("weight", [1, INF], "E0308", "instance 1: field `weight`: inf is no weight"),
         ("weight", [[1], [1]], "E0310", "`weight` must be one number an instance"),
         ("weight", ["1", "2"], "E0310", "`weight` must be one number an instance"),
         ("weight", [1, None], "E0310", "`weight` must be one number an instance"),

@@ -140,7 +140,7 @@ def test_missing(source: Source, name: str, value: Any, rule: str, tmp_path: Pat
         error = caught.value
         assert str(error.code).startswith(rule) and SECOND[source] in error.message
         if error.code == "E0302":
-            assert f"field `{name}`, item 0 is missing; only answers may be" in error.message
+            assert f"field `{name}` is missing; only answers may be" in error.message
             assert ("`_` is a value only" in str(error.hint)) == (value == "_" and name in "gw")
         return
     found = bound(source, tmp_path, {}, {name: value})

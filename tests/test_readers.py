@@ -952,6 +952,7 @@ def test_sparse_archives_that_lack_an_array(tmp_path: Path) -> None:
         ("a.json", "[1]", "E0328", "a.json holds a list, not an object"),
         ("a.json", '{"x": 1,\n "y" 2}', "E0325", r"a.json:2:6: not JSON"),
         ("a.json", '{"x": [1, null]}', "E0361", r"field `x` of .*a.json: value 1 is missing"),
+        ("a.json", '{"x": [[1], [null]]}', "E0361", r"a.json: value \[1\]\[0\] is missing"),
         ("a.json", '{"x": ' + "[" * 100, "E0326", "nest 101 deep"),
         ("a.json", "", "E0325", "not JSON"),
         ("a.jsonl", '{"x": 1}\n{"x": 2}', "E0362", "has 2 lines"),

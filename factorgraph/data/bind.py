@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from factorgraph import budget
 from factorgraph.data.coding import Coder
-from factorgraph.data.column import Column, Records, shared_column
+from factorgraph.data.column import Column, Records, listed, shared_column
 from factorgraph.data.fill import fill
 from factorgraph.data.instances import Instances, Ints, Observed, Vocabularies
 from factorgraph.data.shared import Sparse
@@ -277,8 +277,8 @@ class _Binder:
             return shared_column(name, dense, self.records.count)
         column = self.records.columns.get(name)
         if column is None:
-            if not slot.fields:
-                self.refuse_parts(slot.name)
+            if name == slot.name and not slot.fields:
+                self.refuse_parts(name)
             if isinstance(slot, Unknown) or not required:
                 return None
             raise DataError(
@@ -297,15 +297,18 @@ class _Binder:
         }
         if not parts:
             return
-        kinds = {_KINDS.get(c.values.dtype.kind, "numbers"): c for c in parts.values() if _some(c)}
-        lists = len(parts) > 1 and list(parts) == [str(k) for k in range(len(parts))]
+        where = self.coder.where(next(iter(parts.values())))
+        kinds = sorted({_KINDS.get(c.values.dtype.kind, "numbers") for c in parts.values()})
+        if len(kinds) > 1 and list(parts) == [str(k) for k in range(len(parts))]:
+            raise DataError(
+                f"{where}: field `{name}` mixes {' and '.join(kinds)} in its lists", code="E0307"
+            )
+        named = listed([f"`{part}`" for part in parts])
         raise DataError(
-            f"{self.coder.where(next(iter(parts.values())))}: field `{name}` "
-            + (f"mixes {' and '.join(sorted(kinds))} in its lists" if lists and len(kinds) > 1
-               else f"holds objects ({', '.join(parts)}), but is declared without fields"),
+            f"{where}: field `{name}` holds objects with {named}, but is declared without fields",
             code="E0307",
-            hint=None if lists else f"a record is declared with its fields: {name} : (a: A, b: B)",
-        )  # fmt: skip
+            hint=f"a record is declared with its fields: `{name} : (a: real, b: int)`",
+        )
 
     # -- ragged arrays
 
@@ -563,11 +566,31 @@ class _Binder:
             wrong = (expected != found) & _told(column, k)
             if wrong.any():
                 i = int(np.flatnonzero(wrong)[0])
+                self.refuse_lost_column(slot, column, k, int(expected[i]), axis)
                 raise DataError(
                     f"{self.records.where(i)}: axis {k + 1} of field `{slot.name}` has extent "
                     f"{found[i]}, but `{axis.name}` is {expected[i]}",
                     code="E0304",
                 )
+
+    def refuse_lost_column(
+        self, slot: Given | Unknown, column: Column, k: int, expected: int, axis: IndexSet
+    ) -> None:
+        """Refuse a table without some of the columns that are an array's elements."""
+        indices = self.records.spread.get(slot.name, 0)
+        found = column.shape[0, column.rank - indices :].tolist()
+        at = k - (column.rank - indices)
+        if at < 0 or found[at] >= expected:
+            return
+        lost = [0] * indices
+        lost[at] = found[at]
+        last = [extent - 1 for extent in found]
+        raise DataError(
+            f"{self.records.source}: there is no column `{slot.name}{_index(lost)}`, "
+            f"but `{axis.name}` is {expected}",
+            code="E0304",
+            hint=f"the columns of `{slot.name}` end with `{slot.name}{_index(last)}`",
+        )
 
     # -- unknowns
 
@@ -676,9 +699,8 @@ class _Binder:
         return values
 
 
-def _some(column: Column) -> bool:
-    """Return whether a column holds a value that is not missing."""
-    return column.missing is None or not column.missing.all()
+def _index(places: list[int]) -> str:
+    return f"[{','.join(map(str, places))}]"
 
 
 def _counts(column: Column) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from factorgraph.data.column import Column, Records, Values
+from factorgraph.data.column import Column, Records, Values, listed
 from factorgraph.data.dtype import MISSING
 from factorgraph.data.flatten import place
 from factorgraph.data.instances import Ints, Vocabularies
@@ -226,6 +226,8 @@ class Coder:
                 hint = did_you_mean(value, [str(x) for x in labels])
                 if from_data:
                     hint = f"{hint or ''} training has not seen it".strip()
+                elif hint is None:
+                    hint = f"its values are {listed([str(x) for x in labels])}"
                 raise DataError(
                     f'{self.place(column, at)}: "{value}" is no value of `{domain}`',
                     code="E0309",

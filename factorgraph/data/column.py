@@ -6,7 +6,7 @@ column, so that a million instances cost no more Python objects than one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -141,6 +141,8 @@ class Records:
     by_line : whether instances have a line of the source each, or begin at one.
     as_text : whether all values came as text, so that numbers are still to be parsed.
     fields : the names of all fields of the source, also of those that were not asked for.
+    spread : of fields whose elements are columns of a table, ``x[0]``, ``x[1]``, ...: how many
+        indices these have.
     """
 
     source: str
@@ -150,6 +152,7 @@ class Records:
     by_line: bool = False
     as_text: bool = False
     fields: tuple[str, ...] = field(default=(), repr=False)
+    spread: Mapping[str, int] = field(default_factory=dict, repr=False)
 
     def take(self, indices: ArrayLike) -> Records:
         """Return the chosen instances, in the order given.
@@ -192,6 +195,7 @@ class Records:
             self.by_line,
             self.as_text,
             self.fields,
+            self.spread,
         )
 
     def hint(self, name: str, taken: Collection[str] = ()) -> str:

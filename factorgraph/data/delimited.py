@@ -10,7 +10,7 @@ from itertools import chain
 from factorgraph import budget
 from factorgraph.data.column import Records
 from factorgraph.data.dtype import MISSING
-from factorgraph.data.header import Part, apart, bases, groups, parts
+from factorgraph.data.header import Part, apart, bases, groups, parts, spread
 from factorgraph.data.table import Table
 from factorgraph.data.text import STREAMED, Text, decoded, opened
 from factorgraph.errors import DataError
@@ -85,7 +85,7 @@ def _blocks(
     layout = parts(names, None if fields is None else {*fields, *chosen}, place)
     keys = groups(chosen, layout, names, place)
     table = Table(text.source, None, by_line=True, finite=False, as_text=True)
-    table.names = bases(names)
+    table.names, table.spread = bases(names), spread(layout)
     carried = _Group(layout, keys, text.source)
     held = 0
     for numbers, cells, length in rows.blocks(min(text.block, size or text.block)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from factorgraph.data.column import Column, Ints, Records, Values
 from factorgraph.data.dtype import cost, settle
 from factorgraph.data.field import Field
 from factorgraph.data.flatten import nest
-from factorgraph.data.header import Part, apart, bases, groups, parts
+from factorgraph.data.header import Part, apart, bases, groups, parts, spread
 from factorgraph.data.stack import even, gather, ragged
 from factorgraph.errors import DataError
 
@@ -69,7 +70,8 @@ def from_frame(
             part_frame = frame
         for column in _columns(part_frame, name, part, rows, what, source):
             columns[column.name] = column
-    return gather(columns, source, bases(list(frame.columns)))
+    records = gather(columns, source, bases(list(frame.columns)))
+    return replace(records, spread=spread(layout))
 
 
 def _bounds(frame: Any, keys: tuple[str, ...], layout: dict[str, Part], source: str) -> Ints:

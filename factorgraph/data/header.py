@@ -76,6 +76,11 @@ def bases(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def spread(layout: Mapping[str, Part]) -> dict[str, int]:
+    """Return the fields whose elements are columns, with the number of their indices."""
+    return {name: len(part.shape) for name, part in layout.items() if part.shape}
+
+
 def _part(base: str, columns: dict[tuple[int, ...], int], what: str) -> Part:
     shape = tuple(max(axis) + 1 for axis in zip(*columns))
     if prod(shape) != len(columns):

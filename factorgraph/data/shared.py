@@ -14,7 +14,7 @@ from factorgraph.data.archive import entries, flat, opened, require
 from factorgraph.data.column import Column, Flags, Records, Values
 from factorgraph.data.dtype import MISSING, settle
 from factorgraph.data.field import Field
-from factorgraph.data.flatten import DEEPEST
+from factorgraph.data.flatten import DEEPEST, place
 from factorgraph.data.jsonl import depth, expanded, parse, read_jsonl
 from factorgraph.data.market import read_market
 from factorgraph.data.sparse import Sparse, compressed, from_arrays, is_sparse
@@ -169,24 +169,26 @@ def _wholes(records: Records) -> dict[str, SharedValue]:
 
 
 def _whole(column: Column, what: str) -> Values:
-    _refuse_gaps(column.values, column.missing, what)
-    return column.values.reshape(column.shape[0])
+    shape = tuple(column.shape[0].tolist())
+    _refuse_gaps(column.values, column.missing, shape, what)
+    return column.values.reshape(shape)
 
 
 def _settled(array: Values, what: str, own: bool) -> Values:
     values, missing = settle(array.reshape(-1), what, own=own)
-    _refuse_gaps(values, missing, what)
+    _refuse_gaps(values, missing, array.shape, what)
     return values
 
 
-def _refuse_gaps(values: Values, missing: Flags | None, what: str) -> None:
+def _refuse_gaps(values: Values, missing: Flags | None, shape: tuple[int, ...], what: str) -> None:
     """Refuse missing values; among texts "_" is one like any other."""
     if missing is not None and values.dtype.kind == "U":
         missing = missing & (values != MISSING)
     if missing is not None and missing.any():
+        at = int(missing.argmax())
+        where = place(at, shape) if len(shape) > 1 else at
         raise DataError(
-            f"{what}: value {int(missing.argmax())} is missing; only answers may be missing",
-            code="E0361",
+            f"{what}: value {where} is missing; only answers may be missing", code="E0361"
         )
 
 

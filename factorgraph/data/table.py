@@ -30,6 +30,7 @@ class Table:
     ----------
     begun : whether there were tables of the same data before, so that this one may be empty.
     names : all fields of the source, also those that are not kept.
+    spread : what `Records` says of fields whose elements are columns.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Table:
         self._numbers = array("q")
         self.begun = False
         self.names: tuple[str, ...] = ()
+        self.spread: Mapping[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -70,7 +72,7 @@ class Table:
             self.source, self._wanted, by_line=self.by_line, finite=self._finite,
             as_text=self._as_text,
         )  # fmt: skip
-        out.begun, out.names = True, self.names
+        out.begun, out.names, out.spread = True, self.names, self.spread
         return out
 
     def append(self, item: Mapping[str, object], number: int) -> None:
@@ -191,6 +193,7 @@ class Table:
             self.by_line,
             self._as_text,
             self.names,
+            self.spread,
         )
 
     def place(self, number: int) -> str:

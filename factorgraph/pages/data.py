@@ -106,7 +106,7 @@ factor f[t in 1..n-1] = x[t] * y[t-1]
         """
 A given of type `text` holds texts, `real` and `int` hold numbers, a domain of labels its
 labels. Nothing is converted silently: "3" is a text. Check that the fields have not changed
-places.
+places. Objects, and lists that mix kinds, are records: these are declared with their fields.
 """,
         '{"x": ["a", "b"], "y": ["Noun", "Verb"]}',
         '{"x": [0.5, 1.5], "y": ["Noun", "Verb"]}',
