@@ -184,6 +184,14 @@ def _edits(a: str, b: str) -> int:
     return row[-1]
 
 
+_PLURALS = {"axis": "axes", "entry": "entries", "index": "indices"}
+
+
+def some(count: int, noun: str) -> str:
+    """Return a number with its noun: ``1 axis``, ``2 axes``."""
+    return f"{count} {noun if count == 1 else _PLURALS.get(noun, noun + 's')}"
+
+
 def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
     """Return a hint that names the nearest candidate, or None."""
     near = nearest(word, candidates)

@@ -231,7 +231,7 @@ def test_one_variable_twice() -> None:
 @pytest.mark.parametrize(
     ("name", "values", "code", "words"),
     [
-        ("t", [[1], [2]], "E0303", "axes an instance, but is declared with 0: t"),
+        ("t", [[1], [2]], "E0303", "axis an instance, but is declared with 0: t"),
         ("a", [1, 2], "E0303", "axes an instance, but is declared with 1: a[n]"),
         ("a", [["p"], ["q"]], "E0307", "field `a` must be a number, but holds texts"),
         ("s", [1, 2], "E0307", "field `s` must be a text, but holds numbers"),

@@ -344,7 +344,7 @@ def test_select_on_missing_values() -> None:
         ("fold", "no condition"), ("=3", "no condition"), ("", "no condition"),
         ("flod=3", "no field `flod`"), ("fold=", "empty value"), ("fold=1,,2", "empty value"),
         ("fold=x", "whole numbers"), ("fold=0.5", "whole numbers"), ("fold=3..1", "is empty"),
-        ("fold=" + "9" * 5000, "whole numbers"), ("pix=1", "1 axes"), ("ok=2", "truth values"),
+        ("fold=" + "9" * 5000, "whole numbers"), ("pix=1", "1 axis"), ("ok=2", "truth values"),
     ],
 )  # fmt: skip
 def test_select_refuses(text: str, message: str) -> None:

@@ -318,7 +318,7 @@ factor g[(a, w) in e] = w
 @pytest.mark.parametrize(
     ("change", "code", "place", "words"),
     [
-        ({"e": [0, 1]}, "E0303", 1, "field `e` has 1 axes an instance, but its records make 2"),
+        ({"e": [0, 1]}, "E0303", 1, "field `e` has 1 axis an instance, but its records make 2"),
         ({"e": [[[0, 1]]]}, "E0303", 1, "field `e` has 3 axes"),
         ({"e.w": [1, 1], "e": None}, "E0301", 1, "field `e` lacks `a`"),
         ({"x": [[[1]], [[1]]]}, "E0303", 1, "field `x` has 3 axes an instance, but is"),

@@ -251,11 +251,11 @@ def test_sizes_that_differ_between_instances_are_no_rows() -> None:
 @pytest.mark.parametrize(
     ("items", "code", "message"),
     [
-        ([[[[1, 2], [3]]]], "E0333", r":1: field `x`\[0\]\[1\] has 1 values where \[0\]\[0\] h"),
+        ([[[[1, 2], [3]]]], "E0333", r":1: field `x`\[0\]\[1\] has 1 value where \[0\]\[0\] h"),
         ([[[[1], [2]], [[3], []]]], "E0333", r"field `x`\[1\]\[1\] has 0 values where"),
         ([[[[1], [2]], [[3, 4]]]], "E0333", r"field `x`\[1\]\[0\] has 2 values where"),
-        ([[[1, 2], [3]], [4]], "E0334", r":2: field `x` has 1 axes, but rows of different"),
-        ([[4], [[1, 2], [3]]], "E0334", r":1: field `x` has 1 axes, but rows of different"),
+        ([[[1, 2], [3]], [4]], "E0334", r":2: field `x` has 1 axis, but rows of different"),
+        ([[4], [[1, 2], [3]]], "E0334", r":1: field `x` has 1 axis, but rows of different"),
         ([[[1, "a"], [2]]], "E0332", r":1: field `x`\[0\]\[1\] is text where \[0\]\[0\] is a n"),
         ([[[1, 2], [3, 4, "a"]]], "E0332", r":1: field `x`\[1\]\[2\] is text where \[0\]\[0\]"),
         ([[{"a": 1}, {"b": 1}]], "E0338", r":1: field `x`\[1\] has no `a`, unlike the obj"),
@@ -373,7 +373,7 @@ def test_columns_from_the_standard_input(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("text", "code", "message"),
     [
-        (b"a B\nc\n", "E0347", r"a.txt:2: a line of 1 columns, but there are 2 names: word, y"),
+        (b"a B\nc\n", "E0347", r"a.txt:2: a line of 1 column, but there are names for 2: word, y"),
         (b"a B C\n", "E0347", r"a.txt:1: a line of 3 columns"),
         (b"# x\na B\n\n# id 7\n", "E0347", r"a.txt:4: a line of 3 columns"),
         (b"a b\tB\nc\t\n", "E0347", r"a.txt:2: column `y` is empty"),
@@ -547,14 +547,14 @@ def test_tables_with_other_separators(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "options", "code", "message"),
     [
-        ("x,y\n1,2\n3\n", {}, "E0351", r"a.csv:3: a row of 1 cells, but there are 2 columns"),
+        ("x,y\n1,2\n3\n", {}, "E0351", r"a.csv:3: a row of 1 cell in a table of 2 columns"),
         ("x,y\n1,2,3\n", {}, "E0351", r"a.csv:2: a row of 3 cells"),
-        ('x,y\n"1",2\n3\n', {}, "E0351", r"a.csv:3: a row of 1 cells"),
+        ('x,y\n"1",2\n3\n', {}, "E0351", r"a.csv:3: a row of 1 cell"),
         ('x,y\n"a\n\nb",2\n"3\n', {}, "E0349", r"a.csv:5: no row of a table"),
         ('x,y\n"a"b,2\n', {}, "E0349", r"a.csv:2: no row of a table"),
         ("x,y\n1,2\r3\n", {}, "E0349", r"a.csv:2: a carriage return within the line"),
         ("x,x\n1,2\n", {}, "E0350", r"a.csv:1: column `x` is there twice"),
-        ("x,x[0]\n1,2\n", {}, "E0350", r"a.csv:1: column `x\[0\]` has 1 indices, but others"),
+        ("x,x[0]\n1,2\n", {}, "E0350", r"a.csv:1: column `x\[0\]` has 1 index, but others"),
         ("x[0],x[0]\n1,2\n", {}, "E0350", r"column `x\[0\]` is there twice"),
         ("x[0],x[2]\n1,2\n", {}, "E0350", r"no column `x\[1\]` of array `x`"),
         ("x[999999999]\n1\n", {}, "E0350", r"no column `x\[0\]`"),
@@ -837,7 +837,7 @@ BITS = "%%MatrixMarket matrix coordinate pattern general\n"
         (HEAD + "99999999999999999 1 1\n", "E0900", r"would take"),
         (HEAD.replace("general", "symmetric") + "2 3 0\n", "E0363", r"symmetric matrix of 2 x 3"),
         (HEAD + "2 2 2\n1 1 1\n", "E0365", r"states 2 entries, but holds 1"),
-        (HEAD + "2 2 1\n1 1 1\n2 2 1\n", "E0365", r"states 1 entries, but holds more"),
+        (HEAD + "2 2 1\n1 1 1\n2 2 1\n", "E0365", r"states 1 entry, but holds more"),
         (HEAD + "2 2 1\n0 1 1\n", "E0364", r"m.mtx:3: row 0, but the matrix has 1..2"),
         (HEAD + "2 2 1\n\n1 3 1\n", "E0364", r"m.mtx:4: column 3, but the matrix has 1..2"),
         (HEAD + "2 2 1\n1 1\n", "E0364", r"m.mtx:3: a line of 2 values, not 3"),

@@ -8,6 +8,7 @@ import typer
 
 from factorgraph import cache as folders
 from factorgraph.cli import options as o
+from factorgraph.errors import some
 
 
 def cache(
@@ -26,4 +27,4 @@ def cache(
     elif clear:
         o.say(f"{visible(str(path))}: {human(freed)} freed")
     else:
-        o.say(f"{visible(str(path))}: {files} files, {human(size)}")
+        o.say(f"{visible(str(path))}: {some(files, 'file')}, {human(size)}")

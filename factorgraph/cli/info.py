@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from factorgraph.cli import options as o
+from factorgraph.errors import some
 
 if TYPE_CHECKING:
     from factorgraph.data.column import Records
@@ -133,10 +134,13 @@ def _graph(run: Run, records: Records, with_: list[str] | None) -> dict[str, Any
 def _graph_lines(graph: dict[str, Any]) -> list[str]:
     from factorgraph.budget import human
 
-    lines = [f"{graph['instances']} instances, {graph['variables']} finite unknowns"]
+    lines = [
+        f"{some(graph['instances'], 'instance')}, {some(graph['variables'], 'finite unknown')}"
+    ]
     lines += [
-        f"  {name}: {group['rows']} rows of arity {group['arity']}, "
-        f"{group['tables']} tables of {group['entries']} entries, {human(group['bytes'])}"
+        f"  {name}: {some(group['rows'], 'row')} of arity {group['arity']}, "
+        f"{some(group['tables'], 'table')} of {some(group['entries'], 'entry')}, "
+        f"{human(group['bytes'])}"
         for name, group in graph["factors"].items()
     ]
     return [*lines, f"inference: {graph['inference']}"]

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from factorgraph.cli import options as o
+from factorgraph.errors import some
 
 
 def mock(
@@ -50,6 +51,6 @@ def mock(
         o.write(output, "\n".join(lines) + "\n", model)
     if forbidden:
         sys.stderr.write(
-            f"warning: the hard factors forbid the answers of {forbidden} of {count} instances; "
-            "no others were found\n"
+            f"warning: the hard factors forbid the answers of {forbidden} of "
+            f"{some(count, 'instance')}; no others were found\n"
         )

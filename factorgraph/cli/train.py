@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from factorgraph.cli import options as o
+from factorgraph.errors import some
 
 if TYPE_CHECKING:
     from factorgraph.data.column import Records
@@ -97,8 +98,8 @@ def train(
         o.say(f"run written to {output}")
     for event in skipped:
         sys.stderr.write(
-            f"left out {event.skipped} of {event.instances} instances with answers that hard "
-            "factors forbid\n"
+            f"left out {event.skipped} of {some(event.instances, 'instance')} with answers that "
+            "hard factors forbid\n"
         )
     said = _unlearned(built, records, run.finished if max_iterations > 0 else None)
     if said is not None:

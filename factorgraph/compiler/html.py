@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from factorgraph.compiler.describe import layer_text, type_name, written
+from factorgraph.errors import some
 from factorgraph.markup import table
 from factorgraph.model.expression import show
 from factorgraph.model.model import Domain, FactorDeclaration, IndexSet, Model
@@ -72,7 +73,7 @@ def _values(domain: Domain) -> str:
         return f"{domain.low}..{domain.high}"
     if domain.values is None:
         return "labels from the training data"
-    return f"{len(domain.values)} labels: {_cut(', '.join(domain.values))}"
+    return f"{some(len(domain.values), 'label')}: {_cut(', '.join(domain.values))}"
 
 
 def _shape(axes: tuple[IndexSet, ...]) -> str:

@@ -14,7 +14,7 @@ from factorgraph import budget
 from factorgraph.data.column import Ints
 from factorgraph.data.sparse import Sparse, compressed
 from factorgraph.data.text import Text, opened
-from factorgraph.errors import DataError
+from factorgraph.errors import DataError, some
 
 _PLAIN = b"0123456789 \t\r\n"
 _DIGITS = 18
@@ -46,7 +46,8 @@ def read_alist(path: str | os.PathLike[str]) -> Sparse:
         heights = numbers.exactly(rows, "the weights of the rows", most[1])
         if sum(widths) != sum(heights):
             raise DataError(
-                f"{text.source}: the columns have {sum(widths)} entries, the rows {sum(heights)}",
+                f"{text.source}: the columns have {some(sum(widths), 'entry')}, "
+                f"the rows {sum(heights)}",
                 code="E0367",
             )
         budget.require(120 * sum(widths), f"the matrix of {text.source}")
@@ -124,7 +125,9 @@ class _Numbers:
                 raise self._wrong(f"the file ends before the list of {name} {i}")
             found = [value for value in row or [] if value]
             if len(found) != weight:
-                raise self._wrong(f"{name} {i} has {len(found)} entries, but weight {weight}")
+                raise self._wrong(
+                    f"{name} {i} has {some(len(found), 'entry')}, but weight {weight}"
+                )
             if max(found, default=0) > most:
                 raise self._wrong(f"{name} {i} has {other} {max(found)}, but there are {most}")
             if len(set(found)) < len(found):

@@ -14,7 +14,7 @@ from factorgraph.data.column import Column, Records, listed, shared_column
 from factorgraph.data.fill import fill
 from factorgraph.data.instances import Instances, Ints, Observed, Vocabularies
 from factorgraph.data.shared import Sparse
-from factorgraph.errors import DataError, did_you_mean
+from factorgraph.errors import DataError, did_you_mean, some
 from factorgraph.model.expression import Apply, Const, DomainSize, Expr, GivenRead, SizeOf, show
 from factorgraph.model.model import Given, IndexSet, Model, RecordField, Unknown
 
@@ -218,8 +218,8 @@ class _Binder:
                 # one value an element: the label, or where there is none the arc
                 return {slot.fields[-1].name: whole}
             raise DataError(
-                f"{self.coder.where(whole)}: field `{slot.name}` has {whole.rank} axes an "
-                f"instance, but its records make {rank + 1}",
+                f"{self.coder.where(whole)}: field `{slot.name}` has {some(whole.rank, 'axis')} "
+                f"an instance, but its records make {rank + 1}",
                 code="E0303",
                 hint=f"a record is a list [{', '.join(f.name for f in slot.fields)}] or an object",
             )
@@ -248,7 +248,7 @@ class _Binder:
         if len(bad):
             raise DataError(
                 f"{self.records.where(int(bad[0]))}: field `{slot.name}` has records of "
-                f"{whole.shape[bad[0], -1]} values, but its fields are "
+                f"{some(whole.shape[bad[0], -1], 'value')}, but its fields are "
                 f"{', '.join(f.name for f in slot.fields)}",
                 code="E0304",
             )
@@ -362,8 +362,9 @@ class _Binder:
             if bad.any():
                 i = int(np.flatnonzero(bad)[0])
                 raise DataError(
-                    f"{self.records.where(i)}: the rows of `{slot.name}` have {total[i]} items "
-                    f"by their lengths, but {column.shape[i, at - 1]} are there",
+                    f"{self.records.where(i)}: the rows of `{slot.name}` have "
+                    f"{some(total[i], 'item')} by their lengths, "
+                    f"but {column.shape[i, at - 1]} are there",
                     code="E0304",
                 )
         self.coder.rows[slot.name] = (at - 1, lengths)
@@ -406,7 +407,7 @@ class _Binder:
             i = int(np.flatnonzero(expected != lengths.shape[:, 0])[0])
             raise DataError(
                 f"{self.records.where(i)}: `{over.name}` is {expected[i]}, but "
-                f"`{self.origin[name]}` has {lengths.shape[i, 0]} rows",
+                f"`{self.origin[name]}` has {some(lengths.shape[i, 0], 'row')}",
                 code="E0304",
             )
 
@@ -429,8 +430,8 @@ class _Binder:
                 hint="rows of different length need a size of their own: `size n, c[n]`",
             )
         return DataError(
-            f"{self.coder.where(column)}: field `{slot.name}` has {column.rank} axes an instance, "
-            f"but is declared with {len(slot.axes)}: {slot.name}{_axes(slot.axes)}",
+            f"{self.coder.where(column)}: field `{slot.name}` has {some(column.rank, 'axis')} "
+            f"an instance, but is declared with {len(slot.axes)}: {slot.name}{_axes(slot.axes)}",
             code="E0303",
         )
 
@@ -485,7 +486,8 @@ class _Binder:
         """Check a sparse matrix's shape and values against its declaration."""
         if len(given.axes) != 2 or given.fields:
             raise DataError(
-                f"`{given.name}` has {len(given.axes)} axes, but the shared matrix has two",
+                f"`{given.name}` has {some(len(given.axes), 'axis')}, "
+                "but the shared matrix has two",
                 code="E0303",
             )
         for axis, extent in zip(given.axes, matrix.shape, strict=True):

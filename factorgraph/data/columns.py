@@ -9,7 +9,7 @@ from factorgraph.data.column import Records
 from factorgraph.data.stack import wants
 from factorgraph.data.table import Table
 from factorgraph.data.text import STREAMED, Text, decoded, opened
-from factorgraph.errors import DataError, UsageError
+from factorgraph.errors import DataError, UsageError, some
 
 SKIP = "_"
 _CELL = 60  # bytes of a cell that is split off, beside its text
@@ -170,8 +170,8 @@ def _misfit(place: str, line: bytes, cells: list[bytes], names: Sequence[str]) -
     elif line.startswith(b"-DOCSTART-"):
         hint = "take such lines out: they are tokens like any other"
     return DataError(
-        f"{place}: a line of {len(cells)} columns, but there are {len(names)} names: "
-        f"{', '.join(names)}",
+        f"{place}: a line of {some(len(cells), 'column')}, but there are names for "
+        f"{len(names)}: {', '.join(names)}",
         code="E0347",
         hint=hint,
     )

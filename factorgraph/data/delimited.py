@@ -13,7 +13,7 @@ from factorgraph.data.dtype import MISSING
 from factorgraph.data.header import Part, apart, bases, groups, parts, spread
 from factorgraph.data.table import Table
 from factorgraph.data.text import STREAMED, Text, decoded, opened
-from factorgraph.errors import DataError
+from factorgraph.errors import DataError, some
 
 _CELL = 60  # bytes of a cell that is split off, beside its text
 _KEY = 200  # bytes of a group that is remembered, beside its texts
@@ -238,8 +238,8 @@ class _Rows:
     def _check(self, number: int, found: int) -> None:
         if found != self.width:
             raise DataError(
-                f"{self.text.source}:{number}: a row of {found} cells, but there are "
-                f"{self.width} columns",
+                f"{self.text.source}:{number}: a row of {some(found, 'cell')} in a table of "
+                f"{some(self.width, 'column')}",
                 code="E0351",
                 hint="leave a cell empty where a value is missing",
             )

@@ -16,7 +16,7 @@ from factorgraph.data.column import Column, Values
 from factorgraph.data.dtype import MISSING
 from factorgraph.data.flatten import Lengths, flatten, nest, place
 from factorgraph.data.leaf import BYTES, KINDS, Leaf
-from factorgraph.errors import DataError, did_you_mean
+from factorgraph.errors import DataError, did_you_mean, some
 
 LENGTHS = ".lengths"
 WIDEST = 64  # values of a record that is written as a list
@@ -175,7 +175,7 @@ class Field(Leaf):
                 part.add(leaves, shape, set(map(type, leaves)), number)
         elif len(shape) != self._outer + 1:
             raise DataError(
-                f"{self.what(number)} has {len(shape)} axes, but {self._outer + 1} at "
+                f"{self.what(number)} has {some(len(shape), 'axis')}, but {self._outer + 1} at "
                 f"{self.place(self.since)}",
                 code="E0334",
             )
@@ -184,7 +184,7 @@ class Field(Leaf):
 
     def _widths(self, found: int, width: int, number: int) -> DataError:
         return DataError(
-            f"{self.what(number)} has {found} values a list, but {width} at "
+            f"{self.what(number)} has {some(found, 'value')} a list, but {width} at "
             f"{self.place(self.since)}, where they are records of several kinds",
             code="E0339",
             hint="a list that mixes kinds is a record: the same few values each time",

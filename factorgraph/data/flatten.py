@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from factorgraph.errors import DataError
+from factorgraph.errors import DataError, some
 
 DEEPEST = 64
 Lengths = list[int] | None
@@ -130,7 +130,7 @@ def _uneven(
     size = len(level[0])
     i = next(i for i, part in enumerate(level) if len(part) != size)
     return DataError(
-        f"{what()}{place(i, shape, lengths)} has {len(level[i])} values where "
+        f"{what()}{place(i, shape, lengths)} has {some(len(level[i]), 'value')} where "
         f"{place(0, shape, lengths)} has {size}; only the rows of a field, its lists at the "
         "second level, may differ in length",
         code="E0333",

@@ -9,7 +9,7 @@ from math import prod
 
 from factorgraph.data.column import listed
 from factorgraph.data.stack import wants
-from factorgraph.errors import DataError, UsageError, did_you_mean
+from factorgraph.errors import DataError, UsageError, did_you_mean, some
 
 _ELEMENT = re.compile(r"(.+?)\[\s*([0-9]{1,9}(?:\s*,\s*[0-9]{1,9})*)\s*\]", re.DOTALL)
 
@@ -58,8 +58,8 @@ def parts(names: Sequence[str], fields: Collection[str] | None, what: str) -> di
             raise DataError(f"{what}: column `{name}` is there twice", code="E0350")
         if len(index) != rank:
             raise DataError(
-                f"{what}: column `{name}` has {len(index)} indices, but others of `{base}` "
-                f"have {rank}",
+                f"{what}: column `{name}` has {some(len(index), 'index')}, but others of "
+                f"`{base}` have {rank}",
                 code="E0350",
             )
         seen.add(name)
@@ -87,7 +87,7 @@ def _part(base: str, columns: dict[tuple[int, ...], int], what: str) -> Part:
         name = ",".join(map(str, _first_lost(shape, sorted(columns))))
         raise DataError(
             f"{what}: there is no column `{base}[{name}]` of array `{base}` with "
-            f"{len(columns)} columns",
+            f"{some(len(columns), 'column')}",
             code="E0350",
             hint="the elements of an array are counted from 0, without gaps",
         )

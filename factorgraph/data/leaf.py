@@ -14,7 +14,7 @@ from factorgraph.data.block import BadValue, numbers, texts
 from factorgraph.data.column import Column, Flags, Ints, Values
 from factorgraph.data.dtype import MISSING, settle
 from factorgraph.data.flatten import Lengths, kind_name, place
-from factorgraph.errors import DataError
+from factorgraph.errors import DataError, some
 
 KINDS: dict[type, str] = {bool: "truth values", int: "numbers", float: "numbers", str: "text"}
 BYTES = 2000  # what a field takes before it holds anything
@@ -317,14 +317,14 @@ class Leaf:
     def unrowed(self, rank: int, number: int) -> DataError:
         """Return the error of an instance without rows in a field where rows are uneven."""
         return DataError(
-            f"{self.what(number)} has {rank} axes, but rows of different length elsewhere",
+            f"{self.what(number)} has {some(rank, 'axis')}, but rows of different length elsewhere",
             code="E0334",
         )
 
     def axes(self, rank: int, number: int) -> DataError:
         """Return the error of an instance with ``rank`` axes where others have more or fewer."""
         return DataError(
-            f"{self.what(number)} has {rank} axes, but {self.rank} in other instances",
+            f"{self.what(number)} has {some(rank, 'axis')}, but {self.rank} in other instances",
             code="E0334",
             hint='where values are missing, say null (or "_") for each of them',
         )

@@ -16,7 +16,7 @@ from factorgraph import budget
 from factorgraph.data.column import Values
 from factorgraph.data.sparse import Sparse, check_extents, compressed
 from factorgraph.data.text import Text, opened
-from factorgraph.errors import DataError
+from factorgraph.errors import DataError, some
 
 _LONGEST = 40  # characters of a number
 _DIGITS = 18
@@ -129,7 +129,7 @@ def _coordinate(
         parts.append((rows - 1, columns - 1, values))
     if found != count:
         more = "more" if found > count else str(found)
-        raise DataError(f"{what} states {count} entries, but holds {more}", code="E0365")
+        raise DataError(f"{what} states {some(count, 'entry')}, but holds {more}", code="E0365")
     empty = np.zeros(0, np.int64)
     none: Values = empty if field in ("integer", "pattern") else np.zeros(0)
     rows, columns, values = (np.concatenate(arrays) for arrays in zip((empty, empty, none), *parts))
@@ -155,14 +155,15 @@ def _dense(text: Text, lines: Lines, shape: tuple[int, int], field: str, symmetr
     budget.require(8 * (n * shape[1] + 2 * expected), what)
     values = np.zeros(expected, np.int64 if field == "integer" else np.float64)
     found = 0
+    many = some(expected, "entry")
     for numbers, cells in _blocks(text, lines, 1):
         part = _values(text, numbers, cells[:, 0], field)
         if found + len(part) > expected:
-            raise DataError(f"{what} has {expected} entries, but holds more", code="E0365")
+            raise DataError(f"{what} has {many}, but holds more", code="E0365")
         values[found : found + len(part)] = part
         found += len(part)
     if found != expected:
-        raise DataError(f"{what} has {expected} entries, but holds {found}", code="E0365")
+        raise DataError(f"{what} has {many}, but holds {found}", code="E0365")
     if symmetry == "general":
         return np.ascontiguousarray(values.reshape(shape[::-1]).T)
     out = np.zeros(shape, values.dtype)
@@ -183,7 +184,7 @@ def _blocks(text: Text, lines: Lines, width: int) -> Iterator[tuple[list[int], V
         if not cells:
             continue
         if len(cells) != width:
-            raise _wrong(text, number, f"a line of {len(cells)} values, not {width}")
+            raise _wrong(text, number, f"a line of {some(len(cells), 'value')}, not {width}")
         numbers.append(number)
         rows.append(cells)
         length += len(line)

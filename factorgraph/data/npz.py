@@ -27,7 +27,7 @@ from factorgraph.data.column import Column, Ints, Records, Values
 from factorgraph.data.dtype import cost, settle
 from factorgraph.data.stack import even, gather, is_offsets, named, offsets_of, ragged, wants
 from factorgraph.data.text import STREAMED
-from factorgraph.errors import DataError
+from factorgraph.errors import DataError, some
 
 
 def read_npz(path: str | os.PathLike[str], fields: Collection[str] | None = None) -> Records:
@@ -116,7 +116,7 @@ def stream_npz(
         for track in tracks:
             if track.count != count:
                 raise DataError(
-                    f"{source}: field `{track.entry.name}` has {track.count} instances, "
+                    f"{source}: field `{track.entry.name}` has {some(track.count, 'instance')}, "
                     f"but field `{tracks[0].entry.name}` has {count}",
                     code="E0345",
                 )

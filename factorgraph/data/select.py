@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from factorgraph.data.column import Column, Flags, Records
-from factorgraph.errors import DataError, UsageError
+from factorgraph.errors import DataError, UsageError, some
 
 _FORM = "say FIELD=VALUE, FIELD=1,2,5..9 or FIELD!=VALUE"
 _CONDITION = re.compile(r"\s*([^=!]*?)\s*(!=|==?)(.*)", re.DOTALL)
@@ -55,7 +55,7 @@ def chosen(records: Records, text: str) -> Records | None:
         )
     if column.rank:
         raise UsageError(
-            f"field `{name}` of {records.source} has {column.rank} axes, "
+            f"field `{name}` of {records.source} has {some(column.rank, 'axis')}, "
             "but instances are chosen by a field with a single value each",
             code="E0357",
         )

@@ -20,7 +20,7 @@ from factorgraph.data.market import read_market
 from factorgraph.data.sparse import Sparse, compressed, from_arrays, is_sparse
 from factorgraph.data.table import Table
 from factorgraph.data.text import opened as opened_text
-from factorgraph.errors import DataError, UsageError, did_you_mean
+from factorgraph.errors import DataError, UsageError, did_you_mean, some
 
 __all__ = ["SharedValue", "Sparse", "from_python", "read_shared"]
 
@@ -76,7 +76,9 @@ def from_python(name: str, value: Any) -> SharedValue:
     if hasattr(value, "tocoo"):
         matrix = value.tocoo()
         if len(matrix.shape) != 2:
-            raise DataError(f"{what} is sparse, but has {len(matrix.shape)} axes", code="E0368")
+            raise DataError(
+                f"{what} is sparse, but has {some(len(matrix.shape), 'axis')}", code="E0368"
+            )
         shape = (int(matrix.shape[0]), int(matrix.shape[1]))
         return compressed(
             shape, np.asarray(matrix.row), np.asarray(matrix.col), np.asarray(matrix.data), what

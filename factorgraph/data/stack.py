@@ -9,7 +9,7 @@ import numpy as np
 
 from factorgraph import budget
 from factorgraph.data.column import Column, Flags, Ints, Records, Values
-from factorgraph.errors import DataError
+from factorgraph.errors import DataError, some
 
 OFFSETS = ".offsets"
 LENGTHS = ".lengths"
@@ -172,7 +172,7 @@ def gather(columns: Mapping[str, Column], source: str, fields: tuple[str, ...]) 
     for column in columns.values():
         if len(column.shape) != count:
             raise DataError(
-                f"{source}: field `{column.name}` has {len(column.shape)} instances, "
+                f"{source}: field `{column.name}` has {some(len(column.shape), 'instance')}, "
                 f"but field `{first.name}` has {count}",
                 code="E0345",
             )

@@ -9,7 +9,7 @@ from factorgraph.engine.forest import Loop, survey
 from factorgraph.engine.parallel import Parallel, fold
 from factorgraph.engine.probe import Engine
 from factorgraph.engine.tree import TreeEngine
-from factorgraph.errors import InferenceError
+from factorgraph.errors import InferenceError, some
 from factorgraph.graph.structure import Structure
 
 
@@ -34,21 +34,22 @@ def choose(structure: Structure) -> Choice:
     BudgetError : the engine's index arrays would not fit into the memory budget.
     """
     found = survey(structure)
-    factors = sum(len(group.table) for group in structure.groups)
+    factors = some(sum(len(group.table) for group in structure.groups), "factor")
     if isinstance(found, Loop):
         folded = fold(structure)
         inner = None if folded is None else survey(folded[0])
         if folded is not None and inner is not None and not isinstance(inner, Loop):
             engine = Parallel(structure, *folded, TreeEngine(inner))
             return Choice(
-                engine, f"exact: forest, {factors} factors, those over the same variables added up"
+                engine, f"exact: forest, {factors}, those over the same variables added up"
             )
     else:
-        return Choice(TreeEngine(found), f"exact: forest, {factors} factors")
+        return Choice(TreeEngine(found), f"exact: forest, {factors}")
     most = configurations(structure)
     if most <= LIMIT:
         return Choice(
-            EnumerationEngine(structure), f"exact: enumeration of at most {most} configurations"
+            EnumerationEngine(structure),
+            f"exact: enumeration of at most {some(most, 'configuration')}",
         )
     size = f"{most} configurations" if most < 2**62 else "2^62 configurations or more"
     raise InferenceError(

@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from factorgraph.errors import UsageError
+from factorgraph.errors import UsageError, some
 from factorgraph.graph.structure import Energies, Graph, Group, Ints, Structure
 
 
@@ -99,7 +99,9 @@ class FactorGraph:
             raise UsageError(f"there is a variable `{name}` already", code="E0920")
         if card < 1:
             raise UsageError(
-                f"variable `{name}` has {card} states", code="E0501", hint="at least 1 is needed"
+                f"variable `{name}` has {some(card, 'state')}",
+                code="E0501",
+                hint="at least 1 is needed",
             )
         if any(n < 0 for n in extent):
             raise UsageError(f"variable `{name}` has the shape {extent}", code="E0920")
@@ -171,7 +173,8 @@ class FactorGraph:
         distinct = len(energies) if energies.ndim else 0
         if energies.ndim != rows.shape[1] + 1:
             raise UsageError(
-                f"factor `{name}`: tables of shape {energies.shape} for {rows.shape[1]} variables",
+                f"factor `{name}`: tables of shape {energies.shape} for "
+                f"{some(rows.shape[1], 'variable')}",
                 code="E0921",
             )
         if table_index is not None:
@@ -189,7 +192,9 @@ class FactorGraph:
         elif distinct == n:
             index = np.arange(n, dtype=np.int32)
         else:
-            raise UsageError(f"factor `{name}`: {distinct} tables for {n} factors", code="E0921")
+            raise UsageError(
+                f"factor `{name}`: {some(distinct, 'table')} for {some(n, 'factor')}", code="E0921"
+            )
         pending = self._place(rows.astype(np.int64), energies.shape[1:], name)
         pending.scopes.append(rows.astype(np.int32))
         pending.index.append((index + pending.distinct).astype(np.int32))
@@ -228,7 +233,8 @@ class FactorGraph:
         """Check scopes against the variables, and return where their factors are gathered."""
         if rows.shape[1] != len(cards):
             raise UsageError(
-                f"factor `{name}`: a table of {len(cards)} axes for {rows.shape[1]} variables",
+                f"factor `{name}`: a table of {some(len(cards), 'axis')} for "
+                f"{some(rows.shape[1], 'variable')}",
                 code="E0921",
             )
         if rows.size and (rows.min() < 0 or rows.max() >= self._count):
@@ -246,8 +252,8 @@ class FactorGraph:
         if wrong.any():
             row, k = (int(at) for at in np.argwhere(wrong)[0])
             raise UsageError(
-                f"factor `{name}`: axis {k} of the table has {cards[k]} entries, its variable "
-                f"{self._cards[0][rows[row, k]]} states",
+                f"factor `{name}`: axis {k} of the table has {some(cards[k], 'entry')}, its "
+                f"variable {some(self._cards[0][rows[row, k]], 'state')}",
                 code="E0503",
             )
         return self._pending.setdefault((name, cards), _Pending())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from factorgraph.errors import some
 from factorgraph.graph.builder import Block, FactorGraph, NamedGraph
 from factorgraph.markup import table
 
@@ -17,11 +18,11 @@ def graph_html(graph: FactorGraph | NamedGraph) -> str:
     structure = built.structure
     factors = sum(len(group.table) for group in structure.groups)
     return table(
-        f"{structure.variables} variables",
+        some(structure.variables, "variable"),
         ("variables", "shape", "states"),
         _shown([_variables(block) for block in built.blocks]),
     ) + table(
-        f"{factors} factors",
+        some(factors, "factor"),
         ("factors", "table", "how many", "distinct tables"),
         _shown(
             [

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from factorgraph import files
-from factorgraph.errors import RunError, UsageError
+from factorgraph.errors import RunError, UsageError, some
 from factorgraph.learn.events import Event, Iteration, Started
 from factorgraph.source import visible
 
@@ -79,7 +79,7 @@ def loss_curve(events_or_log: Iterable[Event] | Where, path: Where) -> None:
         axes.text(
             0.99, 0.95, f"last: {values[-1]:.5g}", transform=axes.transAxes, ha="right", va="top"
         )
-    upper.set_title(f"training: {len(steps)} iterations")
+    upper.set_title(f"training: {some(len(steps), 'iteration')}")
     lower.set_xlabel("iteration")
     lower.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     _save(figure, path)

@@ -13,7 +13,7 @@ from factorgraph.compiler.loss import LossProgram, Probe
 from factorgraph.compiler.module import Compiled
 from factorgraph.data.instances import Instances
 from factorgraph.engine.probe import Minimum, SoftMinimum
-from factorgraph.errors import DataError, NumericalError
+from factorgraph.errors import DataError, NumericalError, some
 from factorgraph.ground.batch import Batch
 from factorgraph.ground.ground import ground
 from factorgraph.ground.weights import Layout, Weights, compact
@@ -73,7 +73,7 @@ class Objective:
             return "no instances"
         method = self.batches[0].reason.split(",")[0]
         factors = sum(len(g.table) for b in self.batches for g in b.structure.groups)
-        return f"{method}, {factors} factors"
+        return f"{method}, {some(factors, 'factor')}"
 
     def __call__(self, flat: Floats) -> tuple[float, Floats]:
         """Return the value and the gradient at a flat vector of weights.

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from factorgraph.compiler.describe import layer_text, type_name
+from factorgraph.errors import some
 from factorgraph.lsp.document import Declaration
 from factorgraph.lsp.resolve import Found, Local, Standard, UsedFile
 from factorgraph.model.expression import show
@@ -104,23 +105,23 @@ def facts(name: str, model: Model) -> Iterator[str]:
         yield f"scope: {', '.join(show(r) for r in factor.scope) or 'no unknown'}"
     elif name in model.energies:
         other = model.energies[name]
-        yield f"a second energy of {len(other.factors)} factors"
+        yield f"a second energy of {some(len(other.factors), 'factor')}"
 
 
 def _domain(domain: Domain) -> str:
     if domain.is_range:
-        return f"{domain.count} whole numbers, {domain.low} to {domain.high}"
+        return f"{some(domain.count or 0, 'whole number')}, {domain.low} to {domain.high}"
     if domain.values is None:
         return "labels that the training data hold"
     shown = ", ".join(domain.values[:10]) + (", …" if len(domain.values) > 10 else "")
-    return f"{len(domain.values)} labels: {shown}"
+    return f"{some(len(domain.values), 'label')}: {shown}"
 
 
 def _states(unknown: Unknown) -> Iterator[str]:
     values = unknown.values
     if values is not None and values.fixed is not None:
         ends = "" if values.domain else f", {values.low} to {values.low + values.fixed - 1}"
-        yield f"{values.fixed} states{ends}"
+        yield f"{some(values.fixed, 'state')}{ends}"
 
 
 def _readers(name: str, model: Model) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from factorgraph.errors import ModelError
+from factorgraph.errors import ModelError, some
 from factorgraph.model.arrays import Array, Value, fresh, integer, minus, plus
 from factorgraph.model.expression import (
     BIT,
@@ -164,7 +164,7 @@ class Generators(Reads):
         span = source.span
         if len(given.axes) != 1:
             raise ModelError(
-                f"`{given.name}` has {len(given.axes)} axes; a relation has one",
+                f"`{given.name}` has {some(len(given.axes), 'axis')}; a relation has one",
                 code="E0115",
                 span=span,
                 hint=f"`given {given.name}[m] : (a: n, b: n)` is a list of pairs",
@@ -180,8 +180,8 @@ class Generators(Reads):
         if len(names) != len(given.fields):
             known = ", ".join(f.name for f in given.fields)
             raise ModelError(
-                f"{len(names)} names, but `{given.name}` has "
-                f"{len(given.fields) or 'no'} fields{': ' + known if known else ''}",
+                f"{some(len(names), 'name')}, but `{given.name}` has "
+                + (f"{some(len(given.fields), 'field')}: {known}" if known else "no fields"),
                 code="E0115",
                 span=pattern.span,
             )
@@ -211,8 +211,8 @@ class Generators(Reads):
             if len(pattern.names) != len(unknown.fields):
                 named = ", ".join(f.name for f in unknown.fields)
                 raise ModelError(
-                    f"an element of `{unknown.name}` is ({named}), "
-                    f"but {len(pattern.names)} names are given",
+                    f"{some(len(pattern.names), 'name')}, but an element of `{unknown.name}` is "
+                    f"({named})",
                     code="E0115",
                     span=pattern.span,
                 )
@@ -280,8 +280,8 @@ class Generators(Reads):
                 parts = item.items if isinstance(item, t.Tuple) else (item,)
                 if len(parts) != len(pattern.names):
                     raise ModelError(
-                        f"{_some(len(pattern.names), 'name')}, but this item has "
-                        f"{_some(len(parts), 'value')}",
+                        f"{some(len(pattern.names), 'name')}, but this item has "
+                        f"{some(len(parts), 'value')}",
                         code="E0115",
                         span=item.span,
                     )
@@ -323,10 +323,6 @@ def _pick(span: Span, index: Expr, values: list[Expr], first: int) -> Expr:
     yes, no = _pick(span, index, low, first), _pick(span, index, high, first + half)
     kind = yes.kind if yes.kind == no.kind else REAL
     return Apply(span, kind, "if", (below, yes, no))
-
-
-def _some(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _a(kind: str) -> str:

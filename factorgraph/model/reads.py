@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from factorgraph.errors import ModelError, did_you_mean
+from factorgraph.errors import ModelError, did_you_mean, some
 from factorgraph.model.arrays import Array, Indices, Value, integer, minus, plus
 from factorgraph.model.expression import (
     BIT,
@@ -343,8 +343,7 @@ class Reads(ABC):
 
     def _too_many(self, name: str, expected: int, found: int, span: Span) -> ModelError:
         return ModelError(
-            f"{name} has {expected} {'axis' if expected == 1 else 'axes'}, "
-            f"but {found} indices are given",
+            f"{name} has {some(expected, 'axis')}, but {found} indices are given",
             code="E0104",
             span=span,
         )
