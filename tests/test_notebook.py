@@ -93,6 +93,7 @@ def test_a_cell_becomes_a_model(shell: Any) -> None:
     model = shell.user_ns["chain"]
     assert isinstance(model, Model)
     assert list(model.checked.factors) == ["emit", "tie", "up"]
+    assert captured.stderr == ""
     (shown,) = captured.outputs
     assert shown.data["text/html"] == model_html(model)
     assert "scope y[t]" in shown.data["text/plain"]
@@ -103,6 +104,7 @@ def test_without_a_name_the_model_is_only_shown(shell: Any) -> None:
     result, captured = run(shell, f"%%fg\n{CHAIN}")
     assert result.success
     assert len(captured.outputs) == 1
+    assert captured.stderr == "no variable was made: write `%%fg NAME`\n"
     assert {n for n in set(shell.user_ns) - before if not n.startswith("_")} == set()
 
 

@@ -26,7 +26,7 @@ from factorgraph.cli.new import new
 from factorgraph.cli.options import ReaderGone
 from factorgraph.cli.plot import plot
 from factorgraph.cli.train import train
-from factorgraph.errors import FgError
+from factorgraph.errors import FgError, UsageError
 
 app = typer.Typer(
     name="fgc",
@@ -93,8 +93,11 @@ def _run() -> int:
         _close_stdout()
         return 0
     except OSError as error:
+        # errors of files are told where they are read and written; those of stdout name no file
         _close_stdout()
-        sys.stderr.write(f"error: {error.strerror or error}\n")
+        where = "stdout" if error.filename is None else str(error.filename)
+        reason = error.strerror or error
+        _tell(UsageError(f"{where} cannot be written: {reason}", code="E0802"), as_json)
         return 2
     except MemoryError:
         sys.stderr.write("error: out of memory\n  hint: set --budget-memory to be told before\n")

@@ -6,6 +6,7 @@ wrong with the text is told with lines and carets.
 
 from __future__ import annotations
 
+import sys
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
@@ -82,3 +83,5 @@ def _compile(shell: InteractiveShell, name: str, cell: str) -> None:
         shell.user_ns[name] = model
     show: Any = display
     show(model)
+    if not name:
+        sys.stderr.write("no variable was made: write `%%fg NAME`\n")
