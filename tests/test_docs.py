@@ -41,8 +41,10 @@ from factorgraph.syntax.parser import RESERVED, parse
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-PAGES = ("language", "data", "tutorial", "from-paper-to-fg", "command", "python", "README")
-RUN = ("language", "data", "tutorial", "command", "python")
+PAGES = (
+    "language", "data", "tutorial", "from-paper-to-fg", "puzzle", "command", "python", "README",
+)  # fmt: skip
+RUN = ("language", "data", "tutorial", "puzzle", "command", "python")
 """Pages with commands or Python."""
 
 
