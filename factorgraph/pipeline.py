@@ -34,7 +34,14 @@ from factorgraph.errors import (
     did_you_mean,
 )
 from factorgraph.model.check import check_all
-from factorgraph.model.formula import check_formula, check_losses, formula_warnings
+from factorgraph.model.expression import alike
+from factorgraph.model.formula import (
+    check_formula,
+    check_losses,
+    formula_warnings,
+    takes_soft_minimum,
+)
+from factorgraph.model.model import Domain
 from factorgraph.model.model import Model as Checked
 from factorgraph.model.names import not_built
 from factorgraph.syntax import tree as t
@@ -179,7 +186,8 @@ class Model:
 
         found = said.always(self.checked, self.tree)
         if pedantic:
-            found += said.pedantic(self.checked, self.tree)
+            soft = self._typed is None or takes_soft_minimum(self._typed)
+            found += said.pedantic(self.checked, self.tree, soft)
             if self._typed is not None:
                 found += formula_warnings(self.checked, self._typed)
         return sorted(found, key=lambda w: w.span.start if w.span else 0)
@@ -666,6 +674,7 @@ class Run:
         header = {
             "model": Path(self.model.name).name,
             "seed": self.seed,
+            "settings": self.model.settings,
             "training": None if self.finished is None else self.finished.as_dict(),
             "versions": {
                 "fgc": __version__,
@@ -779,6 +788,9 @@ def fits(run: Run, model: Model) -> None:
     ------
     RunError : where shapes or names of params disagree, or the factors do.
     """
+    settings = run.model.settings or _numbers(run.header.get("settings"))
+    if settings and not model.settings:  # `--set` of the training holds for its run
+        model = compile(model.tree.source.text, model.name, settings=settings)
     own, other = run.model.checked, model.checked
     for name in {**own.params, **other.params}:
         a, b = own.params.get(name), other.params.get(name)
@@ -788,15 +800,28 @@ def fits(run: Run, model: Model) -> None:
                 code="E0804",
                 hint="train again with this text, or use the run's own: model.fg in its folder",
             )
-    mine = [(f.name, f.hard, f.span.text) for f in own.factors.values()]
-    theirs = [(f.name, f.hard, f.span.text) for f in other.factors.values()]
-    if mine != theirs:
-        changed = next((n for n, *_ in set(mine) ^ set(theirs)), "?")
-        raise RunError(
-            f"factor `{changed}` of {model.name} is not the one that the run was trained with",
-            code="E0804",
-            hint="train again with this text, or use the run's own: model.fg in its folder",
-        )
+    for kind, mine, theirs in (
+        ("factor", own.factors, other.factors), ("let", own.lets, other.lets),
+        ("domain", _listed(own), _listed(other)),
+    ):  # fmt: skip
+        for name in {**mine, **theirs}:
+            if not alike(mine.get(name), theirs.get(name)):
+                raise RunError(
+                    f"{kind} `{name}` of {model.name} is not the one that the run was trained with",
+                    code="E0804",
+                    hint="train again with this text, or use the run's own: model.fg in its folder",
+                )
+
+
+def _numbers(settings: Any) -> dict[str, float]:
+    """Return the settings of a run's header, nothing where it holds none."""
+    if not isinstance(settings, dict):
+        return {}
+    return {n: v for n, v in settings.items() if isinstance(v, int | float) and v == v}
+
+
+def _listed(model: Checked) -> dict[str, Domain]:
+    return {n: d for n, d in model.domains.items() if not d.from_data}
 
 
 def _formula(text: str) -> t.Expression:
@@ -856,11 +881,17 @@ def _check(
         errors.extend(found)
         if inner is not None:
             energies[alias] = inner
+    lost = included.energies.keys() - energies.keys()
     try:
         checked, found, poisoned = check_all(included.file, settings, energies)
         errors.extend(found)
         broken = any(isinstance(s, t.Broken) for s in included.file.statements)
-        errors.extend(_losses(checked, poisoned, broken or bool(found)))
+        places = {(e.span.source.name, e.span.start) for e in found if e.span is not None}
+        errors.extend(
+            e
+            for e in _losses(checked, poisoned | lost, broken or bool(found))
+            if e.span is None or (e.span.source.name, e.span.start) not in places
+        )
         if not errors:
             errors.extend(_lowering(checked))
     except RecursionError:
@@ -906,12 +937,13 @@ def _lowering(checked: Checked) -> list[FgError]:
 
 
 def _sorted(errors: Sequence[FgError]) -> tuple[FgError, ...]:
-    """Return errors in the order of the text, those of other files first."""
+    """Return errors in the order of the text, those of other files first, each once."""
 
     def place(error: FgError) -> tuple[int, int]:
         return (1, 0) if error.span is None else (0, error.span.start)
 
-    ordered = sorted(errors, key=place)
+    once = {(str(e), e.span.source.name if e.span else ""): e for e in errors}
+    ordered = sorted(once.values(), key=place)
     last = [e for e in ordered[MOST_ERRORS:] if e.code == "E0014"]
     return (*ordered[:MOST_ERRORS], *last)
 

@@ -703,7 +703,11 @@ WRONG = [
     # positive numbers
     ("free(any, beta = 0)", "E0206", "0", None),
     ("free(any, beta = E(any))", "E0206", "E(any)", None),
-    ("free(any, u)", "E0206", "u", "a number, or a `let NAME = number`: it is not trained"),
+    (
+        "free(any, u)", "E0206", "u",
+        "a number, or a `let NAME = number`; to train a scale, multiply the energy by a "
+        "`positive` param",
+    ),
     ("nll(beta = -1)", "E0206", "-1", None),
     ("softmin(E(Y) for Y in any, beta = xs[0])", "E0206", "xs[0]", None),
     # energies, places, costs

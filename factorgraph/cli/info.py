@@ -100,7 +100,7 @@ def _run(
 def _graph(run: Run, records: Records, with_: list[str] | None) -> dict[str, Any]:
     from factorgraph.compiler.describe import piece_name
     from factorgraph.engine.choose import choose
-    from factorgraph.errors import InferenceError, NotBuiltError
+    from factorgraph.errors import DataError, InferenceError, NotBuiltError
     from factorgraph.ground.ground import ground
 
     instances = run.bind(records, with_=with_)
@@ -112,6 +112,10 @@ def _graph(run: Run, records: Records, with_: list[str] | None) -> dict[str, Any
         structure = ground(run.model.compiled, instances).structure
     except NotBuiltError as error:
         return out | {"factors": {}, "inference": error.message}
+    except DataError as error:
+        if error.code != "E0313":
+            raise
+        return out | {"factors": {}, "inference": f"none: {error.message}"}
     try:
         reason = choose(structure).reason
     except InferenceError as error:

@@ -502,7 +502,7 @@ class _Lowering:
             for b in self.model.lets[e.name].binders
         )
 
-    def reduction(self, e: Reduce, at: _Context) -> Reduction:
+    def reduction(self, e: Reduce, at: _Context) -> Reduction | Tabled:
         """A plain loop if its ends are fixed and data can be read in place, else a ragged one."""
         self.loops_made += 1
         number = self.loops_made
@@ -520,7 +520,7 @@ class _Lowering:
         if at.loops:
             raise _Ragged
         if not (is_data(e.low) and is_data(e.high) and (e.guard is None or is_data(e.guard))):
-            raise not_built("a range or guard that reads unknowns or params", e.span)
+            return self.tabled(e, at)
         guard = e.guard
         if at.when is not None:
             guard = at.when if guard is None else Apply(e.span, BIT, "and", (at.when, guard))

@@ -192,9 +192,9 @@ def _springs(model: Model, factor: FactorDeclaration) -> Recognised | None:
         return None
     a, b = records
     assert isinstance(a, UnknownRead) and isinstance(b, UnknownRead)
-    if a.name != b.name:
-        return None
     names = [f.name for f in model.unknowns[a.name].fields]
+    if names != [f.name for f in model.unknowns[b.name].fields]:
+        return None
     gaps = {n: Variable(factor.span, INT, n, -2 - k) for k, n in enumerate(names)}
 
     def rule(e: Expr) -> Expr | None:
@@ -217,11 +217,12 @@ def _springs(model: Model, factor: FactorDeclaration) -> Recognised | None:
     numbers: dict[str, Expr] = {}
     for term in terms:
         inside = [n for n, g in gaps.items() if g in free_variables(term)]
-        if len(inside) > 1 or not _is_quadratic(term, set(gaps.values())):
+        degree = _degree(term, set(gaps.values()))
+        if len(inside) > 1 or degree is None or degree > 2:
             return None
     for name, gap in gaps.items():
         mine = [t for t in terms if gap in free_variables(t)]
-        for at in (-1, 1):
+        for at in (-1, 0, 1):
             numbers[f"{name}{at:+d}"] = _total(mine, gap, at, factor)
     numbers["rest"] = _total(
         [t for t in terms if not free_variables(t) & set(gaps.values())], None, 0, factor
@@ -256,25 +257,24 @@ def _terms(e: Expr, sign: int = 1) -> list[Expr]:
     return [e if sign > 0 else Apply(e.span, e.kind, "neg", (e,))]
 
 
-def _is_quadratic(term: Expr, gaps: set[Variable]) -> bool:
-    """Return whether a product is a power 0, 1 or 2 of a difference times what has none."""
-    degree = 0
-    todo = [term]
-    while todo:
-        node = todo.pop()
-        if not free_variables(node) & gaps:
-            continue
-        if node in gaps:
-            degree += 1
-        elif isinstance(node, Apply) and node.operator in ("*", "neg"):
-            todo.extend(node.arguments)
-        elif (
-            isinstance(node, Apply) and node.operator == "^" and fixed_value(node.arguments[1]) == 2
-        ):
-            todo += [node.arguments[0]] * 2
-        else:
-            return False
-    return degree <= 2
+def _degree(e: Expr, gaps: set[Variable]) -> int | None:
+    """Return the degree of an expression as a polynomial in differences, None if it is none."""
+    if not free_variables(e) & gaps:
+        return 0
+    if e in gaps:
+        return 1
+    if not isinstance(e, Apply):
+        return None
+    if e.operator == "^" and fixed_value(e.arguments[1]) == 2:
+        base = _degree(e.arguments[0], gaps)
+        return None if base is None else 2 * base
+    if e.operator not in ("neg", "+", "-", "*"):
+        return None
+    degrees = [_degree(a, gaps) for a in e.arguments]
+    known = [d for d in degrees if d is not None]
+    if len(known) < len(degrees):
+        return None
+    return sum(known) if e.operator == "*" else max(known)
 
 
 # -- products

@@ -16,19 +16,22 @@ Ints = NDArray[np.int64]
 
 
 def energy(
-    gaps: Sequence[Ints], below: Sequence[Floats], above: Sequence[Floats], rest: Floats
+    gaps: Sequence[Ints],
+    below: Sequence[Floats],
+    level: Sequence[Floats],
+    above: Sequence[Floats],
+    rest: Floats,
 ) -> Floats:
     """Return the energy of each factor, float64 [n].
 
     Parameters
     ----------
     gaps : for each field the difference of the two records, int64 [n].
-    below, above : for each field its energy at differences of -1 and +1, float64 [n]; at 0 it
-        is 0.
+    below, level, above : for each field its energy at differences of -1, 0 and +1, float64 [n].
     rest : what does not depend on the differences, float64 [n].
     """
     total = rest.astype(np.float64)
-    for gap, minus, plus in zip(gaps, below, above, strict=True):
-        curvature, slope = (plus + minus) / 2, (plus - minus) / 2
-        total = total + curvature * gap**2 + slope * gap
+    for gap, minus, zero, plus in zip(gaps, below, level, above, strict=True):
+        curvature, slope = (plus + minus) / 2 - zero, (plus - minus) / 2
+        total = total + zero + curvature * gap**2 + slope * gap
     return total

@@ -17,6 +17,7 @@ from factorgraph.model.expression import (
     LetRead,
     Reduce,
     Variable,
+    free_variables,
     is_whole,
     walk,
 )
@@ -60,10 +61,22 @@ def _nested(
     if not binders:
         yield rows
         return
-    binder = binders[0]
+    k = _next(rows, binders, guard, at)
+    binder, rest = binders[k], (*binders[:k], *binders[k + 1 :])
     low, high = at.whole(binder.low, rows), at.whole(binder.high, rows)
     for block, _ in at.run(rows, binder.variable, low, high, guard):
-        yield from _nested(block, binders[1:], guard, at)
+        yield from _nested(block, rest, guard, at)
+
+
+def _next(rows: Rows, binders: tuple[Binder, ...], guard: Expr | None, at: Evaluator) -> int:
+    """Return which binder to run next: one that a sparse given keeps short, else the first."""
+    if at.instances.sparse:
+        inner = {b.variable for b in binders}
+        for k, binder in enumerate(binders):
+            ready = not (free_variables(binder.low) | free_variables(binder.high)) & inner
+            if ready and at.line(rows, binder.variable, guard) is not None:
+                return k
+    return 0
 
 
 def compute_lets(instances: Instances) -> dict[str, Column]:

@@ -16,6 +16,7 @@ from factorgraph.data.shared import Sparse
 from factorgraph.errors import DataError
 from factorgraph.ground import texts
 from factorgraph.ground.rows import BLOCK, Rows, expand, nonzeros
+from factorgraph.model.arrays import integer, plus
 from factorgraph.model.expression import (
     Apply,
     Const,
@@ -34,6 +35,7 @@ from factorgraph.model.expression import (
     Spelling,
     UnknownRead,
     Variable,
+    fixed_value,
     free_variables,
     is_whole,
     show,
@@ -238,9 +240,16 @@ class Evaluator:
         self, e: Expr, at: int, index: Array, axis: int, extent: Array, rows: Rows
     ) -> NoReturn:
         """Refuse an index that leaves its array."""
+        low, shown = 0, e
+        binders = self.instances.model.lets[e.name].binders if isinstance(e, LetRead) else ()
+        if isinstance(e, LetRead) and binders:  # its indices are values of its binders, not places
+            lows = [int(fixed_value(b.low) or 0) for b in binders]
+            low = lows[axis]
+            values = [plus(i, integer(e.span, k)) for i, k in zip(e.indices, lows, strict=True)]
+            shown = replace(e, indices=tuple(values))
         raise DataError(
-            f"{self.what} reads `{show(e)}` at index {index[at]} of axis {axis + 1}, outside "
-            f"0..{extent[at] - 1} ({self.instances.where(rows.instance[at])})",
+            f"{self.what} reads `{show(shown)}` at index {index[at] + low} of axis {axis + 1}, "
+            f"outside {low}..{low + extent[at] - 1} ({self.instances.where(rows.instance[at])})",
             code="E0311",
             span=e.span,
             hint="bind a smaller range, or add a guard",
@@ -601,22 +610,30 @@ class Evaluator:
         Where the guard demands an element of a sparse matrix at the index, what is 0 there is
         never looked at.
         """
+        part = self.line(rows, index, guard)
+        if part is not None:
+            along = part.indices.index(index)
+            line = self.whole(part.indices[1 - along], rows)
+            matrix = self.instances.sparse[part.name]
+            yield from nonzeros(rows, index, low, high, matrix, along == 1, line)
+            return
+        for block, origin in expand(rows, index, low, high):
+            self.rows += block.count
+            budget.require_rows(self.rows, self.what)
+            yield block, origin
+
+    def line(self, rows: Rows, index: Variable, guard: Expr | None) -> GivenRead | None:
+        """Return the element of a sparse matrix that a guard demands at an index, if its line is
+        known in these rows."""
         for part in _conjuncts(guard):
             if not isinstance(part, GivenRead) or part.name not in self.instances.sparse:
                 continue
             if part.kind.sort != "bit" or index not in part.indices:
                 continue
-            along = part.indices.index(index)
-            other = part.indices[1 - along]
+            other = part.indices[1 - part.indices.index(index)]
             if free_variables(other) <= rows.index.keys():
-                lines = along == 1
-                matrix = self.instances.sparse[part.name]
-                yield from nonzeros(rows, index, low, high, matrix, lines, self.whole(other, rows))
-                return
-        for block, origin in expand(rows, index, low, high):
-            self.rows += block.count
-            budget.require_rows(self.rows, self.what)
-            yield block, origin
+                return part
+        return None
 
 
 def _conjuncts(guard: Expr | None) -> Iterator[Expr]:

@@ -101,9 +101,8 @@ def _springs(kind: Recognised, rows: Rows, at: Evaluator, numbers: dict[str, Arr
         return at(FieldRead(record.span, INT, record, name), rows)
 
     gaps = [values(a, n) - values(b, n) for n in names]
-    below = [numbers[f"{n}-1"] for n in names]
-    above = [numbers[f"{n}+1"] for n in names]
-    return springs.energy(gaps, below, above, numbers["rest"])
+    below, level, above = ([numbers[f"{n}{at}"] for n in names] for at in ("-1", "+0", "+1"))
+    return springs.energy(gaps, below, level, above, numbers["rest"])
 
 
 def _members(

@@ -11,7 +11,9 @@ from factorgraph.model.expression import (
     BIT,
     Apply,
     Expr,
+    LengthOf,
     SizeOf,
+    Spelling,
     UnknownRead,
     is_fixed,
     reads,
@@ -93,6 +95,7 @@ class _Checker:
         self.errors: list[FgError] = []
         self.names = collect(file, self.errors)
         self.e.energies.update(energies)
+        self.e.declared = self.names
         for statement in file.statements:
             if isinstance(statement, t.Broken):
                 self.e.poisoned.update(i.name for i in statement.names)
@@ -124,6 +127,7 @@ class _Checker:
             elif isinstance(s, t.Map):
                 for _ in self._first((s,)):
                     self.attempt(lambda s=s: self._map(s), s.name.name)  # type: ignore[misc]
+        self._shared_unknowns()
         used = set(e.used)
         for name, let in list(e.lets.items()):
             self.attempt(lambda n=name, x=let: e.look(n, x), name)  # type: ignore[misc]
@@ -156,6 +160,24 @@ class _Checker:
             infer=infer,
             energies=self.energies,
         )
+
+    def _shared_unknowns(self) -> None:
+        """Refuse a second energy whose unknowns are of another type than those of their names."""
+        for statement in self.file.statements:
+            if not isinstance(statement, t.Use) or statement.alias is None:
+                continue
+            other = self.energies.get(statement.alias.name)
+            for name, unknown in other.unknowns.items() if other is not None else ():
+                own = self.e.unknowns.get(name)
+                if own is not None and _type(own) != _type(unknown):
+                    self.errors.append(ModelError(
+                        f"`{name}` of `{statement.alias.name}` is of another type than the "
+                        f"{own.role} `{name}` here",
+                        code="E0106",
+                        span=statement.alias.span,
+                        hint="unknowns of a second energy are those of the same name: declare "
+                        "them alike",
+                    ))  # fmt: skip
 
     def _first(self, declared: Sequence[Named]) -> Iterator[Named]:
         """Yield declarations of names that nothing else has taken; the second is an error."""
@@ -444,6 +466,16 @@ class _Checker:
                             hint=f"sum over the cases: sum((… == k) * {read.name}[k] for k in …)",
                         )
         sequences = {r.name for r in unknowns if r.kind.sort == "sequence"}
+        sequences |= {n.name for n in walk(value) if isinstance(n, Spelling | LengthOf)}
+        runs = [n.name for b in binders for n in walk(b.high) if isinstance(n, LengthOf)]
+        sequences.update(runs)
+        if len(runs) > 1:
+            raise ModelError(
+                "a factor runs over one sequence, once",
+                code="E0126",
+                span=node.binders.span if node.binders is not None else node.span,
+                hint=f"neighbours are two patterns of one source: `[(e, b), (f, c) in {runs[0]}]`",
+            )
         others = [r for r in unknowns if r.kind.sort != "sequence"]
         if sequences and (others or len(sequences) > 1):
             name = sorted(sequences)[0]
@@ -481,3 +513,11 @@ def _literal(node: t.Expression) -> float | int | None:
     if isinstance(node, t.Unary) and node.operator == "-" and isinstance(node.operand, t.Number):
         return -node.operand.value
     return None
+
+
+def _type(unknown: Unknown) -> tuple[object, ...]:
+    """Return what tells types of unknowns apart, whatever their sizes are called."""
+    sets = [unknown.values, *(f.values for f in unknown.fields)]
+    known = [None if s is None else (s.low, s.fixed, s.domain) for s in sets]
+    names = tuple(f.name for f in unknown.fields)
+    return unknown.kind.sort, unknown.low, unknown.high, len(unknown.axes), names, tuple(known)

@@ -26,6 +26,7 @@ from factorgraph.model.expression import (
     Expr,
     LetRead,
     Reduce,
+    UnknownRead,
     Variable,
     depends,
     fixed_value,
@@ -254,10 +255,13 @@ class Definitions(Generators):
         return a
 
     def _member_of(self, binders: t.Binders, values: dict[str, Value], span: Span) -> Expr | None:
-        """Return the condition that values belong to a let's lists and meet its guard."""
+        """Return the condition that values belong to a let's sets and meet its guard."""
         rule: Expr | None = None
         for generator in binders.generators:
             if not isinstance(generator.source, t.Values):
+                inside = self._within(generator, values, span)
+                if inside is not None:
+                    rule = inside if rule is None else f.apply(span, "and", rule, inside)
                 continue
             any_item: Expr | None = None
             for item in generator.source.items:
@@ -278,6 +282,36 @@ class Definitions(Generators):
         if rule is not None and not is_data(rule):
             return None
         return rule
+
+    def _within(self, generator: t.Generator, values: dict[str, Value], span: Span) -> Expr | None:
+        """Return the condition that a value lies in a range; None where it surely does."""
+        source, names = generator.source, generator.patterns[0].names
+        given = self.givens.get(source.name) if isinstance(source, t.Name) else None
+        if len(names) != 1 or (given is not None and given.axes):
+            return None
+        value = values[names[0].name]
+        assert isinstance(value, Expr)
+        kind, low, high = self.run(source, values)
+        if kind.sort == "label" or self._surely(value, low, high):
+            return None
+        above = f.apply(span, ">=", value, low)
+        return f.apply(span, "and", above, f.apply(span, "<=", value, high))
+
+    def _surely(self, value: Expr, low: Expr, high: Expr) -> bool:
+        """Return whether a value lies in a range by what the text says of it."""
+        ends = self.ranges.get(value) if isinstance(value, Variable) else None
+        if ends is None:
+            ends = (value, value)
+        if isinstance(value, UnknownRead):
+            held = self.unknowns[value.name].values
+            if held is not None and held.fixed is not None:
+                first = integer(value.span, held.low)
+                ends = (first, integer(value.span, held.low + held.fixed - 1))
+        if ends == (low, high):
+            return True
+        numbers = [fixed_value(e) for e in (low, *ends, high)]
+        known = [n for n in numbers if n is not None]
+        return len(known) == 4 and known[0] <= known[1] and known[2] <= known[3]
 
     def _call_fun(self, fun: t.Fun, node: t.Call, scope: Scope) -> Value:
         name = fun.name.name
@@ -354,7 +388,12 @@ class _Opened:
     def __enter__(self) -> None:
         if self.name in self.open:
             way = " → ".join([*self.open[self.open.index(self.name) :], self.name])
-            raise ModelError(f"`{self.name}` needs itself ({way})", code="E0116", span=self.span)
+            raise ModelError(
+                f"`{self.name}` needs itself ({way})",
+                code="E0116",
+                span=self.span,
+                hint="repeat over an index instead: `sum(… for i in n)`, `max(… for i in n)`",
+            )
         self.open.append(self.name)
 
     def __exit__(self, *_: object) -> None:

@@ -36,7 +36,7 @@ from factorgraph.model.generators import nest, same_for_all
 from factorgraph.model.layers import output_shape
 from factorgraph.model.model import MapDeclaration
 from factorgraph.model.names import COUNTS, FUNCTIONS, LAYERS, LOSS_WORDS
-from factorgraph.model.reads import DEPTH, Poisoned, Scope, short
+from factorgraph.model.reads import DEPTH, Poisoned, Scope, as_text, short
 from factorgraph.source import Span
 from factorgraph.syntax import tree as t
 
@@ -87,8 +87,15 @@ class Elaborator(Definitions, Features):
             if isinstance(left, Expr) and isinstance(right, Expr):
                 if left.kind.sort == "record" and left.kind == right.kind:
                     return self._same_record(node, left, right)
-                left, right = self._align(left, right), self._align(right, left)
+                left, right = self._comparable(left, right)
         return f.elementwise(node.span, node.operator, left, right)
+
+    def _comparable(self, a: Expr, b: Expr) -> tuple[Expr, Expr]:
+        """Return two values such that `==` can compare them: labels are texts beside texts."""
+        a, b = self._align(a, b), self._align(b, a)
+        if {a.kind.sort, b.kind.sort} == {"label", "text"}:
+            return as_text(a), as_text(b)
+        return a, b
 
     def _same_record(self, node: t.Binary, left: Expr, right: Expr) -> Expr:
         assert isinstance(left, GivenRead | UnknownRead)
@@ -115,7 +122,7 @@ class Elaborator(Definitions, Features):
                         hint="compare its parts one by one",
                     )  # fmt: skip
                 other = self.scalar(item, {})
-                equal = f.apply(span, "==", self._align(value, other), self._align(other, value))
+                equal = f.apply(span, "==", *self._comparable(value, other))
                 result = equal if result is None else f.apply(span, "or", result, equal)
             assert result is not None
             return result
@@ -137,6 +144,14 @@ class Elaborator(Definitions, Features):
                 else f"`{show(value)}` is {value.kind}, and the set holds whole numbers",
                 code="E0106",
                 span=span,
+            )
+        if value.kind == REAL:
+            raise ModelError(
+                f"`{show(value)}` is a real number, and the set holds whole numbers",
+                code="E0106",
+                span=node.left.span,
+                hint=f"compare it: `{show(low)} <= {short(node.left)} and {short(node.left)} <= "
+                f"{show(high)}`",
             )
         above, below = f.apply(span, ">=", value, low), f.apply(span, "<=", value, high)
         return f.apply(span, "and", above, below)
@@ -284,7 +299,7 @@ class Elaborator(Definitions, Features):
                 (v, integer(span, 0), minus(e, integer(span, 1)))
                 for v, e in zip(indices, values[0].shape, strict=True)
             )
-            return Distinct(span, BIT, runs, None, values[0].element(indices))
+            return Distinct(span, BIT, runs, None, self._told_apart(values[0].element(indices)))
         if name in f.ARRAY_FUNCTIONS:
             if len(values) != 2:
                 raise wrong("two arguments")
@@ -303,6 +318,17 @@ class Elaborator(Definitions, Features):
         if name == "norm":
             return f.norm(span, values[0])
         return f.total(span, name, values[0])
+
+    def _told_apart(self, value: Expr) -> Expr:
+        """Return a value that `alldiff` can compare."""
+        if value.kind.sort in ("record", "sequence"):
+            raise ModelError(
+                f"`alldiff` compares numbers and labels, but `{show(value)}` is {value.kind}",
+                code="E0106",
+                span=value.span,
+                hint="compare a number made of its fields: `alldiff(10 * r.a + r.b for r in …)`",
+            )
+        return value
 
     def _bit(self, value: Expr, name: str) -> Expr:
         if value.kind == BIT:
@@ -342,7 +368,7 @@ class Elaborator(Definitions, Features):
         assert argument.binders is not None
         bound = self.bind(argument.binders, scope)
         if name == "alldiff":
-            value = self.scalar(argument.value, bound.scope)
+            value = self._told_apart(self.scalar(argument.value, bound.scope))
             runs = tuple((b.variable, b.low, b.high) for b in bound.binders)
             return Distinct(span, BIT, runs, bound.guard, value)
         if name in COUNTS:

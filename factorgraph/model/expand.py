@@ -221,7 +221,8 @@ class Expander(Resolver):
                 f"{what} is a positive number" + (" or inf" if what == "beta" else ""),
                 code="E0206",
                 span=self.place_of(number, node),
-                hint="a number, or a `let NAME = number`: it is not trained",
+                hint="a number, or a `let NAME = number`; to train a scale, multiply the energy "
+                "by a `positive` param",
             )
         return float(value)
 

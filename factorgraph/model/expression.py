@@ -282,6 +282,21 @@ def fixed_value(expression: Expr) -> float | int | None:
     return None
 
 
+def alike(a: Any, b: Any, names: dict[Variable, Variable] | None = None) -> bool:
+    """Return whether two expressions, or declarations made of them, say the same.
+
+    Where they stand, and what their indices are called, does not matter.
+    """
+    names = {} if names is None else names
+    if isinstance(a, Variable) and isinstance(b, Variable):
+        return names.setdefault(a, b) == b
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(alike(x, y, names) for x, y in zip(a, b, strict=True))
+    if not isinstance(a, Value) or type(a) is not type(b):
+        return bool(a == b)
+    return all(alike(getattr(a, f.name), getattr(b, f.name), names) for f in fields(a) if f.compare)
+
+
 def show(expression: Expr) -> str:
     """Return the expression as text, much as it was written."""
     return _show(_told_apart(expression), 0)

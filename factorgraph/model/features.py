@@ -22,6 +22,7 @@ from factorgraph.model.expression import (
 )
 from factorgraph.model.generators import Generators
 from factorgraph.model.reads import Scope
+from factorgraph.source import squeezed
 from factorgraph.syntax import tree as t
 
 
@@ -76,7 +77,7 @@ class Features(Generators):
                     "features read givens only", code="E0114", span=feature.span,
                     hint="index a param with an unknown instead",
                 )  # fmt: skip
-            space = Const(feature.span, TEXT, "".join(feature.span.text.split()) + "=")
+            space = Const(feature.span, TEXT, "".join(squeezed(feature.span.text).split()) + "=")
             words = f.apply(feature.span, "&", space, value, between="")
             if domain is None:
                 hits.append(Apply(feature.span, INT, "hash", (extent, words)))

@@ -92,6 +92,12 @@ def check_formula(model: Model, formula: t.Expression) -> Formula:
     return Formula(span, " ".join(span.text.split()), value, used)
 
 
+def takes_soft_minimum(formula: Formula) -> bool:
+    """Return whether a loss takes a soft minimum anywhere."""
+    looks = (e for e in walk(formula.value) if isinstance(e, RegionEnergy | Extremum))
+    return any(temperature(e) == "soft" for e in looks)
+
+
 def formula_warnings(model: Model, formula: Formula) -> list[ModelWarning]:
     """Return what is legal in a loss, but hardly meant.
 

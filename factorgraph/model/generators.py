@@ -149,6 +149,7 @@ class Generators(Reads):
         span = identifier.span
         kind, low, high = self.run(source, inner)
         variable = fresh(identifier.name, span, kind)
+        self.ranges[variable] = (low, high)
         made.append(Binder(variable, low, high))
         inner[identifier.name] = variable
 

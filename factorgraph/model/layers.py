@@ -41,7 +41,9 @@ def layer(call: t.Call, size: Callable[[t.Expression], Expr]) -> MapLayer:
     if name not in _SIZES:
         raise ModelError(
             f"there is no layer `{name}`", code="E0127", span=call.name.span,
-            hint=did_you_mean(name, LAYERS) or f"the layers are {', '.join(LAYERS)}",
+            hint="an energy sees one instance, and is the same each time: leave it out"
+            if name.replace("_", "").lower() in ("dropout", "batchnorm")
+            else did_you_mean(name, LAYERS) or f"the layers are {', '.join(LAYERS)}",
         )  # fmt: skip
     sizes: list[Expr] = []
     options = {"act": "relu" if name == "mlp" else "none", "pad": "none"}

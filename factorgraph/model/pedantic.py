@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 
 from factorgraph.errors import ModelWarning
@@ -17,6 +18,7 @@ from factorgraph.model.expression import (
     Variable,
     fixed_value,
     free_variables,
+    replaced,
     walk,
 )
 from factorgraph.model.fold import Unfoldable, Work, fold
@@ -34,14 +36,19 @@ def always(model: Model, file: t.File) -> list[ModelWarning]:
     return [*_empty(file), *_unread(model), *_impossible(model)]
 
 
-def pedantic(model: Model, file: t.File) -> list[ModelWarning]:
-    """Return the warnings that are shown where they are asked for, in the order of the text."""
+def pedantic(model: Model, file: t.File, soft: bool = True) -> list[ModelWarning]:
+    """Return the warnings that are shown where they are asked for, in the order of the text.
+
+    Parameters
+    ----------
+    soft : whether anything may take a soft minimum of the energy.
+    """
     found = [
         *_unused(file),
         *_without_unknowns(model),
         *_twice(model),
         *_shifts(model),
-        *_unpinned(model),
+        *(_unpinned(model) if soft else ()),
         *_one_way(model),
     ]
     return sorted(found, key=lambda w: w.span.start if w.span else 0)
@@ -92,7 +99,7 @@ def _unread(model: Model) -> Iterator[ModelWarning]:
 def _impossible(model: Model) -> Iterator[ModelWarning]:
     """Hard factors of unknowns alone that no configuration meets, or that all do."""
     for factor in model.factors.values():
-        if not factor.hard or not factor.scope or not _fixed_scope(factor):
+        if not factor.hard or not _fixed_scope(factor):
             continue
         sets: list[Sequence[str | int]] = []
         for read in factor.scope:
@@ -220,15 +227,55 @@ def _twice(model: Model) -> Iterator[ModelWarning]:
                 runs = {x.variable: (x.low, x.high) for x in factor.binders}
                 if runs.get(i) != runs.get(j) or i not in runs:
                     continue
-                if factor.guard is not None and {i, j} <= free_variables(factor.guard):
+                guarded = factor.guard is not None and {i, j} <= free_variables(factor.guard)
+                parts = [factor.value] if factor.guard is None else [factor.value, factor.guard]
+                if not all(_symmetric(part, i, j) for part in parts):
                     continue
+                itself = "" if guarded else ", and each element with itself"
                 yield _warning(
                     "W0103",
-                    f"factor `{factor.name}` visits each pair of `{a.name}` twice, and each "
-                    "element with itself",
+                    f"factor `{factor.name}` visits each pair of `{a.name}` twice{itself}",
                     factor.span,
                     f"add a guard: `if {i.name} < {j.name}`",
                 )
+
+
+_COMMUTATIVE = ("+", "*", "==", "!=", "and", "or", "min", "max")
+
+
+def _symmetric(e: Expr, i: Variable, j: Variable) -> bool:
+    """Return whether an expression says the same where two indices are swapped."""
+    other = replace(i, number=-1)
+    swapped = replaced(replaced(replaced(e, i, other), j, i), other, j)
+    return _key(e) == _key(swapped)
+
+
+def _operands(e: Apply) -> list[Expr]:
+    """Return the arguments of an operator, those of a chain of it in one list."""
+    if e.operator not in ("+", "*", "and", "or", "min", "max"):
+        return list(e.arguments)
+    found: list[Expr] = []
+    todo = list(e.arguments)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, Apply) and node.operator == e.operator:
+            todo.extend(node.arguments)
+        else:
+            found.append(node)
+    return found
+
+
+def _key(e: Expr, even: bool = False) -> str:
+    """Return a text that is equal where expressions differ in the order of operands alone."""
+    if not isinstance(e, Apply):
+        own = "" if e.parts() else repr(e)
+        name = getattr(e, "name", getattr(e, "operator", ""))
+        return f"{type(e).__name__} {name} {own} ({', '.join(_key(p) for p in e.parts())})"
+    inner = e.operator == "abs" or (e.operator == "^" and fixed_value(e.arguments[1]) == 2)
+    keys = [_key(a, inner) for a in _operands(e)]
+    if e.operator in _COMMUTATIVE or (e.operator == "-" and even):
+        keys.sort()
+    return f"{e.operator}({', '.join(keys)})"
 
 
 def _shifts(model: Model) -> Iterator[ModelWarning]:

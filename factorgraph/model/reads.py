@@ -23,6 +23,7 @@ from factorgraph.model.expression import (
     Read,
     SizeOf,
     UnknownRead,
+    Variable,
     fixed_value,
     show,
 )
@@ -37,7 +38,7 @@ from factorgraph.model.model import (
     SizeDeclaration,
     Unknown,
 )
-from factorgraph.model.names import FUNCTIONS, TYPES
+from factorgraph.model.names import FUNCTIONS, TYPES, Declared
 from factorgraph.source import Span
 from factorgraph.syntax import tree as t
 
@@ -78,6 +79,8 @@ class Reads(ABC):
         self.others: dict[str, str] = {}
         self.computed: dict[str, LetDeclaration] = {}
         self.poisoned: set[str] = set()
+        self.ranges: dict[Variable, tuple[Expr, Expr]] = {}
+        self.declared: dict[str, Declared] = {}
         self.used: set[str] = set()
         self.least: dict[str, int] = {}
         self.measuring = ""
@@ -184,6 +187,13 @@ class Reads(ABC):
             return ModelError(f"`{name}` is a function: call it", code="E0110", span=span)
         if name in TYPES:
             return ModelError(f"`{name}` is a type, not a value", code="E0110", span=span)
+        if name in self.declared:
+            return ModelError(
+                f"`{name}`, {_role(self.declared[name])}, cannot be read here",
+                code="E0114",
+                span=span,
+                hint="sizes, axes and initial values are made of numbers, constants and sizes",
+            )
         hint = did_you_mean(name, self.known(scope))
         for domain in self.domains.values():
             if domain.values is not None and name in domain.values:
@@ -471,6 +481,16 @@ def as_text(value: Expr) -> Expr:
     if value.kind == TEXT:
         return value
     return Apply(value.span, TEXT, "text", (value,))
+
+
+def _role(declaration: Declared) -> str:
+    """Return what a name was declared as, with an article."""
+    match declaration:
+        case (t.Slots(role=role), _):
+            return f"an {role}" if role == "answer" else f"a {role}"
+        case t.Weight():
+            return "a param"
+    return "which is declared elsewhere"
 
 
 def short(node: t.Node) -> str:

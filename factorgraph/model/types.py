@@ -266,6 +266,13 @@ class Types:
                     f"`{name}(…)` has no named arguments", code="E0119", span=argument.span
                 )
         values = [a.value for a in call.arguments]
+        if name == "real" and role == "given":
+            raise ModelError(
+                "a given is no `real(low, high)`: its numbers are what the data hold",
+                code="E0119",
+                span=span,
+                hint="say `real`",
+            )
         if name == "real":
             low, high = self._ends(values, span)
             return SlotType(REAL, low=low, high=high)

@@ -18,7 +18,7 @@ _UNSEEN = (
 _LEXEME = re.compile(
     r"(?P<blank>[ \t\r\n]+|\#[^\n]*)"
     r'|(?P<string>"[^"\x00-\x1f\x7f\u2028\u2029]*")'
-    r"|(?P<number>\d+\.\d+(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|\d+)"
+    r"|(?P<number>[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+|[0-9]+)"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
     r"|(?P<open>[(\[{])"
     r"|(?P<close>[)\]}])"
