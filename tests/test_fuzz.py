@@ -197,6 +197,14 @@ def test_rows_of_different_length_that_all_instances_share() -> None:
     assert run.energy(data, with_=shared).tolist() == [0, 7]
 
 
+def test_lengths_of_rows_that_are_single_numbers() -> None:
+    run = fg.compile("size n, c[n]\ngiven g[n, c] : real\nanswer y : bit\n"
+                     "factor f = y * sum(g[t, i] for t in n for i in c[t])").init()  # fmt: skip
+    with pytest.raises(FgError) as caught:
+        run.energy({"g": np.ones((2, 3)), "g.lengths": np.array([3, 3]), "y": [0, 1]})
+    assert caught.value.code == "E0305"
+
+
 def test_energies_of_a_run_that_are_no_texts(tmp_path: Path) -> None:
     run = fg.compile("answer y : bit\nfactor f = y").init()
     run.save(tmp_path / "run")

@@ -421,7 +421,7 @@ class _Binder:
     def rank_error(self, slot: Given | Unknown, column: Column) -> DataError:
         if f"{slot.name}.lengths" in self.records.columns:
             lengths = self.records.columns[f"{slot.name}.lengths"]
-            uneven = (len(set(lengths.instance(i).tolist())) > 1 for i in range(self.records.count))
+            uneven = (len(np.unique(lengths.instance(i))) > 1 for i in range(self.records.count))
             i = next((i for i, differ in enumerate(uneven) if differ), 0)
             return DataError(
                 f"{self.records.where(i)}: the rows of field `{slot.name}` differ in length, but "

@@ -320,7 +320,7 @@ class _Checker:
             high = self.e.constant(values.high, "the end of a domain")
             self.types.range(low, high, values.span)
             return Domain(name, span, low=int(low), high=int(high))
-        labels: list[str] = []
+        labels: dict[str, None] = {}  # in order, and quick to look up
         for item in values.items:
             if isinstance(item, t.Name):
                 label = item.name
@@ -337,7 +337,7 @@ class _Checker:
                 raise ModelError(
                     f"`{label}` stands twice in domain `{name}`", code="E0101", span=item.span
                 )
-            labels.append(label)
+            labels[label] = None
         return Domain(name, span, values=tuple(labels))
 
     def _slot(self, statement: t.Slots, slot: t.Slot) -> None:

@@ -6,6 +6,7 @@ import copy
 import gzip
 import io
 import struct
+import warnings
 import zipfile
 from functools import cache
 from random import Random
@@ -171,7 +172,7 @@ def arrays(random: Random, data: dict[str, Any]) -> dict[str, Any]:
 
 def _cast(array: Any, dtype: str) -> Any:
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
             return array.astype(dtype)
     except (ValueError, TypeError, OverflowError, RuntimeError):  # a date too far for a text
         return np.zeros(array.shape, dtype)

@@ -115,7 +115,7 @@ def _stored(report: Report, random: Random, run: Any, good: Data, folder: Path) 
         case 0:
             file.unlink()
         case 1 if file.suffix == ".json":
-            (header,) = damage.values(random, [json.loads(content)]) or [None]
+            header = [*damage.values(random, [json.loads(content)]), None][0]
             file.write_text(json.dumps(header), encoding="utf-8")
         case 2 if file.suffix == ".npz":
             file.write_bytes(damage.archive(random, content))
