@@ -40,6 +40,7 @@ def infer(
     comments: o.Comments = False,
     binarize: o.Binarize = None,
     unknown: o.Unknown = o.Missing.error,
+    set_: o.Settings = None,
     without: o.Without = None,
     only: o.Only = None,
     budget_memory: o.Budget = None,
@@ -53,7 +54,7 @@ def infer(
     o.limit(budget_memory)
     if not 0 < beta < float("inf"):
         raise UsageError("--beta is a positive number", code="E0910")
-    built = o.model(model, without=without)
+    built = o.model(model, settings_=set_, without=without)
     if weights is not None:
         run = load_run(weights)
         fits(run, built)

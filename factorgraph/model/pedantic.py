@@ -11,7 +11,9 @@ from factorgraph.model.expression import (
     Apply,
     Expr,
     FieldRead,
+    GivenRead,
     LengthOf,
+    LetRead,
     ParamRead,
     Spelling,
     UnknownRead,
@@ -270,7 +272,10 @@ def _key(e: Expr, even: bool = False) -> str:
     if not isinstance(e, Apply):
         own = "" if e.parts() else repr(e)
         name = getattr(e, "name", getattr(e, "operator", ""))
-        return f"{type(e).__name__} {name} {own} ({', '.join(_key(p) for p in e.parts())})"
+        keys = [_key(p) for p in e.parts()]
+        if isinstance(e, GivenRead | LetRead | ParamRead):
+            keys.sort()  # numbers of pairs are mostly the same both ways
+        return f"{type(e).__name__} {name} {own} ({', '.join(keys)})"
     inner = e.operator == "abs" or (e.operator == "^" and fixed_value(e.arguments[1]) == 2)
     keys = [_key(a, inner) for a in _operands(e)]
     if e.operator in _COMMUTATIVE or (e.operator == "-" and even):
