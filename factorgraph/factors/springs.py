@@ -33,7 +33,6 @@ def energy(
     total = rest.astype(np.float64)
     for gap, minus, zero, plus in zip(gaps, below, level, above, strict=True):
         # halves first: what is near the largest number must not overflow on the way
-        with np.errstate(over="ignore", invalid="ignore"):
-            curvature, slope = plus / 2 + minus / 2 - zero, plus / 2 - minus / 2
-            total = total + zero + curvature * gap**2 + slope * gap
+        curvature, slope = plus / 2 + minus / 2 - zero, plus / 2 - minus / 2
+        total = total + zero + curvature * gap**2 + slope * gap
     return total

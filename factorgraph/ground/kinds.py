@@ -50,11 +50,12 @@ def kind_energy(
     at = Evaluator(instances, f"factor `{factor.name}`", computed, point(model, instances, weights))
     total = np.zeros(instances.count)
     for rows in blocks(instances.count, factor.binders, factor.guard, at):
-        if kind.full:
-            _add_full(kind, factor, rows, at, total)
-            continue
-        value = _rows(kind, rows, at)
-        total += np.bincount(rows.instance, value, instances.count)
+        with np.errstate(all="ignore"):  # what overflows is infinite, as in the expression
+            if kind.full:
+                _add_full(kind, factor, rows, at, total)
+                continue
+            value = _rows(kind, rows, at)
+            total += np.bincount(rows.instance, value, instances.count)
     return total
 
 
