@@ -203,9 +203,6 @@ class Model:
             return self._planned[1]
         for error in [*self.compiled.evaluated.values(), *self.compiled.slopeless.values()]:
             return error
-        for param in self.checked.params.values():
-            if param.constraint != "real":
-                return not_built(f"training a `{param.constraint}` param", param.span)
         return None
 
     def unanswered(self) -> NotBuiltError | None:

@@ -222,7 +222,6 @@ LATER = [
     ("loss E(any, by = exact)", "`by"),
     ("answer e : real factor g = e^2 loss nll", "a table over `e`, which is a real number"),
     ("answer e : n factor g = u * e loss nll", "values depend on the instance"),
-    ("param P : positive factor g = P * z loss nll", "training a `positive` param"),
     ("map net = mlp(1, 4) factor g = net(xs[0])[v[0] - 2] loss nll", "a table of"),
     ("map net = mlp(1, 4) factor g = net(xs[v[0]])[0] loss nll", "a table of"),
     ("factor g = sum(v[i] for i in n) loss nll", "all the unknowns that"),

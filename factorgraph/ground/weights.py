@@ -90,8 +90,9 @@ class Layout:
             if not place.axes:
                 out[name] = np.array(view[0])
                 continue
-            regularised = place.declaration.l1 + place.declaration.l2 > 0
-            out[name] = np.zeros(place.shape) if regularised else initial[name].copy()
+            declared = place.declaration
+            rests_at_0 = declared.constraint == "real" and declared.l1 + declared.l2 > 0
+            out[name] = np.zeros(place.shape) if rests_at_0 else initial[name].copy()
             out[name][place.choose()] = view.transpose(np.argsort(place.axes))
         return out
 
@@ -213,7 +214,7 @@ def compact(
 
 
 def _axes_by_data(compiled: Compiled) -> set[tuple[str, int]]:
-    """Return the axes of params that only slots index."""
+    """Return the axes of params that only slots index, and along which nothing ties weights."""
     uses: dict[tuple[str, int], bool] = {}
     for program in compiled.programs:
         for node in everything(program.body):
@@ -221,7 +222,12 @@ def _axes_by_data(compiled: Compiled) -> set[tuple[str, int]]:
                 for k, index in enumerate(node.indices):
                     slot = isinstance(index, Slot) and program.slots[index.number].limit is not None
                     uses[node.name, k] = uses.get((node.name, k), True) and slot
-    return {key for key, only in uses.items() if only}
+    tied = {
+        (name, len(p.axes) - 1)
+        for name, p in compiled.model.params.items()
+        if p.constraint in ("unit", "simplex")
+    }
+    return {key for key, only in uses.items() if only} - tied
 
 
 def _layout(

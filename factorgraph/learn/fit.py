@@ -92,7 +92,7 @@ def fit(
     with Crew(options.threads) as crew:
         objective = Objective(compiled, module, instances, crew)
         layout = objective.layout
-        l1 = layout.coefficients("l1")
+        l1 = objective.l1
         watch = _Watch(compiled, module, sample, start, objective, crew)
         listen(
             Started(
@@ -133,7 +133,8 @@ def fit(
             )
             return pace.stalled or stop()
 
-        state = optimiser.start(objective, layout.pack(start))
+        coordinates = objective.coordinates
+        state = optimiser.start(objective, coordinates.coordinates(layout.pack(start)))
         small = max(0.1 * state.norm, options.tolerance * max(1.0, float(np.linalg.norm(state.x))))
         state = optimiser.minimise(objective, state, tell)
         interrupted = not state.converged and not pace.stalled and stop()
@@ -162,7 +163,7 @@ def fit(
             time.monotonic() - begun,
         )
         listen(finished)
-        return Trained(layout.unpack(state.x, start), finished)
+        return Trained(layout.unpack(coordinates.weights(state.x), start), finished)
 
 
 class _Watch:
@@ -188,7 +189,8 @@ class _Watch:
     ]:  # fmt: skip
         if not self.batches:
             return None, None
-        declared = self.objective.layout.unpack(flat, self.start)
+        weights = self.objective.coordinates.weights(flat)
+        declared = self.objective.layout.unpack(weights, self.start)
         scores = measure(self.batches, self.layout.views(self.layout.pack(declared)), self.crew)
         return scores.mean_gap, scores.overall
 

@@ -17,16 +17,18 @@ from factorgraph.errors import DataError, NumericalError, some
 from factorgraph.ground.batch import Batch
 from factorgraph.ground.ground import ground
 from factorgraph.ground.weights import Layout, Weights, compact
+from factorgraph.learn.coordinates import Coordinates
 from factorgraph.learn.shards import Crew, deal
 
 Floats = NDArray[np.float64]
 
 
 class Objective:
-    """Sum of weight times loss over instances, plus ``l2 / 2 * sum w^2``; l1 is left out.
+    """Sum of weight times loss over instances, plus ``l2 / 2 * sum w^2``; the l1 of weights that
+    are held to nothing is left out.
 
-    Calling it with a flat vector of weights returns the value and the gradient, which is
-    overwritten by the next call.
+    Calling it with a flat vector of coordinates (see `Coordinates`) returns the value and the
+    gradient, which is overwritten by the next call.
 
     Parameters
     ----------
@@ -62,7 +64,11 @@ class Objective:
         states = sum(g.structure.size for g in groundings)
         budget.require(8 * (4 * states + 20 * self.layout.size), "training")
         self.batches = [Batch(compiled, module, g) for g in groundings]
+        self.coordinates = Coordinates(self.layout)
         self.l2 = self.layout.coefficients("l2")
+        l1 = self.layout.coefficients("l1")
+        self.l1 = self.coordinates.free(l1)
+        self._held_l1 = l1 - self.l1
         self.count = instances.count
         self._gradient = np.empty(self.layout.size)
 
@@ -76,16 +82,20 @@ class Objective:
         return f"{method}, {some(factors, 'factor')}"
 
     def __call__(self, flat: Floats) -> tuple[float, Floats]:
-        """Return the value and the gradient at a flat vector of weights.
+        """Return the value and the gradient at a flat vector of coordinates.
 
         Raises
         ------
         NumericalError : where an energy or a loss is not finite, naming factor and instance.
         """
-        weights = self.layout.views(flat)
+        packed = self.coordinates.weights(flat)
+        weights = self.layout.views(packed)
         gradient = self._gradient
-        np.multiply(self.l2, flat, out=gradient)
-        value = 0.5 * float(np.vecdot(gradient, flat))
+        np.multiply(self.l2, packed, out=gradient)
+        value = 0.5 * float(np.vecdot(gradient, packed))
+        if self.coordinates.held:
+            value += float(np.vecdot(self._held_l1, np.abs(packed)))
+            gradient += self._held_l1 * np.sign(packed)
 
         def work(batch: Batch) -> tuple[float, Floats]:
             return self._shard(batch, weights)
@@ -93,6 +103,7 @@ class Objective:
         for part, slope in self.crew.map(work, self.batches):
             value += part
             gradient += slope
+        self.coordinates.pull_back(flat, packed, gradient)
         return value, gradient
 
     def _shard(self, batch: Batch, weights: Weights) -> tuple[float, Floats]:

@@ -1,0 +1,133 @@
+"""Unconstrained coordinates of weights that are held to something.
+
+An optimiser moves any numbers; what the model sees of them is positive, between two ends, of unit
+length or a distribution. Each map is smooth and onto the inside of what is allowed, so that the
+gradient of the weights is pulled back by its Jacobian:
+
+==========  =========================  ==========================================
+positive    w = log(1 + exp(u))        du = dw / (1 + exp(-u))
+interval    w = lo + (hi - lo) s(u)    du = dw (hi - lo) s(u) (1 - s(u))
+unit        w = u / ||u||              du = (dw - (dw . w) w) / ||u||
+simplex     w = softmax(u)             du = w (dw - dw . w)
+==========  =========================  ==========================================
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from factorgraph.ground.weights import Layout, Place
+
+Floats = NDArray[np.float64]
+
+EDGE = 1e-3
+"""How near to an end of an interval, as a share of it, training begins: at the end itself the
+slope is 0."""
+
+
+class Coordinates:
+    """The map from coordinates to weights, both flat vectors in the order of a layout.
+
+    Parameters
+    ----------
+    layout : of the weights; unit and simplex params have all places of their last axis.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.held = [p for p in layout.places.values() if p.declaration.constraint != "real"]
+
+    def weights(self, flat: Floats) -> Floats:
+        """Return the weights at some coordinates; the same array where none is held."""
+        if not self.held:
+            return flat
+        out = flat.copy()
+        for place in self.held:
+            _rows(place, out)[...] = _weights(place, _rows(place, flat))
+        return out
+
+    def coordinates(self, weights: Floats) -> Floats:
+        """Return coordinates of some weights that are within what they are held to."""
+        out = weights.copy()
+        for place in self.held:
+            _rows(place, out)[...] = _coordinates(place, _rows(place, weights))
+        return out
+
+    def pull_back(self, flat: Floats, weights: Floats, gradient: Floats) -> None:
+        """Turn a gradient of the weights into one of the coordinates, in place."""
+        for place in self.held:
+            rows = _rows(place, gradient)
+            rows[...] = _pulled(place, _rows(place, flat), _rows(place, weights), rows)
+
+    def free(self, coefficients: Floats) -> Floats:
+        """Return coefficients of the weights that are held to nothing, 0 for the others."""
+        out = coefficients.copy()
+        for place in self.held:
+            out[place.start : place.stop] = 0.0
+        return out
+
+
+def _rows(place: Place, flat: Floats) -> Floats:
+    """Return a view of a param's part of a flat vector, its last declared axis last."""
+    view = flat[place.start : place.stop].reshape(place.stored)
+    return np.moveaxis(view, place.axes.index(len(place.axes) - 1), -1) if place.axes else view
+
+
+def _weights(place: Place, u: Floats) -> Floats:
+    match place.declaration.constraint:
+        case "positive":
+            above: Floats = np.maximum(np.logaddexp(0.0, u), np.finfo(np.float64).tiny)
+            return above
+        case "interval":
+            low, high = place.declaration.low, place.declaration.high
+            share = _sigmoid(u)
+            between: Floats = low * (1 - share) + high * share
+            return between
+        case "unit":
+            unit: Floats = u / _length(u)
+            return unit
+    return _softmax(u)
+
+
+def _coordinates(place: Place, w: Floats) -> Floats:
+    match place.declaration.constraint:
+        case "positive":
+            return w + np.log(-np.expm1(-w))
+        case "interval":
+            low, high = place.declaration.low, place.declaration.high
+            share = np.clip((w - low) / (high - low), EDGE, 1 - EDGE)
+            return np.log(share) - np.log1p(-share)
+        case "unit":
+            return w.copy()
+    return np.log(np.maximum(w, np.finfo(np.float64).tiny))
+
+
+def _pulled(place: Place, u: Floats, w: Floats, slope: Floats) -> Floats:
+    match place.declaration.constraint:
+        case "positive":
+            return np.asarray(slope * _sigmoid(u))
+        case "interval":
+            share = _sigmoid(u)
+            width = place.declaration.high - place.declaration.low
+            return np.asarray(slope * width * share * (1 - share))
+        case "unit":
+            along = np.einsum("...i,...i->...", slope, w)[..., None]
+            return np.asarray((slope - along * w) / _length(u))
+    along = np.einsum("...i,...i->...", slope, w)[..., None]
+    return np.asarray(w * (slope - along))
+
+
+def _length(u: Floats) -> Floats:
+    length = np.sqrt(np.einsum("...i,...i->...", u, u))[..., None]
+    return np.where(length > 0, length, 1.0)
+
+
+def _sigmoid(u: Floats) -> Floats:
+    return np.exp(-np.logaddexp(0.0, -u))
+
+
+def _softmax(u: Floats) -> Floats:
+    share: Floats = np.exp(u - u.max(axis=-1, keepdims=True))
+    share /= share.sum(axis=-1, keepdims=True)
+    return share
