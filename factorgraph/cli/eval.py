@@ -46,6 +46,9 @@ def eval_(
         o.say(f"accuracy of {name:<6} {_percent(value)} {counts}")
     whole = f"({scores.whole} of {scores.labelled})"
     o.say(f"whole instances    {_percent(scores.instance_accuracy)} {whole}")
+    if scores.chunks is not None:
+        rates = "  ".join(f"{name} {rate:.2f}" for name, rate in scores.chunks.as_dict().items())
+        o.say(f"chunks, percent    {rates}")
     if scores.forbidden:
         o.say(f"forbidden answers  {scores.forbidden} (infinite energy; not in the mean gap)")
     if scores.mean_gap is not None:

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from factorgraph.ground.answers import values_of
 from factorgraph.ground.batch import Batch
 from factorgraph.ground.weights import Weights
+from factorgraph.learn.chunks import Chunks, alphabet, counted
 from factorgraph.learn.shards import Crew
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +30,8 @@ class Scores:
     whole, labelled : how many instances have an observed answer, and all of it decoded right.
     answer : float64 [I], least energy of the configurations that agree with the answer.
     wrong : float64 [I], least energy of those that do not.
+    chunks : those that labels of the kind B-X, I-X and O mark, in instances that are labelled
+        throughout; None where no answers have such labels.
     """
 
     instances: int
@@ -36,6 +41,7 @@ class Scores:
     labelled: int
     answer: Floats
     wrong: Floats
+    chunks: Chunks | None = None
 
     @property
     def gap(self) -> Floats:
@@ -81,6 +87,7 @@ class Scores:
             "mean_gap": self.mean_gap,
             "forbidden_answers": self.forbidden,
             "share_of_gaps_above_zero": float((gap > 0).mean()) if len(gap) else None,
+            **({} if self.chunks is None else {"chunk": self.chunks.as_dict()}),
         }
 
 
@@ -114,7 +121,35 @@ def together(parts: Sequence[Scores], names: Sequence[str]) -> Scores:
         sum(p.labelled for p in parts),
         np.concatenate([np.zeros(0), *(p.answer for p in parts)]),
         np.concatenate([np.zeros(0), *(p.wrong for p in parts)]),
+        _added([p.chunks for p in parts if p.chunks is not None]),
     )
+
+
+def _added(parts: list[Chunks]) -> Chunks | None:
+    return sum(parts, Chunks()) if parts else None
+
+
+def _chunks(batch: Batch, states: Ints, evidence: Ints) -> Chunks | None:
+    """Return the chunks of all answers whose labels mark some."""
+    found = []
+    for name, unknown in batch.compiled.model.answers.items():
+        labels = unknown.values is not None and unknown.values.domain is not None
+        if not labels or len(unknown.axes) != 1:
+            continue
+        words = values_of(batch.compiled.model, unknown, batch.instances.vocabularies)
+        said = alphabet(words)
+        if said is None:
+            continue
+        place, start = members(batch, name), batch.instances.unknowns[name].start
+        sizes = np.diff(start)
+        gaps = np.bincount(np.repeat(np.arange(len(sizes)), sizes), evidence[place] < 0, len(sizes))
+        whole = np.repeat(gaps == 0, sizes)
+        ends = np.concatenate(([0], np.cumsum(sizes[gaps == 0])))
+        place = place[whole]
+        found.append(
+            counted(said, states[place].astype(np.int64), evidence[place].astype(np.int64), ends)
+        )
+    return _added(found)
 
 
 def _one(batch: Batch, weights: Weights) -> Scores:
@@ -145,6 +180,7 @@ def _one(batch: Batch, weights: Weights) -> Scores:
         int(labelled.sum()),
         answer[labelled],
         wrong[labelled],
+        _chunks(batch, states, evidence),
     )
 
 
