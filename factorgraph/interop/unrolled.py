@@ -330,16 +330,15 @@ class _Picture:
         """Write a variable's name, and below it the value where it is observed."""
         name = visible(self.name(v))
         value = "" if observed < 0 else visible(self.value(v, observed))
-        for size in (NOTE, 6.5, 5.5, 4.5):
-            if canvas.measure(name, size)[0] <= 2 * RADIUS - 3:
-                break
+        size = _fitting(name, 2 * RADIUS - 3)
         up = 4.0 if value else 0.0
         paper.text(Box(box.x, box.y + up, box.width, 8), name, size, GREY if value else "black")
         if not value:
             return
-        while canvas.measure(value, NOTE)[0] > 2 * RADIUS - 2 and len(value) > 2:
+        size = _fitting(value, 2 * RADIUS - 2)
+        while canvas.measure(value, size)[0] > 2 * RADIUS - 2 and len(value) > 2:
             value = value.removesuffix("…")[:-1] + "…"
-        paper.text(Box(box.x, box.y - 4.5, box.width, 8), value, NOTE, "black")
+        paper.text(Box(box.x, box.y - 4.5, box.width, 8), value, size, "black")
 
     def name(self, v: int) -> str:
         """Return `y[3]` for a variable of an array."""
@@ -361,6 +360,12 @@ class _Picture:
             labels = self.model.labels(unknown.values.domain, self.grounding.instances.vocabularies)
             return str(labels[state]) if state < len(labels) else str(state)
         return str(unknown.values.low + state)
+
+
+def _fitting(text: str, width: float) -> float:
+    """Return the largest size of letters in which a text is at most so wide, or the smallest."""
+    sizes = (NOTE, 6.5, 5.5, 4.5)
+    return next((size for size in sizes if canvas.measure(text, size)[0] <= width), sizes[-1])
 
 
 def _count(shape: tuple[int, ...]) -> int:
