@@ -83,3 +83,24 @@ def test_numbers_that_differ_behind_the_point_are_different() -> None:
     assert 0.0 in expected and np.inf in expected
     np.testing.assert_array_equal(fast, expected)
     np.testing.assert_array_equal(energies, expected)
+
+
+@pytest.mark.parametrize(
+    ("factor", "kind"),
+    [
+        ("0.5 * count(y[i] for i in n) + k", "counting"),
+        ("count(y[i] for i in n)^2 - r[0] * count(y[i] for i in n)", "counting"),
+        ("abs(count(y[i] == 0 for i in n if i > 0) - 2) * b", "counting"),
+        ("min(sum(y), 2)", "counting"),
+        ("min(sum(2 * y[i] for i in n), 2)", None),
+        ("count(y[i] for i in n) * y[0]", None),
+        ("count(y[i] for i in n) * count(y[i] == 0 for i in n)", None),
+        ("if count(y[i] for i in n) > 1 then 3 else r[1]", "counting"),
+    ],
+)
+def test_functions_of_a_count(factor: str, kind: str | None) -> None:
+    data = [item | {"k": 3} for item in DATA]
+    found, fast, energies = closed(f"factor f = {factor}", data)
+    assert found == kind
+    if kind is not None:
+        np.testing.assert_allclose(fast, energies, rtol=1e-12)

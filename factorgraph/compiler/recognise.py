@@ -22,6 +22,7 @@ from factorgraph.model.expression import (
     Reduce,
     UnknownRead,
     Variable,
+    alike,
     fixed_value,
     free_variables,
     is_known,
@@ -37,12 +38,13 @@ class Recognised:
 
     Attributes
     ----------
-    kind : ``potts``, ``truncated``, ``springs``, ``bilinear``, ``parity``, ``cardinality`` or
-        ``distinct``.
-    reads : the unknowns that it is about; for the last three, the body of the reduction.
+    kind : ``potts``, ``truncated``, ``springs``, ``bilinear``, ``parity``, ``cardinality``,
+        ``counting`` or ``distinct``.
+    reads : the unknowns that it is about; for the last four, the reduction.
     numbers : by name, what the kind needs to know of each row.
     says : the structure in words, for `fgc info`.
     full : of a bilinear factor, that it is a full product of index sets: one matrix.
+    count : of a counting factor, what stands for the count in its number ``cost``.
     """
 
     kind: str
@@ -50,11 +52,12 @@ class Recognised:
     numbers: dict[str, Expr] = field(hash=False)
     says: str
     full: bool = False
+    count: Variable | None = None
 
 
 def recognise(model: Model, factor: FactorDeclaration) -> Recognised | None:
     """Return the structure of a factor, None where it has none of those that are known."""
-    rules = (_reduction,) if factor.hard else (_potts, _truncated, _springs, _bilinear)
+    rules = (_reduction,) if factor.hard else (_potts, _truncated, _springs, _bilinear, _counting)
     for rule in rules:
         found = rule(model, factor)
         if found is not None:
@@ -372,6 +375,20 @@ def _reduction(model: Model, factor: FactorDeclaration) -> Recognised | None:
         return None
     says = f"a count {operator} {show(right)}"
     return Recognised("cardinality", (left,), dict.fromkeys(ends, right), says)
+
+
+def _counting(model: Model, factor: FactorDeclaration) -> Recognised | None:
+    """Any function of the number of ones among many unknowns, and of data and params."""
+    found = [n for n in walk(factor.value) if isinstance(n, Reduce) and _counts(n)]
+    outermost = [n for n in found if not any(n is not m and n in walk(m) for m in found)]
+    if not outermost or not all(alike(ones, outermost[0]) for ones in outermost):
+        return None
+    ones = outermost[0]
+    count = Variable(factor.span, INT, "count", -1)
+    cost = _rewritten(factor.value, lambda e: count if alike(e, ones) else None)
+    if not is_known(cost):
+        return None
+    return Recognised("counting", (ones,), {"cost": cost}, "a function of a count", count=count)
 
 
 _ENDS = {"==": ("low", "high"), ">=": ("low",), "<=": ("high",), ">": ("above",), "<": ("below",)}

@@ -61,7 +61,9 @@ def kind_energy(
 
 def _rows(kind: Recognised, rows: Rows, at: Evaluator) -> Floats:
     numbers: dict[str, Array] = {
-        name: at(e, rows).astype(np.float64) for name, e in kind.numbers.items()
+        name: at(e, rows).astype(np.float64)
+        for name, e in kind.numbers.items()
+        if kind.count is None
     }
     match kind.kind:
         case "potts":
@@ -88,6 +90,9 @@ def _rows(kind: Recognised, rows: Rows, at: Evaluator) -> Floats:
         guard, body = body.guard or guard, body.body
     ones, owner = _members(body, tuple(indices), guard, rows, at)
     counted = cardinality.count(ones, owner, rows.count)
+    if kind.count is not None:
+        cost = at(kind.numbers["cost"], Rows(rows.instance, {**rows.index, kind.count: counted}))
+        return cost.astype(np.float64)
     if kind.kind == "parity":
         return cardinality.parity(counted, numbers["odd"])
     return cardinality.bounded(counted, **numbers)
