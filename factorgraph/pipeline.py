@@ -376,6 +376,9 @@ class Model:
         skip_infeasible: bool = False,
         on_event: Listener | None = None,
         stop: Callable[[], bool] = lambda: False,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_every: float = 30.0,
+        resume: bool = False,
     ) -> Run:
         """Train the model and return the run.
 
@@ -389,9 +392,14 @@ class Model:
             failing; the event `Skipped` says how many.
         on_event : hears what happens on the way.
         stop : asked after each iteration; True ends training with the weights so far.
+        checkpoint : a file for the state of the training, written each ``checkpoint_every``
+            seconds and when it is stopped, and deleted when it has ended.
+        resume : go on from ``checkpoint``: the weights are, to the bit, those of a training that
+            was never interrupted, if text, data and options are the same.
 
         Raises
         ------
+        RunError : there is nothing to go on from, or it belongs to another training.
         UsageError : where the model has no loss.
         DataError : where the data do not fit the model.
         """
@@ -401,6 +409,8 @@ class Model:
         from factorgraph.ground.vocabulary import fill_features
         from factorgraph.learn.events import Skipped, silent
         from factorgraph.learn.fit import SAMPLE, Options, fit
+        from factorgraph.learn.folder import text_hash
+        from factorgraph.learn.resume import Keeper, digest
 
         self.trainable()
         if not isinstance(seed, int) or seed < 0:
@@ -425,6 +435,15 @@ class Model:
                 instances = fill_features(bind(self.checked, records, shared=shared))
         chosen = np.sort(np.random.default_rng(seed).permutation(records.count)[:SAMPLE])
         sample = bind(self.checked, records.take(chosen), instances.vocabularies, shared=shared)
+        keeper = None
+        if checkpoint is not None:
+            identity = {
+                "text": text_hash(self.text), "data": digest(records, shared), "seed": seed,
+                "tolerance": tolerance, "progress": progress,
+            }  # fmt: skip
+            keeper = Keeper(Path(checkpoint), identity, checkpoint_every)
+        elif resume:
+            raise UsageError("`resume` needs the file of a `checkpoint`", code="E0911")
         trained = fit(
             self.compiled,
             load_module(self.compiled.text),
@@ -433,6 +452,8 @@ class Model:
             on_event or silent,
             sample,
             stop,
+            keeper,
+            resume,
         )
         return Run(self, trained.weights, instances.vocabularies, trained.finished, seed)
 

@@ -54,6 +54,12 @@ def train(
     threads: o.Threads = None,
     budget_memory: o.Budget = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted training.")
+    ] = False,
+    checkpoint_every: Annotated[
+        float, typer.Option(min=0.0, metavar="SECONDS", help="Keep the state so often.")
+    ] = 30.0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     json: o.Json = False,
 ) -> None:
@@ -65,12 +71,13 @@ def train(
         data, built, only, columns=columns, group=group, comments=comments, binarize=binarize
     )
     from factorgraph.learn.events import Event, Skipped
-    from factorgraph.learn.folder import Log, attempt
+    from factorgraph.learn.folder import CHECKPOINT, Log, attempt
 
     folder = Path(output)
     skipped: list[Skipped] = []
-    with attempt(folder, overwrite), _stop() as stop:
-        with Log(folder) as log, _listener(quiet or json) as show:
+    checkpoint = folder / CHECKPOINT
+    with attempt(folder, overwrite, resume), _stop() as stop:
+        with Log(folder, resume) as log, _listener(quiet or json) as show:
 
             def hear(event: Event) -> None:
                 log(event)
@@ -89,13 +96,21 @@ def train(
                 skip_infeasible=skip_infeasible,
                 on_event=hear,
                 stop=stop,
+                checkpoint=checkpoint,
+                checkpoint_every=checkpoint_every,
+                resume=resume,
             )
         run.store(folder)
+        if not stop():
+            for file in (checkpoint, *folder.glob(f".{CHECKPOINT}-*")):  # killed while writing
+                file.unlink(missing_ok=True)
     assert run.finished is not None
     if json:
         o.say_json({"run": output, **run.finished.as_dict()})
     elif not quiet:
         o.say(f"run written to {output}")
+    if checkpoint.is_file():
+        sys.stderr.write("interrupted: --resume goes on from here\n")
     for event in skipped:
         sys.stderr.write(
             f"left out {event.skipped} of {some(event.instances, 'instance')} with answers that "

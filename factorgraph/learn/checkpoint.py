@@ -152,6 +152,8 @@ class LBFGSState:
 
 _INTEGERS = ("position", "count", "iteration", "evaluations", "stalls")
 _REALS = ("value", "step", "norm", "lowest", "least_norm")
+SCALARS = (*_INTEGERS, *_REALS)
+"""Fields that are one number."""
 
 
 def _field(

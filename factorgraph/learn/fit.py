@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import log
 from types import ModuleType
@@ -22,6 +22,7 @@ from factorgraph.learn.events import Compiling, Finished, Iteration, Listener, S
 from factorgraph.learn.lbfgs import LBFGS
 from factorgraph.learn.measure import measure
 from factorgraph.learn.objective import Objective
+from factorgraph.learn.resume import Checkpoint, Keeper, Past
 from factorgraph.learn.shards import Crew
 
 Stop = Callable[[], bool]
@@ -72,6 +73,8 @@ def fit(
     listen: Listener = silent,
     sample: Instances | None = None,
     stop: Stop = lambda: False,
+    keeper: Keeper | None = None,
+    resume: bool = False,
 ) -> Trained:
     """Minimise a model's objective over training data by L-BFGS (OWL-QN where there is l1).
 
@@ -80,6 +83,8 @@ def fit(
     sample : instances on which accuracy and gap are measured at each iteration.
     stop : asked after each iteration; True ends training with the weights so far and the status
         "interrupted".
+    keeper : keeps checkpoints, at times and when training is interrupted.
+    resume : whether to go on from its last checkpoint.
 
     Raises
     ------
@@ -114,7 +119,8 @@ def fit(
             tolerance=options.tolerance,
             max_iterations=options.max_iterations,
         )
-        pace = _Pace(options, begun)
+        kept = keeper.read() if keeper is not None and resume else None
+        pace = _Pace(options, begun, () if kept is None else kept.past)
 
         def tell(state: LBFGSState) -> bool:
             gap, accuracy = watch(state.x)
@@ -131,11 +137,18 @@ def fit(
                     left,
                 )
             )
-            return pace.stalled or stop()
+            ending = stop()
+            if keeper is not None and not pace.stalled and (ending or keeper.due):
+                keeper.write(Checkpoint(state, small, pace.past))
+            return pace.stalled or ending
 
         coordinates = objective.coordinates
-        state = optimiser.start(objective, coordinates.coordinates(layout.pack(start)))
-        small = max(0.1 * state.norm, options.tolerance * max(1.0, float(np.linalg.norm(state.x))))
+        if kept is None:
+            state = optimiser.start(objective, coordinates.coordinates(layout.pack(start)))
+            level = options.tolerance * max(1.0, float(np.linalg.norm(state.x)))
+            small = max(0.1 * state.norm, level)
+        else:
+            state, small = kept.state, kept.small
         state = optimiser.minimise(objective, state, tell)
         interrupted = not state.converged and not pace.stalled and stop()
         status, converged = state.status, state.converged
@@ -198,10 +211,16 @@ class _Watch:
 class _Pace:
     """How long it has taken, how long it may still take, and whether anything still moves."""
 
-    def __init__(self, options: Options, begun: float) -> None:
+    def __init__(self, options: Options, begun: float, past: Sequence[Past] = ()) -> None:
         self.options, self.begun = options, begun
         self.recent: deque[tuple[int, float, float, float]] = deque(maxlen=11)
+        self.recent.extend((*one, begun) for one in past)
         self.stalled = False
+
+    @property
+    def past(self) -> list[Past]:
+        """The last iterations, for a checkpoint."""
+        return [(iteration, value, norm) for iteration, value, norm, _ in self.recent]
 
     def __call__(self, state: LBFGSState) -> tuple[float, float | None]:
         now = time.monotonic()

@@ -5,6 +5,7 @@
 ``run.json``   header: versions, hash of the text, shapes, vocabularies, how training went
 ``weights.npz``  one float64 array for each param, no pickles
 ``log.jsonl``  one event a line, as it happened
+``checkpoint.npz``  the state of a training that has not ended
 =============  ==========================================================================
 """
 
@@ -32,6 +33,7 @@ from factorgraph.learn.events import Event, Iteration
 
 FORMAT = 1
 NAMES = ("run.json", "weights.npz", "model.fg", "log.jsonl")
+CHECKPOINT = "checkpoint.npz"
 LARGEST_HEADER = 256 * 2**20
 
 
@@ -50,17 +52,33 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def prepare(path: Path, overwrite: bool) -> None:
-    """Make a folder for a run.
+def prepare(path: Path, overwrite: bool, resume: bool = False) -> None:
+    """Make a folder for a run, or take that of a training that is to go on.
 
     Raises
     ------
     RunError : where it holds something already, or cannot be written.
     """
     try:
+        if resume:
+            if not (path / CHECKPOINT).is_file():
+                raise RunError(
+                    f"{path} holds no training to go on with",
+                    code="E0805",
+                    hint="it has not begun, or it has ended: see run.json",
+                )
+            return
         path.mkdir(parents=True, exist_ok=True)
         there = sorted(p.name for p in path.iterdir())
-        unfinished = "log.jsonl" in there and not {"weights.npz", "model.fg"} & set(there)
+        if CHECKPOINT in there and not overwrite:
+            raise RunError(
+                f"{path} holds a training that has not ended",
+                code="E0801",
+                hint="--resume goes on with it, --overwrite begins anew",
+            )
+        unfinished = CHECKPOINT in there or (
+            "log.jsonl" in there and not {"weights.npz", "model.fg"} & set(there)
+        )
         if there and there != ["log.jsonl"] and not overwrite:
             raise RunError(
                 f"{path} is not empty",
@@ -76,18 +94,24 @@ def prepare(path: Path, overwrite: bool) -> None:
 
 
 @contextmanager
-def attempt(path: Path, overwrite: bool) -> Iterator[None]:
-    """Make a folder for a run as `prepare` does; where what follows fails, leave it as it was."""
+def attempt(path: Path, overwrite: bool, resume: bool = False) -> Iterator[None]:
+    """Make a folder for a run as `prepare` does; where what follows fails, leave it as it was.
+
+    A checkpoint that was written stays: it is the last good state of a training that can be gone
+    on with.
+    """
     log, old = path / "log.jsonl", set(NAMES)
     made: list[Path] = []
     before: bytes | None = None
     try:
         made = [folder for folder in (path, *path.parents) if not os.path.lexists(folder)]
-        prepare(path, overwrite)
+        prepare(path, overwrite, resume)
         old = {file.name for file in path.iterdir()}
         before = log.read_bytes() if log.is_file() else None
         yield
     except BaseException:
+        if (path / CHECKPOINT).is_file() and (resume or CHECKPOINT not in old):
+            raise
         with suppress(OSError):
             for name in NAMES:
                 if name not in old:
@@ -237,9 +261,10 @@ def _weights(path: Path, shapes: Any, wrong: Any) -> Weights:
 class Log:
     """Events as JSON lines, flushed as they come."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, resume: bool = False) -> None:
         try:
-            self._stream = (path / "log.jsonl").open("w", encoding="utf-8")
+            mode = "a" if resume else "w"
+            self._stream = (path / "log.jsonl").open(mode, encoding="utf-8")
         except OSError as error:
             raise _unwritable(path, error) from None
 

@@ -54,4 +54,17 @@ use the text that lies in the run folder.
         "fgc infer run/model.fg test.npz -w run",
         "words",
     ),
+    Page(
+        "E0805",
+        "There is no training to go on with",
+        """
+`--resume` goes on with a training that was interrupted: its folder holds `checkpoint.npz`, which
+belongs to one text, the same data and the same options. A training that has ended has none, and
+one of another text or other data cannot be gone on with: the result would be neither of the two.
+The message names what differs.
+""",
+        "fgc train changed.fg data.npz -o run --resume",
+        "fgc train model.fg data.npz -o run --resume",
+        "words",
+    ),
 )
