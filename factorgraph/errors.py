@@ -153,10 +153,14 @@ class UsageError(FgError):
 def nearest(word: str, candidates: Iterable[str], limit: int = 3) -> str | None:
     """Return the candidate within ``limit`` edits of ``word`` (fewest first), or None.
 
-    An edit inserts, deletes, replaces a character or swaps two neighbours.
+    An edit inserts, deletes, replaces a character or swaps two neighbours. For a single letter
+    only the other case, the letter twice and the letter with `_` or a digit are near.
     """
+    if len(word) == 1:
+        near = {word.swapcase(), word * 2, f"{word}_", *(f"{word}{k}" for k in range(10))}
+        return next((c for c in candidates if c in near and c != word), None)
     best: tuple[int, str] | None = None
-    most = min(limit, max(1, len(word) // 2)) if len(word) > 1 else 0
+    most = min(limit, max(1, len(word) // 2)) if word else 0
     for candidate in candidates:
         if abs(len(candidate) - len(word)) > most:
             continue

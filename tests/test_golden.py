@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from factorgraph.errors import ModelError, NotBuiltError
+from factorgraph.errors import ModelError, NotBuiltError, nearest
 from factorgraph.pipeline import load
 
 BAD = Path(__file__).parent / "golden" / "bad"
@@ -34,3 +34,14 @@ def test_message(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for error in caught.value.all:
         assert error.code and error.span is not None
         assert error.as_dict()["line"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("word", "candidates", "expected"),
+    [
+        ("y", ["x", "yy"], "yy"), ("X", ["n", "x"], "x"), ("t", ["th", "t1"], "t1"),
+        ("q", ["n", "x"], None), ("", ["a"], None), ("emti", ["emit", "move"], "emit"),
+    ],
+)  # fmt: skip
+def test_nearest_names(word: str, candidates: list[str], expected: str | None) -> None:
+    assert nearest(word, candidates) == expected
