@@ -393,7 +393,7 @@ class Model:
         on_event : hears what happens on the way.
         stop : asked after each iteration; True ends training with the weights so far.
         checkpoint : a file for the state of the training, written each ``checkpoint_every``
-            seconds and when it is stopped, and deleted when it has ended.
+            seconds and when it is stopped. It is the caller's to delete when the run is stored.
         resume : go on from ``checkpoint``: the weights are, to the bit, those of a training that
             was never interrupted, if text, data and options are the same.
 
@@ -437,9 +437,15 @@ class Model:
         sample = bind(self.checked, records.take(chosen), instances.vocabularies, shared=shared)
         keeper = None
         if checkpoint is not None:
+            if not checkpoint_every >= 0:
+                raise UsageError(
+                    f"`checkpoint_every` is at least 0 seconds, not {checkpoint_every}",
+                    code="E0910",
+                )
             identity = {
                 "text": text_hash(self.text), "data": digest(records, shared), "seed": seed,
-                "tolerance": tolerance, "progress": progress,
+                "tolerance": float(tolerance), "progress": float(progress),
+                "code": text_hash(self.compiled.text), "versions": _versions(),
             }  # fmt: skip
             keeper = Keeper(Path(checkpoint), identity, checkpoint_every)
         elif resume:
@@ -681,12 +687,6 @@ class Run:
 
     def store(self, path: Path) -> None:
         """Write weights, text and header into a folder that `prepare` has made."""
-        import platform
-
-        import numba
-        import numpy as np
-
-        from factorgraph import __version__
         from factorgraph.learn.folder import save
 
         header = {
@@ -694,12 +694,7 @@ class Run:
             "seed": self.seed,
             "settings": self.model.settings,
             "training": None if self.finished is None else self.finished.as_dict(),
-            "versions": {
-                "fgc": __version__,
-                "python": platform.python_version(),
-                "numpy": np.__version__,
-                "numba": numba.__version__,
-            },
+            "versions": _versions(),
         }
         energies = self.model.energy_texts
         save(path, self.model.text, self.weights, self.vocabularies, header, energies)
@@ -820,7 +815,8 @@ def fits(run: Run, model: Model) -> None:
             )
     for kind, mine, theirs in (
         ("factor", own.factors, other.factors), ("let", own.lets, other.lets),
-        ("domain", _listed(own), _listed(other)),
+        ("domain", _listed(own), _listed(other)), ("map", own.maps, other.maps),
+        ("unknown", own.unknowns, other.unknowns),
     ):  # fmt: skip
         for name in {**mine, **theirs}:
             if not alike(mine.get(name), theirs.get(name)):
@@ -829,6 +825,23 @@ def fits(run: Run, model: Model) -> None:
                     code="E0804",
                     hint="train again with this text, or use the run's own: model.fg in its folder",
                 )
+
+
+def _versions() -> dict[str, str]:
+    """Return what a result depends on to the bit."""
+    import platform
+
+    import numba
+    import numpy as np
+
+    from factorgraph import __version__
+
+    return {
+        "fgc": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "numba": numba.__version__,
+    }
 
 
 def _numbers(settings: Any) -> dict[str, float]:

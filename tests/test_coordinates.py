@@ -149,3 +149,23 @@ def test_weights_that_no_data_touch_stay_within() -> None:
     model = compile(text)
     run = model.fit([{"w": "a", "y": 1}, {"w": "b", "y": 0}], seed=0)
     assert (run.weights["P"] > 0).all()
+
+
+def test_extremes_of_coordinates_and_starts() -> None:
+    text = "size k = 2 answer y : bit param u[k] : unit, p[k] : simplex " \
+           "factor f = u[y] - log(p[y]) loss nll"  # fmt: skip
+    layout = whole(compile(text).compiled, {})
+    coordinates = Coordinates(layout)
+    for scale in (1e-200, 1e160):
+        u, _ = np.split(coordinates.weights(scale * np.array([3.0, -4.0, 0.0, 1.0])), 2)
+        np.testing.assert_allclose(u, [0.6, -0.8])
+    for start in ("normal(0, 0)", "1e308", "1e-300"):
+        run = compile(text.replace("simplex", f"simplex = {start}")).init(0)
+        np.testing.assert_allclose(run.weights["p"], [0.5, 0.5])
+    features = (
+        "domain Feat size n given w[n] : text answer y : bit param V[2, Feat] : simplex "
+        "factor f[t in n] = -dot(V[y], features(Feat, w[t], min = 9)) loss nll"
+    )
+    for kind in ("simplex", "unit"):
+        run = compile(features.replace("simplex", kind)).fit([{"w": ["a"], "y": 1}])
+        assert run.weights["V"].shape == (2, 0)

@@ -177,6 +177,18 @@ def test_a_run_fits_texts_that_say_the_same() -> None:
         assert caught.value.code == "E0804"
 
 
+def test_a_run_of_other_maps_or_unknowns_does_not_fit() -> None:
+    text = (
+        "size p = 2 given x[p] : real answer y : 0..2 map g = mlp(p, 4, 3, act = tanh) param w[3] "
+        "factor f = g(x)[abs(y)] + w[abs(y)]"
+    )
+    run = fg.compile(text).init()
+    fits(run, fg.compile(text.replace("answer y ", "answer  y")))
+    for change, what in ((("tanh", "relu"), "map `g`"), (("0..2", "-2..0"), "unknown `y`")):
+        with pytest.raises(RunError, match=f"{what} of .* is not the one"):
+            fits(run, fg.compile(text.replace(*change)))
+
+
 def test_settings_of_a_training_hold_for_its_run(tmp_path: Path) -> None:
     run = fg.compile(CHAIN, settings={"k": 3}).fit([{"x": [1.0, -1.0], "y": ["a", "b"]}])
     run.save(tmp_path / "run")

@@ -154,3 +154,46 @@ def test_killed_at_random(tmp_path: Path) -> None:
     kill.prepare(tmp_path)
     killed, resumed = kill.attempt(3, 1, tmp_path)
     assert killed == 3 and resumed >= 1
+
+
+def fgc(folder: Path, *arguments: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [*kill.FGC, *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stderr
+
+
+def test_states_of_a_folder(tmp_path: Path) -> None:
+    """What is found in a folder decides what may be done with it."""
+    kill.prepare(tmp_path)
+    run, keeper = tmp_path / "run", tmp_path / "run" / "checkpoint.npz"
+    train = ("train", "model.fg", "data.jsonl", "-o", "run", "-q", "--max-iterations", "3")
+    code, said = fgc(tmp_path, *train, "--resume", "--overwrite")
+    assert code == 2 and "E0911" in said and not run.exists()
+    code, said = fgc(tmp_path, *train, "--resume")
+    assert code == 2 and "E0805" in said and not run.exists()
+    # a training that has not ended, without and with a line that was cut
+    run.mkdir()
+    fg.load(tmp_path / "model.fg").fit(
+        str(tmp_path / "data.jsonl"), checkpoint=keeper, checkpoint_every=0, max_iterations=2
+    )
+    (run / "log.jsonl").write_text('{"event": "compiling", "what": "x"}\n{"event": "iter')
+    code, said = fgc(tmp_path, *train)
+    assert code == 2 and "E0801" in said and "--resume goes on with it" in said
+    code, said = fgc(tmp_path, *train, "--resume")
+    assert code == 0, said
+    lines = (run / "log.jsonl").read_text().splitlines()
+    assert json.loads(lines[0])["what"] == "x" and all(map(json.loads, lines))
+    assert not keeper.exists()
+    # an old checkpoint does not outlive a new training
+    keeper.write_bytes(b"old")
+    code, said = fgc(tmp_path, *train, "--overwrite")
+    assert code == 0 and not keeper.exists()
+    # what is not ours is left alone, whatever lies beside it
+    (run / "run.json").unlink()
+    (run / "thesis.doc").write_text("mine")
+    keeper.write_text("mine")
+    code, said = fgc(tmp_path, *train, "--overwrite")
+    assert code == 2 and "holds other things than a run" in said
+    assert keeper.read_text() == "mine" and (run / "thesis.doc").exists()

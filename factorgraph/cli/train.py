@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from factorgraph.cli import options as o
-from factorgraph.errors import some
+from factorgraph.errors import UsageError, some
 
 if TYPE_CHECKING:
     from factorgraph.data.column import Records
@@ -65,6 +65,11 @@ def train(
 ) -> None:
     """Train a model on data and write a run folder."""
     o.limit(budget_memory)
+    if resume and overwrite:
+        raise UsageError(
+            "--resume goes on with a training, --overwrite begins anew: say one of them",
+            code="E0911",
+        )
     built = o.model(model, loss=loss, settings_=set_, without=without)
     built.trainable()  # errors of the model come before the data are read
     records = o.records(
@@ -77,6 +82,8 @@ def train(
     skipped: list[Skipped] = []
     checkpoint = folder / CHECKPOINT
     with attempt(folder, overwrite, resume), _stop() as stop:
+        if not resume:
+            checkpoint.unlink(missing_ok=True)  # --overwrite gives it up
         with Log(folder, resume) as log, _listener(quiet or json) as show:
 
             def hear(event: Event) -> None:
@@ -101,7 +108,7 @@ def train(
                 resume=resume,
             )
         run.store(folder)
-        if not stop():
+        if run.finished is not None and not run.finished.interrupted:
             for file in (checkpoint, *folder.glob(f".{CHECKPOINT}-*")):  # killed while writing
                 file.unlink(missing_ok=True)
     assert run.finished is not None

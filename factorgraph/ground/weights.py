@@ -168,9 +168,11 @@ def _start(
         case "unit":
             length = np.sqrt(np.einsum("...i,...i->...", value, value))[..., None]
             value /= np.where(length > 0, length, 1.0)
-            value[length[..., 0] == 0] = np.sqrt(1.0 / shape[-1])
+            value[length[..., 0] == 0] = np.sqrt(1.0 / max(shape[-1], 1))
         case "simplex":
             np.abs(value, out=value)
+            most = value.max(axis=-1, keepdims=True, initial=0.0)
+            value = np.where(most > 0, value / np.where(most > 0, most, 1.0), 1.0)
             value /= value.sum(axis=-1, keepdims=True)
     return value
 

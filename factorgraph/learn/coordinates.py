@@ -119,7 +119,9 @@ def _pulled(place: Place, u: Floats, w: Floats, slope: Floats) -> Floats:
 
 
 def _length(u: Floats) -> Floats:
-    length = np.sqrt(np.einsum("...i,...i->...", u, u))[..., None]
+    scale = np.abs(u).max(axis=-1, keepdims=True, initial=0.0)  # squares must not overflow
+    scale = np.where(scale > 0, scale, 1.0)
+    length = scale * np.sqrt(np.square(u / scale).sum(axis=-1, keepdims=True))
     return np.where(length > 0, length, 1.0)
 
 
@@ -128,6 +130,6 @@ def _sigmoid(u: Floats) -> Floats:
 
 
 def _softmax(u: Floats) -> Floats:
-    share: Floats = np.exp(u - u.max(axis=-1, keepdims=True))
+    share: Floats = np.exp(u - u.max(axis=-1, keepdims=True, initial=-np.inf))
     share /= share.sum(axis=-1, keepdims=True)
     return share

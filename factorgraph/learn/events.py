@@ -83,6 +83,11 @@ class Finished(Event):
     norm: float
     seconds: float
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was asked to end, and could go on."""
+        return self.status.startswith("interrupted")
+
 
 Listener = Callable[[Event], None]
 

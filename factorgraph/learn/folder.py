@@ -76,9 +76,9 @@ def prepare(path: Path, overwrite: bool, resume: bool = False) -> None:
                 code="E0801",
                 hint="--resume goes on with it, --overwrite begins anew",
             )
-        unfinished = CHECKPOINT in there or (
-            "log.jsonl" in there and not {"weights.npz", "model.fg"} & set(there)
-        )
+        known = {*NAMES, CHECKPOINT}
+        foreign = [n for n in there if n not in known and not n.startswith(f".{CHECKPOINT}-")]
+        unfinished = not foreign and ("log.jsonl" in there or there == [CHECKPOINT])
         if there and there != ["log.jsonl"] and not overwrite:
             raise RunError(
                 f"{path} is not empty",
@@ -110,7 +110,7 @@ def attempt(path: Path, overwrite: bool, resume: bool = False) -> Iterator[None]
         before = log.read_bytes() if log.is_file() else None
         yield
     except BaseException:
-        if (path / CHECKPOINT).is_file() and (resume or CHECKPOINT not in old):
+        if (path / CHECKPOINT).is_file():
             raise
         with suppress(OSError):
             for name in NAMES:
@@ -263,15 +263,21 @@ class Log:
 
     def __init__(self, path: Path, resume: bool = False) -> None:
         try:
-            mode = "a" if resume else "w"
-            self._stream = (path / "log.jsonl").open(mode, encoding="utf-8")
+            file = path / "log.jsonl"
+            if resume and file.is_file():  # a line may be half-written
+                os.truncate(file, file.read_bytes().rfind(b"\n") + 1)
+            self._stream = file.open("a" if resume else "w", encoding="utf-8")
         except OSError as error:
             raise _unwritable(path, error) from None
+        self._path = path
 
     def __call__(self, event: Event) -> None:
-        self._stream.write(json.dumps(event.as_dict()) + "\n")
-        if not isinstance(event, Iteration) or event.iteration % 10 == 0:
-            self._stream.flush()
+        try:
+            self._stream.write(json.dumps(event.as_dict()) + "\n")
+            if not isinstance(event, Iteration) or event.iteration % 10 == 0:
+                self._stream.flush()
+        except OSError as error:
+            raise _unwritable(self._path, error) from None
 
     def __enter__(self) -> Log:
         return self

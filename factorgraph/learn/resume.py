@@ -110,6 +110,8 @@ class Keeper:
                 raise ValueError("its format is another one")
             if not isinstance(identity, dict) or not isinstance(small, float):
                 raise ValueError("its header is damaged")
+            if not np.isfinite(past).all():
+                raise ValueError("a number is not finite")
         except (
             DataError,
             KeyError,
