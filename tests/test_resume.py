@@ -16,6 +16,7 @@ import pytest
 import factorgraph as fg
 from factorgraph.errors import RunError, UsageError
 from factorgraph.learn.events import Event, Iteration
+from factorgraph.learn.folder import prepare
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -197,3 +198,13 @@ def test_states_of_a_folder(tmp_path: Path) -> None:
     code, said = fgc(tmp_path, *train, "--overwrite")
     assert code == 2 and "holds other things than a run" in said
     assert keeper.read_text() == "mine" and (run / "thesis.doc").exists()
+
+
+def test_a_folder_that_only_holds_a_log_of_ours_is_taken(tmp_path: Path) -> None:
+    """Also beside other things, as the pictures of the demo: nothing of theirs is replaced."""
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "log.jsonl").touch()
+    prepare(tmp_path, overwrite=True)
+    (tmp_path / "weights.npz").touch()
+    with pytest.raises(RunError, match="holds other things than a run"):
+        prepare(tmp_path, overwrite=True)

@@ -78,7 +78,8 @@ def prepare(path: Path, overwrite: bool, resume: bool = False) -> None:
             )
         known = {*NAMES, CHECKPOINT}
         foreign = [n for n in there if n not in known and not n.startswith(f".{CHECKPOINT}-")]
-        unfinished = not foreign and ("log.jsonl" in there or there == [CHECKPOINT])
+        begun = "log.jsonl" in there and not {"weights.npz", "model.fg"} & set(there)
+        unfinished = begun or (not foreign and ("log.jsonl" in there or there == [CHECKPOINT]))
         if there and there != ["log.jsonl"] and not overwrite:
             raise RunError(
                 f"{path} is not empty",
