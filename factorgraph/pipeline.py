@@ -10,20 +10,18 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from factorgraph.compiler.flatten import flatten, without
 from factorgraph.compiler.loss import LossProgram, plan_formula
-from factorgraph.compiler.lower import lower
-from factorgraph.compiler.module import Compiled, compile_model, too_deep
+from factorgraph.compiler.module import Compiled, compile_model
 from factorgraph.compiler.module import load as load_module
+from factorgraph.diagnose import check, check_text, formula, ordered, read, shared_settings
 from factorgraph.errors import (
     DataError,
-    FgError,
     InferenceError,
     ModelError,
     ModelErrors,
@@ -31,22 +29,12 @@ from factorgraph.errors import (
     NotBuiltError,
     RunError,
     UsageError,
-    did_you_mean,
 )
-from factorgraph.model.check import check_all
-from factorgraph.model.expression import alike
-from factorgraph.model.formula import (
-    check_formula,
-    check_losses,
-    formula_warnings,
-    takes_soft_minimum,
-)
-from factorgraph.model.model import Domain
+from factorgraph.model.formula import check_formula, formula_warnings, takes_soft_minimum
 from factorgraph.model.model import Model as Checked
 from factorgraph.model.names import not_built
-from factorgraph.syntax import tree as t
-from factorgraph.syntax.include import Included, include
-from factorgraph.syntax.parser import parse, parse_all
+from factorgraph.run import Run, same_energy, versions
+from factorgraph.syntax.parser import parse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,16 +42,7 @@ if TYPE_CHECKING:
 
     from factorgraph.data.column import Records
     from factorgraph.data.instances import Instances, Vocabularies
-    from factorgraph.ground.batch import Batch
-    from factorgraph.ground.weights import Weights
-    from factorgraph.learn.events import Event, Finished, Listener
-    from factorgraph.learn.measure import Scores
-
-MOST_ERRORS = 50
-"""How many errors of one text are told."""
-
-BATCH_VARIABLES = 1 << 18
-"""Unknowns in one graph while predicting, so that memory does not grow with the data."""
+    from factorgraph.learn.events import Listener
 
 
 def load(
@@ -132,14 +111,14 @@ class Model:
         self.name = name
         self.settings = settings
         text = without(parse(text, name), left_out) if left_out else text
-        self.included, errors = _read(text, name)
+        self.included, errors = read(text, name)
         self.tree = self.included.file
-        checked, found = _check(self.included, settings)
-        errors = _sorted((*errors, *found))
+        checked, found = check(self.included, settings)
+        errors = ordered((*errors, *found))
         if errors or checked is None:
             raise errors[0] if len(errors) == 1 else ModelErrors(errors)
         self.checked: Checked = checked
-        self._formula = checked.loss if loss is None else _formula(loss)
+        self._formula = checked.loss if loss is None else formula(loss)
         self._chosen = loss
         self._typed = None if self._formula is None else check_formula(checked, self._formula)
 
@@ -244,7 +223,7 @@ class Model:
         todo = list(self.included.energies.items())
         while todo:
             name, other = todo.pop()
-            out[name] = flatten(other, _shared_settings(other, self.settings), None, ())
+            out[name] = flatten(other, shared_settings(other, self.settings), None, ())
             todo += other.energies.items()
         return out
 
@@ -445,7 +424,7 @@ class Model:
             identity = {
                 "text": text_hash(self.text), "data": digest(records, shared), "seed": seed,
                 "tolerance": float(tolerance), "progress": float(progress),
-                "code": text_hash(self.compiled.text), "versions": _versions(),
+                "code": text_hash(self.compiled.text), "versions": versions(),
             }  # fmt: skip
             keeper = Keeper(Path(checkpoint), identity, checkpoint_every)
         elif resume:
@@ -495,270 +474,6 @@ class Model:
         return from_python(data, wanted(self.checked))
 
 
-class Run:
-    """A model with weights: what training gives, what answers questions.
-
-    Attributes
-    ----------
-    weights : float64 arrays by name, in their declared shapes.
-    vocabularies : labels of the domains that training filled.
-    finished : how training ended, None where there was none.
-    skip_unknown : leave out instances with labels that training has not seen, instead of
-        refusing them.
-    """
-
-    def __init__(
-        self,
-        model: Model,
-        weights: Weights,
-        vocabularies: Vocabularies,
-        finished: Finished | None = None,
-        seed: int | None = None,
-        header: dict[str, Any] | None = None,
-    ) -> None:
-        self.model = model
-        self.weights = weights
-        self.vocabularies = vocabularies
-        self.finished = finished
-        self.seed = seed
-        self.header = header or {}
-        self.skip_unknown = False
-
-    def __repr__(self) -> str:
-        count = sum(w.size for w in self.weights.values())
-        return f"<fgc run of {self.model.name}: {count} weights>"
-
-    # -- questions
-
-    def predict(
-        self, data: Any, *, with_: Any = None, clamp: Sequence[str] = ()
-    ) -> Iterator[dict[str, Any]]:
-        """Yield the answer to each instance, in order.
-
-        Parameters
-        ----------
-        data : a path, a dict of arrays, a list of dicts, or records.
-        with_ : data that all instances share; see `Model.shared`.
-        clamp : unknowns that keep the values that the data hold; what is missing in them is
-            inferred. The data are not asked for any other.
-
-        Yields
-        ------
-        dict with ``answers`` (values by name, nested lists in the shape of the declaration),
-        ``energy``, ``bound``, ``gap`` (floats) and ``status``.
-
-        Raises
-        ------
-        NotBuiltError : where no engine can answer for this model yet, naming the factor.
-        UsageError : ``clamp`` names no unknown of the model.
-        """
-        from factorgraph.ground.answers import answers
-
-        self._answerable()
-        instances = self.bind(data, answers=self._clamped(clamp), with_=with_)
-        for batch, values in self._batches(instances):
-            yield from answers(batch, values)
-
-    def energy(self, data: Any, *, with_: Any = None) -> NDArray[np.float64]:
-        """Return the least energy of the configurations that agree with the data.
-
-        Parameters
-        ----------
-        data : as for `predict`, with answers. Values of latent unknowns are used where the data
-            hold them.
-
-        Returns
-        -------
-        float64 [N]; unknowns that the data leave open are free, and found by inference.
-        """
-        import numpy as np
-
-        from factorgraph.ground.energy import energies, total
-        from factorgraph.learn.shards import deal
-
-        instances = self.bind(data, answers=True, latents=True, with_=with_)
-        parts = [np.zeros(0)]
-        for low, high in deal(instances, 0, BATCH_VARIABLES):
-            part = instances.part(low, high)
-            if not part.open.any():
-                found = energies(self.model.checked, part, self.weights)
-                parts.append(total(found, part.count))
-                continue
-            for batch, values in self._batches(part):
-                parts.append(batch.engine.minimum(values, batch.grounding.evidence).value[0])
-        return np.concatenate(parts)
-
-    def energies(self, data: Any, *, with_: Any = None) -> dict[str, NDArray[np.float64]]:
-        """Return the energy by factor of the best configuration that agrees with the data.
-
-        Returns
-        -------
-        float64 [N] for each factor; their sum is `energy`.
-        """
-        import numpy as np
-
-        from factorgraph.ground.energy import energies
-        from factorgraph.learn.shards import deal
-
-        instances = self.bind(data, answers=True, latents=True, with_=with_)
-        parts: dict[str, list[NDArray[np.float64]]] = {n: [] for n in self.model.checked.factors}
-        for low, high in deal(instances, 0, BATCH_VARIABLES):
-            part = self._completed(instances.part(low, high))
-            for name, value in energies(self.model.checked, part, self.weights).items():
-                parts[name].append(value)
-        return {name: np.concatenate([np.zeros(0), *values]) for name, values in parts.items()}
-
-    def _completed(self, instances: Instances) -> Instances:
-        """Return instances with what the data leave open set to the best values."""
-        if not instances.open.any():
-            return instances
-        from factorgraph.ground.answers import completed
-
-        ((batch, values),) = self._batches(instances)
-        return completed(batch, values)
-
-    def marginals(
-        self, data: Any, beta: float = 1.0, *, with_: Any = None, clamp: Sequence[str] = ()
-    ) -> Iterator[dict[str, NDArray[np.float64]]]:
-        """Yield, for each instance, the probability of each value of each unknown.
-
-        The arguments are as for `predict`; ``beta`` is the inverse temperature.
-
-        Yields
-        ------
-        dict of float64 arrays by name, the declared shape with one more axis for the values, in
-        the order of `values`.
-        """
-        from factorgraph.ground.answers import marginals
-
-        self._answerable()
-        instances = self.bind(data, answers=self._clamped(clamp), with_=with_)
-        for batch, values in self._batches(instances):
-            yield from marginals(batch, values, beta)
-
-    @property
-    def values(self) -> dict[str, list[Any]]:
-        """The labels or numbers that each finite unknown takes, in the order of `marginals`.
-
-        Unknowns whose values depend on the instance are left out.
-        """
-        from factorgraph.ground.answers import is_fixed, values_of
-
-        return {
-            name: values_of(self.model.checked, unknown, self.vocabularies)
-            for name, unknown in self.model.checked.unknowns.items()
-            if is_fixed(unknown)
-        }
-
-    def evaluate(self, data: Any, *, with_: Any = None) -> Scores:
-        """Return accuracies and energy gaps on labelled data."""
-        from factorgraph.ground.batch import Batch
-        from factorgraph.ground.ground import ground
-        from factorgraph.ground.weights import whole
-        from factorgraph.learn.measure import measure
-        from factorgraph.learn.shards import Crew, deal
-
-        instances = self.bind(data, answers=True, with_=with_)
-        layout = whole(self.model.compiled, self.vocabularies)
-        weights = layout.views(layout.pack(self.weights))
-        module = load_module(self.model.compiled.text)
-
-        with Crew() as crew:
-            spans = deal(instances, 0, BATCH_VARIABLES)
-            batches = crew.map(
-                lambda span: Batch(
-                    self.model.compiled, module, ground(self.model.compiled, instances.part(*span))
-                ),
-                spans,
-            )
-            return measure(list(batches), weights, crew)
-
-    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-        """Write the run folder.
-
-        Raises
-        ------
-        RunError : where the folder holds something already, or cannot be written.
-        """
-        from factorgraph.learn.folder import attempt
-
-        with attempt(Path(path), overwrite):
-            self.store(Path(path))
-
-    def store(self, path: Path) -> None:
-        """Write weights, text and header into a folder that `prepare` has made."""
-        from factorgraph.learn.folder import save
-
-        header = {
-            "model": Path(self.model.name).name,
-            "seed": self.seed,
-            "settings": self.model.settings,
-            "training": None if self.finished is None else self.finished.as_dict(),
-            "versions": _versions(),
-        }
-        energies = self.model.energy_texts
-        save(path, self.model.text, self.weights, self.vocabularies, header, energies)
-
-    # -- inside
-
-    def _answerable(self) -> None:
-        """Refuse what cannot be inferred before any data are read."""
-        missing = self.model.unanswered()
-        if missing is not None:
-            raise missing
-
-    def _clamped(self, names: Sequence[str]) -> Sequence[str]:
-        for name in [names] if isinstance(names, str) else names:
-            if name not in self.model.checked.unknowns:
-                known = list(self.model.checked.unknowns)
-                raise UsageError(
-                    f"--clamp {name}: the model has no such unknown",
-                    code="E0912",
-                    hint=did_you_mean(name, known) or f"its unknowns are {', '.join(known)}",
-                )
-        return [names] if isinstance(names, str) else names
-
-    def bind(
-        self,
-        data: Any,
-        *,
-        answers: bool | Collection[str] = True,
-        latents: bool = False,
-        with_: Any = None,
-    ) -> Instances:
-        """Return data checked against the model, with the labels that training filled."""
-        from factorgraph.data.bind import bind
-
-        return bind(
-            self.model.checked,
-            self.model._records(data),
-            self.vocabularies,
-            answers=answers,
-            latents=latents,
-            shared=self.model.shared(with_),
-            skip_unknown=self.skip_unknown,
-        )
-
-    def _batches(self, instances: Instances) -> Iterator[tuple[Batch, NDArray[np.float64]]]:
-        """Yield graphs of a few instances with their tables filled."""
-        import numpy as np
-
-        from factorgraph.ground.batch import Batch
-        from factorgraph.ground.ground import ground
-        from factorgraph.ground.weights import whole
-        from factorgraph.learn.shards import deal
-
-        compiled = self.model.compiled
-        module = load_module(compiled.text)
-        layout = whole(compiled, self.vocabularies)
-        weights = layout.views(layout.pack(self.weights))
-        for low, high in deal(instances, 0, BATCH_VARIABLES):
-            batch = Batch(compiled, module, ground(compiled, instances.part(low, high)))
-            values = np.empty((1, batch.structure.size))
-            batch.energies(weights, values[0])
-            yield batch, values
-
-
 def load_run(path: str | os.PathLike[str]) -> Run:
     """Return a saved run.
 
@@ -804,44 +519,7 @@ def fits(run: Run, model: Model) -> None:
     settings = run.model.settings or _numbers(run.header.get("settings"))
     if settings and not model.settings:  # `--set` of the training holds for its run
         model = compile(model.tree.source.text, model.name, settings=settings)
-    own, other = run.model.checked, model.checked
-    for name in {**own.params, **other.params}:
-        a, b = own.params.get(name), other.params.get(name)
-        if a is None or b is None or a.axes != b.axes:
-            raise RunError(
-                f"param `{name}` of the run is not that of {model.name}",
-                code="E0804",
-                hint="train again with this text, or use the run's own: model.fg in its folder",
-            )
-    for kind, mine, theirs in (
-        ("factor", own.factors, other.factors), ("let", own.lets, other.lets),
-        ("domain", _listed(own), _listed(other)), ("map", own.maps, other.maps),
-        ("unknown", own.unknowns, other.unknowns),
-    ):  # fmt: skip
-        for name in {**mine, **theirs}:
-            if not alike(mine.get(name), theirs.get(name)):
-                raise RunError(
-                    f"{kind} `{name}` of {model.name} is not the one that the run was trained with",
-                    code="E0804",
-                    hint="train again with this text, or use the run's own: model.fg in its folder",
-                )
-
-
-def _versions() -> dict[str, str]:
-    """Return what a result depends on to the bit."""
-    import platform
-
-    import numba
-    import numpy as np
-
-    from factorgraph import __version__
-
-    return {
-        "fgc": __version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "numba": numba.__version__,
-    }
+    same_energy(run.model.checked, model.checked, model.name)
 
 
 def _numbers(settings: Any) -> dict[str, float]:
@@ -851,132 +529,4 @@ def _numbers(settings: Any) -> dict[str, float]:
     return {n: v for n, v in settings.items() if isinstance(v, int | float) and v == v}
 
 
-def _listed(model: Checked) -> dict[str, Domain]:
-    return {n: d for n, d in model.domains.items() if not d.from_data}
-
-
-def _formula(text: str) -> t.Expression:
-    """Return the expression of a loss given as an option."""
-    tree = parse(f"loss {text}", "--loss")
-    if len(tree.statements) != 1 or not isinstance(tree.statements[0], t.LossChoice):
-        raise UsageError(f"--loss takes one formula, not {text!r}", code="E0910")
-    return tree.statements[0].value
-
-
-def check_text(text: str, name: str = "<string>") -> tuple[Checked | None, tuple[FgError, ...]]:
-    """Return the Model of a text as far as it is right, and everything that is wrong with it.
-
-    For editors: nothing is raised for what is wrong with the text.
-    """
-    try:
-        included, errors = _read(text, name)
-        checked, more = _check(included, {})
-    except FgError as error:
-        return None, error.all
-    return (None if errors else checked), _sorted((*errors, *more))
-
-
-def _read(text: str, name: str) -> tuple[Included, tuple[FgError, ...]]:
-    """Return the tree of a text with its includes, and the errors of reading them."""
-    errors: list[FgError] = []
-
-    def read(path: str, shown: str) -> t.File:
-        file, found = parse_all(_text_of(path, shown), shown)
-        errors.extend(found)
-        return file
-
-    file, found = parse_all(text, name)
-    errors.extend(found)
-    placed = os.path.exists(name) or os.path.isdir(os.path.dirname(name))
-    included = include(file, name if placed else None, read)
-    errors.extend(included.errors)
-    return included, tuple(errors)
-
-
-def _text_of(path: str, shown: str) -> str:
-    data = Path(path).read_bytes()
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{shown} is not UTF-8 text (byte {error.start})", code="E0012") from None
-
-
-def _check(
-    included: Included, settings: Mapping[str, float]
-) -> tuple[Checked | None, tuple[FgError, ...]]:
-    """Return the Model of a text with its second energies."""
-    errors: list[FgError] = []
-    energies: dict[str, Checked] = {}
-    for alias, other in included.energies.items():
-        inner, found = _check(other, _shared_settings(other, settings))
-        errors.extend(found)
-        if inner is not None:
-            energies[alias] = inner
-    lost = included.energies.keys() - energies.keys()
-    try:
-        checked, found, poisoned = check_all(included.file, settings, energies)
-        errors.extend(found)
-        broken = any(isinstance(s, t.Broken) for s in included.file.statements)
-        places = {(e.span.source.name, e.span.start) for e in found if e.span is not None}
-        errors.extend(
-            e
-            for e in _losses(checked, poisoned | lost, broken or bool(found))
-            if e.span is None or (e.span.source.name, e.span.start) not in places
-        )
-        if not errors:
-            errors.extend(_lowering(checked))
-    except RecursionError:
-        raise too_deep() from None
-    return (None if errors else checked), tuple(errors)
-
-
-def _shared_settings(included: Included, settings: Mapping[str, float]) -> dict[str, float]:
-    """Return the settings of a text that a second energy has too: their names are the same."""
-    own: set[str] = set()
-    for statement in included.file.statements:
-        if isinstance(statement, t.Let):
-            own.add(statement.name.name)
-        elif isinstance(statement, t.Size):
-            own |= {s.name.name for s in statement.sizes if s.value is not None}
-    return {name: value for name, value in settings.items() if name in own}
-
-
-def _losses(checked: Checked, poisoned: set[str], broken: bool) -> list[FgError]:
-    """Return what is wrong with a text's losses, but for what only follows from other errors."""
-    try:
-        check_losses(checked)
-    except ModelError as error:
-        return [
-            e for e in error.all
-            if not (broken and e.code == "E0216")
-            and not (poisoned and poisoned & set(re.findall(r"\w+", e.span.text if e.span else "")))
-        ]  # fmt: skip
-    return []
-
-
-def _lowering(checked: Checked) -> list[FgError]:
-    """Return what is wrong with factors as tables: indices that leave their axis."""
-    errors: list[FgError] = []
-    for factor in checked.factors.values():
-        try:
-            lower(checked, factor)
-        except NotBuiltError:
-            continue
-        except ModelError as error:
-            errors.extend(error.all)
-    return errors
-
-
-def _sorted(errors: Sequence[FgError]) -> tuple[FgError, ...]:
-    """Return errors in the order of the text, those of other files first, each once."""
-
-    def place(error: FgError) -> tuple[int, int]:
-        return (1, 0) if error.span is None else (0, error.span.start)
-
-    once = {(str(e), e.span.source.name if e.span else ""): e for e in errors}
-    ordered = sorted(once.values(), key=place)
-    last = [e for e in ordered[MOST_ERRORS:] if e.code == "E0014"]
-    return (*ordered[:MOST_ERRORS], *last)
-
-
-__all__ = ["Event", "Model", "Run", "compile", "load", "load_run"]
+__all__ = ["Model", "Run", "check_text", "compile", "fits", "load", "load_run"]

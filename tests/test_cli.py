@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
@@ -16,7 +15,6 @@ import numpy as np
 import pytest
 
 import factorgraph as fg
-from factorgraph.cli import main as cli
 
 ROOT = Path(__file__).parent.parent
 OCR = str(ROOT / "models" / "ocr" / "ocr.fg")
@@ -25,21 +23,6 @@ FGC = [sys.executable, "-c", "from factorgraph.cli.main import main; main()"]
 
 Answer = tuple[int, str, str]
 Call = Callable[..., Answer]
-
-
-@pytest.fixture
-def fgc(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Call the command in this process; return exit code, stdout, stderr."""
-
-    def call(*arguments: str, stdin: bytes = b"") -> Answer:
-        monkeypatch.setattr(sys, "argv", ["fgc", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        code = cli._run()
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return code, out, err
-
-    return call
 
 
 @pytest.fixture(scope="module")

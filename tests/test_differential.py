@@ -20,7 +20,6 @@ import differential
 import slow as slow_text
 from slow_values import Arr, Outside, nested
 
-from factorgraph import pipeline
 from factorgraph.compiler.recognise import recognise
 from factorgraph.errors import FgError, InferenceError, ModelError, NotBuiltError
 from factorgraph.ground.kinds import kind_energy
@@ -57,7 +56,7 @@ class Trial:
         self.slow = slow_text.Slow(text).learn(data)
         rng = np.random.default_rng(seed)
         self.weights = {n: draw_weight(n, s, rng) for n, s in self.slow.shapes().items()}
-        self.model = pipeline.compile(text)
+        self.model = compile(text)
         weights = {n: np.asarray(w, np.float64) for n, w in self.weights.items()}
         self.run = Run(self.model, weights, dict(self.slow.vocabularies))
 
@@ -244,7 +243,7 @@ BLOCKS, SIZE = 14, 20
 
 @pytest.mark.parametrize("block", range(BLOCKS))
 def test_random_models(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "load_module", plain)
+    monkeypatch.setattr("factorgraph.run.load_module", plain)
     compared = 0
     for seed in range(block * SIZE, (block + 1) * SIZE):
         text, data = trial(seed)

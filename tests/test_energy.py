@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factorgraph import pipeline
 from factorgraph.compiler.describe import model_as_dict
 from factorgraph.compiler.module import compile_model
 from factorgraph.data.bind import bind
@@ -180,7 +179,7 @@ def test_infeasible() -> None:
 def test_batches_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     found = trial("chain")
     before = found.run.energy(found.data)
-    monkeypatch.setattr(pipeline, "BATCH_VARIABLES", 3)
+    monkeypatch.setattr("factorgraph.run.BATCH_VARIABLES", 3)
     np.testing.assert_array_equal(found.run.energy(found.data), before)
     assert len(list(found.run.predict(found.givens))) == len(found.data)
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
 import stat
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +13,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from factorgraph.cli import main as cli
 from factorgraph.errors import ModelError
 from factorgraph.syntax.format import format
 from factorgraph.syntax.parser import parse
@@ -596,21 +593,10 @@ Call = Callable[..., Answer]
 
 
 @pytest.fixture
-def fgc(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Call:
-    """Call the command in this process and an empty folder; return exit code, stdout, stderr."""
+def fgc(fgc: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
+    """Call ``fgc fmt`` in an empty folder; return exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str, stdin: str = "") -> Answer:
-        monkeypatch.setattr(sys, "argv", ["fgc", "fmt", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
-        code = cli._run()
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return code, out, err
-
-    return call
+    return lambda *arguments, stdin="": fgc("fmt", *arguments, stdin=stdin.encode())
 
 
 def test_files_are_formatted_in_place(fgc: Call, tmp_path: Path) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +10,6 @@ import numpy as np
 import pytest
 
 import factorgraph as fg
-from factorgraph.cli import main as cli
 
 Answer = tuple[int, str, str]
 Call = Callable[..., Answer]
@@ -32,22 +29,11 @@ loss   nll
 
 
 @pytest.fixture
-def fgc(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Call:
+def fgc(fgc: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Call:
     """Call the command in a folder with the model `chain.fg`; exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
     Path("chain.fg").write_text(CHAIN)
-
-    def call(*arguments: str, stdin: bytes = b"") -> Answer:
-        monkeypatch.setattr(sys, "argv", ["fgc", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        code = cli._run()
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return code, out, err
-
-    return call
+    return fgc
 
 
 def write(name: str, *items: dict[str, object]) -> None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from factorgraph.diagnose import check_text
 from factorgraph.errors import FgError
 from factorgraph.model.model import Model
 from factorgraph.model.names import declared
-from factorgraph.pipeline import check_text
 from factorgraph.source import Span
 from factorgraph.syntax import tree as t
 from factorgraph.syntax.include import Included, include
