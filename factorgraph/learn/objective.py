@@ -52,6 +52,7 @@ class Objective:
         self.compiled = compiled
         self.module = module
         self.loss: LossProgram = compiled.loss
+        self.losses = Losses(compiled, module)
         self.crew = crew
         weights = sum(
             int(np.prod([compiled.model.count(a, instances.vocabularies) for a in p.axes]))
@@ -107,6 +108,32 @@ class Objective:
         return value, gradient
 
     def _shard(self, batch: Batch, weights: Weights) -> tuple[float, Floats]:
+        loss, cotangent = self.losses(batch, weights)
+        gradient = np.zeros(self.layout.size)
+        batch.add_gradient(weights, cotangent[0], self.layout.views(gradient))
+        return float(loss.sum()), gradient
+
+
+class Losses:
+    """The losses of some instances and their slopes in the energies, by the probes that they need.
+
+    Parameters
+    ----------
+    compiled : a model compiled with a loss.
+    """
+
+    def __init__(self, compiled: Compiled, module: ModuleType) -> None:
+        assert compiled.loss is not None
+        self.loss: LossProgram = compiled.loss
+        self.module = module
+
+    def __call__(self, batch: Batch, weights: Weights) -> tuple[Floats, Floats]:
+        """Return float64 [I], weight times loss, and [1, T], d sum of losses / d values.
+
+        Raises
+        ------
+        NumericalError : where an energy or a loss is not finite, naming factor and instance.
+        """
         values = np.empty((1, batch.structure.size))
         batch.energies(weights, values[0])
         probes = [self.probe(batch, p, values) for p in self.loss.probes]
@@ -119,9 +146,7 @@ class Objective:
         cotangent = np.zeros_like(values)
         for probe, slope in zip(probes, slopes, strict=True):
             probe.add_cotangents(slope[None], cotangent)
-        gradient = np.zeros(self.layout.size)
-        batch.add_gradient(weights, cotangent[0], self.layout.views(gradient))
-        return float(loss.sum()), gradient
+        return loss, cotangent
 
     def probe(self, batch: Batch, probe: Probe, values: Floats) -> Minimum | SoftMinimum:
         """Run one probe on some instances."""
