@@ -182,37 +182,59 @@ def whole(compiled: Compiled, vocabularies: Vocabularies) -> Layout:
     return _layout(compiled, shapes(compiled.model, vocabularies), {})
 
 
+Kept = dict[tuple[str, int], Ints]
+"""The sorted positions of a param's axis that data touch, by name and axis."""
+
+
 def compact(
     compiled: Compiled, vocabularies: Vocabularies, groundings: Iterable[Grounding]
 ) -> tuple[Layout, list[Grounding]]:
     """Return the layout of the weights that data touch, and the groundings that index into it."""
-    by_data = _axes_by_data(compiled)
     given = list(groundings)
-    touched: dict[tuple[str, int], list[Ints]] = {key: [] for key in by_data}
-    for grounding in given:
+    layout, kept = kept_layout(compiled, vocabularies, [touched(compiled, given)])
+    return layout, [moved(grounding, kept) for grounding in given]
+
+
+def touched(compiled: Compiled, groundings: Iterable[Grounding]) -> Kept:
+    """Return what some groundings touch of the axes that only data index."""
+    found: dict[tuple[str, int], list[Ints]] = {key: [] for key in _axes_by_data(compiled)}
+    for grounding in groundings:
         for bound in grounding.bound:
             for definition, slot in zip(bound.program.slots, bound.slots, strict=True):
-                if definition.limit is not None and definition.limit[:2] in touched:
-                    touched[definition.limit[:2]].append(np.unique(slot))
-    kept = {
-        key: np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.int64)
-        for key, parts in touched.items()
-    }
+                if definition.limit is not None and definition.limit[:2] in found:
+                    found[definition.limit[:2]].append(np.unique(slot))
+    return _united(found)
+
+
+def kept_layout(
+    compiled: Compiled, vocabularies: Vocabularies, parts: Iterable[Kept]
+) -> tuple[Layout, Kept]:
+    """Return the layout of the weights that parts of the data touch, and what is kept of them."""
+    given = list(parts)
+    kept = _united({key: [part[key] for part in given] for key in _axes_by_data(compiled)})
     extents = shapes(compiled.model, vocabularies)
     # a slot that is not taken holds 0, also where a domain of features is empty
     kept = {(name, k): at[at < extents[name][k]] for (name, k), at in kept.items()}
-    layout = _layout(compiled, extents, kept)
-    moved = []
-    for grounding in given:
-        bounds = []
-        for bound in grounding.bound:
-            slots = list(bound.slots)
-            for k, definition in enumerate(bound.program.slots):
-                if definition.limit is not None and definition.limit[:2] in kept:
-                    slots[k] = np.searchsorted(kept[definition.limit[:2]], slots[k])
-            bounds.append(replace(bound, slots=slots))
-        moved.append(replace(grounding, bound=tuple(bounds)))
-    return layout, moved
+    return _layout(compiled, extents, kept), kept
+
+
+def moved(grounding: Grounding, kept: Kept) -> Grounding:
+    """Return a grounding whose slots index what is kept."""
+    bounds = []
+    for bound in grounding.bound:
+        slots = list(bound.slots)
+        for k, definition in enumerate(bound.program.slots):
+            if definition.limit is not None and definition.limit[:2] in kept:
+                slots[k] = np.searchsorted(kept[definition.limit[:2]], slots[k])
+        bounds.append(replace(bound, slots=slots))
+    return replace(grounding, bound=tuple(bounds))
+
+
+def _united(parts: dict[tuple[str, int], list[Ints]]) -> Kept:
+    return {
+        key: np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
+        for key, found in parts.items()
+    }
 
 
 def _axes_by_data(compiled: Compiled) -> set[tuple[str, int]]:

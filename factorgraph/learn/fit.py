@@ -75,6 +75,7 @@ def fit(
     stop: Stop = lambda: False,
     keeper: Keeper | None = None,
     resume: bool = False,
+    make: Callable[[Compiled, ModuleType, Instances, Crew], Objective] = Objective,
 ) -> Trained:
     """Minimise a model's objective over training data by L-BFGS (OWL-QN where there is l1).
 
@@ -85,6 +86,7 @@ def fit(
         "interrupted".
     keeper : keeps checkpoints, at times and when training is interrupted.
     resume : whether to go on from its last checkpoint.
+    make : makes the objective, here or on other machines.
 
     Raises
     ------
@@ -95,7 +97,7 @@ def fit(
     listen(Compiling(compiled.model.source.name))
     start = initial(compiled.model, instances.vocabularies, options.seed)
     with Crew(options.threads) as crew:
-        objective = Objective(compiled, module, instances, crew)
+        objective = make(compiled, module, instances, crew)
         layout = objective.layout
         l1 = objective.l1
         watch = _Watch(compiled, module, sample, start, objective, crew)
@@ -106,7 +108,7 @@ def fit(
                 sum(w.size for w in start.values()),
                 layout.size,
                 crew.threads,
-                len(objective.batches),
+                objective.shards,
                 objective.loss.name,
                 objective.reason,
                 "OWL-QN" if l1.any() else "L-BFGS",

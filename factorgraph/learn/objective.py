@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import isinf
 from types import ModuleType
 
@@ -54,17 +55,9 @@ class Objective:
         self.loss: LossProgram = compiled.loss
         self.losses = Losses(compiled, module)
         self.crew = crew
-        weights = sum(
-            int(np.prod([compiled.model.count(a, instances.vocabularies) for a in p.axes]))
-            for p in compiled.model.params.values()
-        )
-        parts = [instances.part(*span) for span in deal(instances, weights)]
-        groundings = list(crew.map(lambda part: ground(compiled, part), parts))
         self.layout: Layout
-        self.layout, groundings = compact(compiled, instances.vocabularies, groundings)
-        states = sum(g.structure.size for g in groundings)
-        budget.require(8 * (4 * states + 20 * self.layout.size), "training")
-        self.batches = [Batch(compiled, module, g) for g in groundings]
+        self.batches: list[Batch]
+        self.layout, self.batches = self._dealt(instances)
         self.coordinates = Coordinates(self.layout)
         self.l2 = self.layout.coefficients("l2")
         l1 = self.layout.coefficients("l1")
@@ -72,6 +65,21 @@ class Objective:
         self._held_l1 = l1 - self.l1
         self.count = instances.count
         self._gradient = np.empty(self.layout.size)
+
+    def _dealt(self, instances: Instances) -> tuple[Layout, list[Batch]]:
+        """Return the layout of the weights that instances touch, and their shards."""
+        compiled = self.compiled
+        parts = [instances.part(*span) for span in deal(instances, weights_of(instances))]
+        groundings = list(self.crew.map(lambda part: ground(compiled, part), parts))
+        layout, groundings = compact(compiled, instances.vocabularies, groundings)
+        states = sum(g.structure.size for g in groundings)
+        budget.require(8 * (4 * states + 20 * layout.size), "training")
+        return layout, [Batch(compiled, self.module, g) for g in groundings]
+
+    @property
+    def shards(self) -> int:
+        """In how many parts the instances are worked on."""
+        return len(self.batches)
 
     @property
     def reason(self) -> str:
@@ -90,7 +98,6 @@ class Objective:
         NumericalError : where an energy or a loss is not finite, naming factor and instance.
         """
         packed = self.coordinates.weights(flat)
-        weights = self.layout.views(packed)
         gradient = self._gradient
         np.multiply(self.l2, packed, out=gradient)
         value = 0.5 * float(np.vecdot(gradient, packed))
@@ -98,20 +105,26 @@ class Objective:
             value += float(np.vecdot(self._held_l1, np.abs(packed)))
             gradient += self._held_l1 * np.sign(packed)
 
-        def work(batch: Batch) -> tuple[float, Floats]:
-            return self._shard(batch, weights)
-
-        for part, slope in self.crew.map(work, self.batches):
+        for part, slopes in self.worked(packed):
             value += part
-            gradient += slope
+            gradient += slopes
         self.coordinates.pull_back(flat, packed, gradient)
         return value, gradient
 
-    def _shard(self, batch: Batch, weights: Weights) -> tuple[float, Floats]:
-        loss, cotangent = self.losses(batch, weights)
-        gradient = np.zeros(self.layout.size)
-        batch.add_gradient(weights, cotangent[0], self.layout.views(gradient))
-        return float(loss.sum()), gradient
+    def worked(self, packed: Floats) -> Iterator[tuple[float, Floats]]:
+        """Yield the loss of each shard and its gradient at packed weights, in order."""
+        weights = self.layout.views(packed)
+        return self.crew.map(
+            lambda batch: slope(self.losses, batch, weights, self.layout), self.batches
+        )
+
+
+def slope(losses: Losses, batch: Batch, weights: Weights, layout: Layout) -> tuple[float, Floats]:
+    """Return the sum of a shard's losses and its gradient, packed."""
+    loss, cotangent = losses(batch, weights)
+    gradient = np.zeros(layout.size)
+    batch.add_gradient(weights, cotangent[0], layout.views(gradient))
+    return float(loss.sum()), gradient
 
 
 class Losses:
@@ -171,6 +184,15 @@ class Losses:
                 hint="mend the data or the factor; --skip-infeasible leaves such instances out",
             )
         raise NumericalError(f"{where}: the loss is {loss[i]}", code="E0702")
+
+
+def weights_of(instances: Instances) -> int:
+    """Return how many weights the params of a model have, for `deal`."""
+    model = instances.model
+    return sum(
+        int(np.prod([model.count(a, instances.vocabularies) for a in p.axes]))
+        for p in model.params.values()
+    )
 
 
 def impossible(batch: Batch, values: Floats, states: NDArray[np.int32], i: int) -> str | None:
