@@ -14,6 +14,7 @@ from factorgraph.compiler.differentiate import derivative
 from factorgraph.compiler.program import (
     InPlace,
     Lookup,
+    Output,
     Program,
     Reduction,
     Slot,
@@ -156,7 +157,8 @@ def axes(e: Expr) -> tuple[int, ...]:
 
 
 def reads_params(e: Expr) -> bool:
-    return any(isinstance(n, ParamRead) for n in everything(e))
+    """Return whether weights decide an expression, by themselves or by what maps give."""
+    return any(isinstance(n, ParamRead | Output) for n in everything(e))
 
 
 def split(r: Reduction) -> tuple[list[Expr], list[Expr]]:
@@ -199,6 +201,7 @@ class _Emitter:
         """Return the names of the arrays, in the order in which grounding passes them."""
         p = self.p
         names = [f"p_{name}" for name in p.params]
+        names += [f"m{k}" for k in range(len(p.calls))]
         names += [f"s{k}" for k in range(len(p.slots))]
         names += [f"v{k}" for k in range(len(p.tabled))]
         used = {n.number for n in everything(p.body) if isinstance(n, InPlace)}
@@ -234,6 +237,8 @@ class _Emitter:
                 return f"t{e.number}[{self.flat(own)}]" if own else f"t{e.number}"
             case ParamRead():
                 return f"p_{e.name}[{self.param_index(e)}]"
+            case Output():
+                return f"m{e.number}[{self.output_index(e)}]"
         raise AssertionError(e)
 
     def number(self, e: Expr) -> str:
@@ -243,6 +248,15 @@ class _Emitter:
         if not e.indices:
             return "0"
         return ", ".join(self.whole(e.indices[k]) for k in self.storage[e.name])
+
+    def output_index(self, e: Output) -> str:
+        text = self.leaf(e.place)
+        for stride, index in e.steps:
+            step = self.whole(index)
+            text += (
+                f" + {step}" if fixed_value(stride) == 1 else f" + {self.whole(stride)} * {step}"
+            )
+        return text
 
     def whole(self, e: Expr) -> str:
         text = self.number(e)
@@ -383,16 +397,18 @@ class _Emitter:
     def backward(self, body: Expr, adjoint: str, weight: str = "") -> None:
         """Add adjoint * d(body)/d(param) to the gradients, at every state of ``body``."""
         own = axes(body)
-        leaves = list(dict.fromkeys(n for n in shallow(body) if isinstance(n, ParamRead)))
+        leaves = list(dict.fromkeys(n for n in shallow(body) if isinstance(n, ParamRead | Output)))
         inner = [r for r in children(body) if reads_params(r)]
         lines: list[str] = []
         needed = False
-        targets: list[ParamRead | Reduction] = [*leaves, *inner]
+        targets: list[ParamRead | Output | Reduction] = [*leaves, *inner]
         for leaf in targets:
             slope = derivative(body, leaf)
             needed = needed or bool(children(slope))
             if isinstance(leaf, ParamRead):
                 target = f"g_{leaf.name}[{self.param_index(leaf)}]"
+            elif isinstance(leaf, Output):
+                target = f"h{leaf.number}[{self.output_index(leaf)}]"
             else:
                 mine = axes(leaf.body)
                 target = f"a{leaf.number}[{self.flat(mine)}]" if mine else f"a{leaf.number}"
@@ -453,6 +469,7 @@ class _Emitter:
         p = self.p
         every = tuple(range(len(p.sets)))
         gradients = [f"g_{name}" for name in p.params]
+        gradients += [f"h{k}" for k in range(len(p.calls))]
         arguments = ", ".join(["low", "high", *self.arguments(), "cotangent", *gradients])
         self.out("@kernel")
         with self.out.block(f"def gradient{p.symbol}({arguments}):"):
@@ -502,7 +519,7 @@ def factor(program: Program, storage: Storage) -> tuple[list[str], list[str], No
     lines = [f"# {comment(program.factor.span.text)}", ""]
     lines += emitter.energy()
     missing = None
-    if program.params:
+    if program.params or program.calls:
         try:
             lines += ["", "", *emitter.gradient()]
         except NotBuiltError as error:

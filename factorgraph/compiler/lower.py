@@ -7,12 +7,17 @@ from functools import reduce
 from math import inf
 from typing import Any
 
+from factorgraph.compiler.calls import call_of
 from factorgraph.compiler.pieces import pieces
 from factorgraph.compiler.program import (
     BaseDefinition,
+    Call,
+    CallDefinition,
     InPlace,
     Lookup,
     LookupDefinition,
+    Output,
+    Place,
     Program,
     Reduction,
     Slot,
@@ -57,7 +62,8 @@ from factorgraph.model.expression import (
     walk,
 )
 from factorgraph.model.functions import apply
-from factorgraph.model.model import FactorDeclaration, IndexSet, Model
+from factorgraph.model.layers import output_shape
+from factorgraph.model.model import Binder, FactorDeclaration, IndexSet, Model
 from factorgraph.model.names import not_built
 from factorgraph.model.reads import is_ragged
 
@@ -75,6 +81,19 @@ def lower(model: Model, factor: FactorDeclaration) -> tuple[Program, ...]:
     """
     cut = enumerate(pieces(model, factor))
     return tuple(_Lowering(model, piece, number).program() for number, piece in cut)
+
+
+def inputs(model: Model, user: FactorDeclaration, definition: CallDefinition) -> Call:
+    """Return a call with the program of its inputs, where weights decide these.
+
+    Parameters
+    ----------
+    user : the factor that calls, for messages.
+    """
+    if is_data(definition.read.body):
+        return Call(definition, None)
+    made = _Inputs(model, user, definition)
+    return Call(definition, made.program(), made.spread)
 
 
 class _Ragged(Exception):
@@ -114,6 +133,7 @@ class _Lowering:
         self.tables: list[TabledDefinition] = []
         self.bases: list[BaseDefinition] = []
         self.terms: list[TermsDefinition] = []
+        self.calls: list[Call] = []
         self.owner: dict[Variable, int] = {b.variable: 0 for b in factor.binders}
         self.loops_made = 0
 
@@ -165,6 +185,7 @@ class _Lowering:
             tuple(self.lookups),
             body,
             tuple(params),
+            tuple(self.calls),
         )
 
     def made(self) -> tuple[int, ...]:
@@ -178,7 +199,9 @@ class _Lowering:
 
     @property
     def _lists(self) -> tuple[list[Any], ...]:
-        return self.spaces, self.slots, self.tables, self.bases, self.terms, self.lookups
+        return (
+            self.spaces, self.slots, self.tables, self.bases, self.terms, self.lookups, self.calls
+        )  # fmt: skip
 
     # -- code
 
@@ -193,7 +216,9 @@ class _Lowering:
         if is_data(e) and not free_variables(e) & at.loops.keys():
             return self.slot(e, at)
         match e:
-            case MapRead() | Distinct() | FieldRead() | LengthOf():
+            case MapRead():
+                return self.output(e, at)
+            case Distinct() | FieldRead() | LengthOf():
                 return self.tabled(e, at)
             case Apply(operator="require"):
                 condition, value = e.arguments
@@ -269,6 +294,64 @@ class _Lowering:
             self.tables.append(definition)
         states = tuple(State(read.span, read.kind, axis) for axis, read in by_axis)
         return Tabled(e.span, e.kind, self.tables.index(definition), states)
+
+    def output(self, e: MapRead, at: _Context) -> Output:
+        """Code a number of a map's output by where it lies among the outputs of its call.
+
+        States and loops step along the output where it is sure that they stay inside; else its
+        place is computed for each of the joint states.
+        """
+        definition, keys = call_of(e)
+        if set().union(*map(free_variables, keys)) & at.loops.keys():
+            raise _Ragged
+        number = self.call(definition)
+        if not any(depends(key, UnknownRead) for key in keys):
+            made = self.made()
+            stepped = self.steps(e, at)
+            if stepped is not None:
+                fixed, steps = stepped
+                where = Place(e.span, INT, "place", (*keys, *fixed), definition)
+                return Output(e.span, e.kind, number, self.slot(where, at), steps)
+            self.forget(made)
+        where = Place(e.span, INT, "place", (*keys, *e.indices), definition)
+        return Output(e.span, e.kind, number, self.tabled(where, at), ())
+
+    def call(self, definition: CallDefinition) -> int:
+        """Return the number of a call."""
+        for number, known in enumerate(self.calls):
+            if known.definition == definition:
+                return number
+        self.calls.append(inputs(self.model, self.factor, definition))
+        return len(self.calls) - 1
+
+    def steps(
+        self, e: MapRead, at: _Context
+    ) -> tuple[list[Expr], tuple[tuple[Expr, Expr], ...]] | None:
+        """Return the indices of an output that data know, 0 for the others, and what these step
+        along it; None where one of these may leave it."""
+        extents = output_shape(
+            self.model.maps[e.name], tuple(extent for _, extent in e.axes), e.span
+        )
+        fixed: list[Expr] = []
+        steps = []
+        for k, (index, extent) in enumerate(zip(e.indices, extents, strict=True)):
+            if is_data(index) and not free_variables(index) & at.loops.keys():
+                fixed.append(index)
+                continue
+            coded = self.code(index, at)
+            if not self._spans(coded, extent, at):
+                low, high = self.interval(coded, at)
+                size = fixed_value(extent)
+                if size is None or not (0 <= low and high < size):
+                    return None
+            stride: Expr = integer(e.span, 1)
+            for after in extents[k + 1 :]:
+                stride = apply(e.span, "*", stride, after)
+            if not is_fixed(stride):
+                stride = self.slot(stride, at)
+            fixed.append(integer(e.span, 0))
+            steps.append((stride, coded))
+        return fixed, tuple(steps)
 
     def text(self, e: Expr, at: _Context) -> Expr:
         """Code a text by a number that is equal where the texts are."""
@@ -388,7 +471,7 @@ class _Lowering:
                 continue
             made = self.made()
             coded = self.code(index, at)
-            if not self._spans(coded, axis, at):
+            if not self._spans(coded, axis.count, at):
                 low, high = self.interval(coded, at)
                 size = axis.fixed
                 sure = 0 <= low and size is not None and high < size
@@ -400,13 +483,13 @@ class _Lowering:
             indices.append(coded)
         return replace(e, indices=tuple(indices))
 
-    def _spans(self, index: Expr, axis: IndexSet, at: _Context) -> bool:
-        """Return whether an index runs over just the axis, by its declaration."""
+    def _spans(self, index: Expr, count: Expr, at: _Context) -> bool:
+        """Return whether an index runs over just an axis of so many, by its declaration."""
         if isinstance(index, State):
-            return same_extent(self.sets[index.axis].count, axis.count)
+            return same_extent(self.sets[index.axis].count, count)
         if isinstance(index, Variable) and index in at.loops:
             low, high = at.loops[index]
-            last = apply(high.span, "-", axis.count, integer(high.span, 1))
+            last = apply(high.span, "-", count, integer(high.span, 1))
             return fixed_value(low) == 0 and last == high
         return False
 
@@ -551,6 +634,39 @@ class _Lowering:
         self.terms.append(TermsDefinition(number.number, step, r.low, r.high))
         body = product([*rest, *(p for p in plain if p is not number)], r.body)
         return replace(r, body=body, terms=len(self.terms) - 1)
+
+
+class _Inputs(_Lowering):
+    """The inputs of a call as tables, their axes in place of unknowns."""
+
+    def __init__(self, model: Model, user: FactorDeclaration, definition: CallDefinition) -> None:
+        read = definition.read
+        extents = [extent for _, extent in read.axes]
+        self.spread = not all(isinstance(x, Const | DomainSize) for x in extents)
+        body = read.body
+        axes: list[UnknownRead] = []
+        variables = list(definition.keys)
+        for variable, _ in read.axes:
+            if self.spread:
+                variables.append(variable)
+                continue
+            axis = UnknownRead(variable.span, INT, f"{read.name}({len(axes)})", ())
+            body = replaced(body, variable, axis)
+            axes.append(axis)
+        zero = integer(read.span, 0)
+        super().__init__(
+            model,
+            FactorDeclaration(
+                read.name, user.span, tuple(Binder(v, zero, zero) for v in variables), None, body,
+                False, () if self.spread else tuple(axes),
+            ),
+            0,
+        )  # fmt: skip
+        if not self.spread:
+            self.sets = tuple(IndexSet(read.name, 0, extent) for extent in extents)
+
+    def finite(self, read: UnknownRead) -> IndexSet:
+        return IndexSet(read.name, 0, integer(read.span, 1))
 
 
 def _implied(condition: Expr, holds: bool) -> list[Expr]:

@@ -10,7 +10,8 @@ import hashlib
 import importlib.util
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib.abc import InspectLoader
 from types import CodeType, ModuleType
 from typing import Any
@@ -20,7 +21,7 @@ from factorgraph.compiler import emit
 from factorgraph.compiler.emit import Printer, Storage, comment
 from factorgraph.compiler.loss import LossProgram, ProbeValue
 from factorgraph.compiler.lower import lower
-from factorgraph.compiler.program import Program, State
+from factorgraph.compiler.program import Call, CallDefinition, Program, State
 from factorgraph.errors import ModelError, NotBuiltError
 from factorgraph.model.expression import Expr, ParamRead, show, walk
 from factorgraph.model.model import Model
@@ -74,6 +75,7 @@ class Compiled:
     evaluated : factors that have no small tables, with the reason: they are evaluated at
         configurations.
     slopeless : factors whose tables have no gradient yet, with the reason.
+    calls : the maps that programs read and what they are fed with, those first that others need.
     """
 
     model: Model
@@ -84,6 +86,19 @@ class Compiled:
     arguments: dict[str, list[str]]
     evaluated: dict[str, NotBuiltError]
     slopeless: dict[str, NotBuiltError]
+    calls: tuple[Call, ...] = ()
+
+    @property
+    def every(self) -> tuple[Program, ...]:
+        """The programs of factors, and those that make the inputs of maps."""
+        made = (call.program for call in self.calls)
+        return (*self.programs, *(p for p in made if p is not None))
+
+    @cached_property
+    def reads(self) -> dict[str, tuple[int, ...]]:
+        """The numbers of the calls that each program reads, by its symbol."""
+        number = {call.definition: k for k, call in enumerate(self.calls)}
+        return {p.symbol: tuple(number[c.definition] for c in p.calls) for p in self.every}
 
 
 def compile_model(model: Model, loss: LossProgram | None) -> Compiled:
@@ -111,12 +126,14 @@ def _compile(model: Model, loss: LossProgram | None) -> Compiled:
         except NotBuiltError as error:
             evaluated[factor.name] = error
     programs = tuple(found)
-    storage = {name: _storage(name, model, programs) for name in model.params}
+    calls = _calls(programs)
+    every = (*programs, *(c.program for c in calls if c.program is not None))
+    storage = {name: _storage(name, model, every) for name in model.params}
     # nothing here depends on where the text lies, so that a run shares its model's machine code
     lines = ["# Emitted by fgc from a model text; made again when the model changes.", ""]
     lines += _HEAD.splitlines()
     arguments = {}
-    for program in programs:
+    for program in every:
         text, names, missing = emit.factor(program, storage)
         lines += ["", "", *text]
         arguments[program.symbol] = names
@@ -125,7 +142,26 @@ def _compile(model: Model, loss: LossProgram | None) -> Compiled:
     if loss is not None:
         lines += ["", "", *_loss(loss)]
     return Compiled(model, programs, storage, loss, "\n".join(lines) + "\n", arguments,
-                    evaluated, slopeless)  # fmt: skip
+                    evaluated, slopeless, calls)  # fmt: skip
+
+
+def _calls(programs: tuple[Program, ...]) -> tuple[Call, ...]:
+    """Return the distinct calls of some programs, those first that others need; the programs
+    of their inputs are numbered."""
+    found: dict[CallDefinition, Call] = {}
+
+    def add(program: Program) -> None:
+        for call in program.calls:
+            if call.definition in found:
+                continue
+            if call.program is not None:
+                add(call.program)
+                call = replace(call, program=replace(call.program, piece=len(found) + 1))
+            found[call.definition] = call
+
+    for program in programs:
+        add(program)
+    return tuple(found.values())
 
 
 def _storage(name: str, model: Model, programs: tuple[Program, ...]) -> tuple[int, ...]:

@@ -8,12 +8,13 @@ is left (weights, states, slots) is the *code* that runs at each step.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from factorgraph.model.expression import (
     Apply,
     Const,
     Expr,
+    MapRead,
     ParamRead,
     Read,
     SizeOf,
@@ -62,6 +63,46 @@ class Tabled(Expr):
 
     def parts(self) -> tuple[Expr, ...]:
         return self.states
+
+
+@dataclass(eq=False, repr=False)
+class CallDefinition(Value):
+    """A map fed with one form of input, whose variables are keys.
+
+    Attributes
+    ----------
+    read : the map and its input, without indices.
+    keys : the variables that tell one input from another.
+    of_instance : whether inputs of different instances differ, too.
+    text : as it was written where it was first seen.
+    """
+
+    read: MapRead
+    keys: tuple[Variable, ...]
+    of_instance: bool
+    text: str = field(compare=False, repr=False)
+
+
+@dataclass(eq=False, repr=False)
+class Place(Apply):
+    """Where a number of a map's output lies among all outputs of a call: data decide.
+
+    The arguments are the values of the call's keys, then the positions in the output.
+    """
+
+    call: CallDefinition
+
+
+@dataclass(eq=False, repr=False)
+class Output(Expr):
+    """A number of the outputs of call ``number``: at ``place`` + sum of stride * index."""
+
+    number: int
+    place: Slot | Tabled
+    steps: tuple[tuple[Expr, Expr], ...]
+
+    def parts(self) -> tuple[Expr, ...]:
+        return (self.place, *(part for step in self.steps for part in step))
 
 
 @dataclass(eq=False, repr=False)
@@ -150,7 +191,7 @@ class TabledDefinition(Value):
         """Whether it reads anything of the instance, and which indices of the row it reads."""
         read = [self.slot.value, *([] if self.slot.when is None else [self.slot.when])]
         free = set().union(*map(free_variables, read)) - set(self.indices)
-        return any(depends(e, Read, SizeOf) for e in read), free
+        return any(depends(e, Read, SizeOf) or _of_instance(e) for e in read), free
 
 
 @dataclass(eq=False, repr=False)
@@ -205,6 +246,7 @@ class Program(Value):
     slots, tabled, bases, terms, lookups : definitions, by number.
     body : the code of the energy.
     params : the names of the params that the code reads.
+    calls : the maps that it reads, by number, and what they are fed with.
     """
 
     factor: FactorDeclaration
@@ -219,6 +261,7 @@ class Program(Value):
     lookups: tuple[LookupDefinition, ...]
     body: Expr
     params: tuple[str, ...]
+    calls: tuple[Call, ...] = ()
 
     @property
     def name(self) -> str:
@@ -237,7 +280,8 @@ class Program(Value):
         if not self.shareable or any(reads and free >= rows for reads, free in keys):
             return "a table a row"
         held = [e for s in self.slots for e in (s.value, s.when) if e is not None]
-        if all(map(is_fixed, held)) and not any(reads or free for reads, free in keys):
+        fixed = all(is_fixed(e) and not _of_instance(e) for e in held)
+        if fixed and not any(reads or free for reads, free in keys):
             return "one table for all rows"
         return "rows with equal data share a table"
 
@@ -245,6 +289,27 @@ class Program(Value):
     def shareable(self) -> bool:
         """Whether rows with equal slots have equal tables, by whole-number slots alone."""
         return not self.bases and not self.spaces and all(s.whole for s in self.slots)
+
+
+@dataclass(eq=False, repr=False)
+class Call(Value):
+    """A call, and how its inputs are made.
+
+    Attributes
+    ----------
+    program : the inputs as tables, one a call; None where data alone decide them.
+    spread : whether the program has a row for each number of an input, since the text does not
+        tell how many there are; else the input's axes are those of its tables.
+    """
+
+    definition: CallDefinition
+    program: Program | None
+    spread: bool = False
+
+
+def _of_instance(e: Expr) -> bool:
+    """Return whether an expression is the place of an output that the instance decides."""
+    return isinstance(e, Place) and e.call.of_instance
 
 
 def factors_of(e: Expr) -> tuple[list[Expr], list[Expr]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -12,6 +13,7 @@ from factorgraph.compiler.module import Compiled, energy_function, gradient_func
 from factorgraph.engine.choose import choose
 from factorgraph.errors import InferenceError, NumericalError
 from factorgraph.ground.ground import Bound, Grounding
+from factorgraph.ground.outputs import Outputs, Pass
 from factorgraph.ground.weights import Weights
 
 Floats = NDArray[np.float64]
@@ -45,6 +47,8 @@ class Batch:
         self.reason = choice.reason
         counts = grounding.instances.vocabularies
         self._counts = {f"n_{name}": len(words) for name, words in counts.items()}
+        self.maps = Outputs(compiled, module, grounding, self._arguments)
+        self._kept: tuple[Weights, Pass] | None = None
 
     def _placed(self, error: InferenceError) -> InferenceError:
         first = self.instances.where(0)
@@ -52,9 +56,11 @@ class Batch:
             error.message, code=error.code, span=error.span, hint=f"{error.hint}; data from {first}"
         )
 
-    def _arguments(self, bound: Bound, weights: Weights) -> list[Any]:
+    def _arguments(self, bound: Bound, weights: Weights, outputs: Sequence[Floats]) -> list[Any]:
         """Return what an emitted function takes, in its order."""
         arrays: dict[str, Any] = {f"p_{name}": weights[name] for name in bound.program.params}
+        reads = self.compiled.reads[bound.program.symbol]
+        arrays |= {f"m{k}": outputs[call] for k, call in enumerate(reads)}
         arrays |= {f"s{k}": slot for k, slot in enumerate(bound.slots)}
         arrays |= {f"v{k}": values for k, values in enumerate(bound.tabled)}
         for k, (values, place) in enumerate(bound.bases):
@@ -66,23 +72,29 @@ class Batch:
         arrays |= self._counts
         return [arrays[name] for name in self.compiled.arguments[bound.program.symbol]]
 
-    def energies(self, weights: Weights, out: Floats) -> None:
+    def energies(self, weights: Weights, out: Floats, *, keep: bool = False) -> None:
         """Fill the tables of all factors.
 
         Parameters
         ----------
         weights : stored arrays by name.
         out : float64 [T], the flat vector of values, overwritten.
+        keep : whether `add_gradient` follows, with the same dict and the same numbers in it: what
+            maps gave is then not worked out again.
 
         Raises
         ------
-        NumericalError : where an energy is NaN or -inf, naming factor and instance.
+        NumericalError : where an energy is NaN or -inf, naming factor and instance, or where a
+            map's output is not finite.
         """
+        run = self.maps.forward(weights, keep)
+        self._kept = (weights, run) if keep else None
         for g, bound in enumerate(self.grounding.bound):
             group = self.structure.groups[g]
             tables = self.structure.table(out, g).reshape(group.distinct, group.states)
             function = energy_function(self.module, bound.program.symbol)
-            function(0, group.distinct, *self._arguments(bound, weights), tables)
+            arguments = self._arguments(bound, weights, run.outputs)
+            function(0, group.distinct, *arguments, tables)
         if not np.isfinite(out).all():
             self._refuse(out)
 
@@ -111,13 +123,23 @@ class Batch:
         cotangent : float64 [T], d objective / d values.
         gradient : stored arrays by name, changed in place.
         """
+        kept, self._kept = self._kept, None
+        if kept is not None and kept[0] is weights:
+            run = kept[1]
+        else:
+            run = self.maps.forward(weights, keep=True)
+        slopes = [np.zeros_like(output) for output in run.outputs]
         for g, bound in enumerate(self.grounding.bound):
             function = gradient_function(self.module, bound.program.symbol)
             if function is None:
-                assert not bound.program.params, "trained without a gradient"
+                assert not (bound.program.params or bound.program.calls), (
+                    "trained without a gradient"
+                )
                 continue
             group = self.structure.groups[g]
             tables = self.structure.table(cotangent, g).reshape(group.distinct, group.states)
             targets = [gradient[name] for name in bound.program.params]
-            arguments = self._arguments(bound, weights)
+            targets += [slopes[k] for k in self.compiled.reads[bound.program.symbol]]
+            arguments = self._arguments(bound, weights, run.outputs)
             function(0, group.distinct, *arguments, tables, *targets)
+        self.maps.backward(weights, run, slopes, gradient)

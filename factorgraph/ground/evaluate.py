@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from factorgraph import budget
+from factorgraph.compiler.program import Place
 from factorgraph.data.column import Column
 from factorgraph.data.instances import Instances
 from factorgraph.data.shared import Sparse
-from factorgraph.errors import DataError
+from factorgraph.errors import DataError, NumericalError
 from factorgraph.ground import texts
 from factorgraph.ground.rows import BLOCK, Rows, expand, nonzeros
 from factorgraph.model.arrays import integer, plus
@@ -40,9 +41,11 @@ from factorgraph.model.expression import (
     is_whole,
     show,
 )
+from factorgraph.model.model import MapDeclaration
 from factorgraph.model.reads import is_ragged
 
 if TYPE_CHECKING:
+    from factorgraph.ground.calls import Calls
     from factorgraph.maps.layer import Layer
 
 Array = NDArray[Any]
@@ -74,6 +77,7 @@ class Evaluator:
     what : the statement at work, for messages: "factor `emit`".
     computed : lets that are computed once an instance.
     point : needed for expressions that read unknowns or params.
+    calls : numbers the inputs of maps; needed for places in their outputs.
     """
 
     def __init__(
@@ -82,11 +86,13 @@ class Evaluator:
         what: str,
         computed: dict[str, Column],
         point: Point | None = None,
+        calls: Calls | None = None,
     ) -> None:
         self.instances = instances
         self.what = what
         self.computed = computed
         self.point = point
+        self.calls = calls
         self.rows = 0
 
     def __call__(self, e: Expr, rows: Rows) -> Array:
@@ -113,6 +119,9 @@ class Evaluator:
                 return self.read(e, self.computed[e.name], rows)
             case Reduce():
                 return self.reduce(e, rows)
+            case Place():
+                assert self.calls is not None, e
+                return self.calls.place(e, rows, self)
             case Apply():
                 return self.apply(e, rows)
             case Distinct():
@@ -302,6 +311,12 @@ class Evaluator:
                     code="E0317",
                     span=e.span,
                 ) from None
+            if not np.isfinite(given).all():
+                bad = ~np.isfinite(given.reshape(len(given), -1)).all(axis=1)
+                at = int(np.flatnonzero(bad)[0])
+                declared = self.instances.model.maps[e.name]
+                where = self.instances.where(one.instance[at])
+                raise no_number(declared, show(replace(e, indices=())), given[at], where)
             number: Array = np.full(inputs.count, -1)
             number[group] = np.arange(len(group))
             here = np.flatnonzero(number[inverse] >= 0)
@@ -634,6 +649,23 @@ class Evaluator:
             if free_variables(other) <= rows.index.keys():
                 return part
         return None
+
+
+def no_number(declared: MapDeclaration, text: str, given: Array, where: str) -> NumericalError:
+    """Return the error for a map whose output is not finite.
+
+    Parameters
+    ----------
+    text : the map and its input, as written.
+    given : the output.
+    """
+    what = "NaN" if np.isnan(given).any() else "an infinite number"
+    return NumericalError(
+        f"map `{declared.name}` gives {what} for `{text}` ({where})",
+        code="E0703",
+        span=declared.span,
+        hint="are the numbers that it is fed with very large? scale them",
+    )
 
 
 def _conjuncts(guard: Expr | None) -> Iterator[Expr]:

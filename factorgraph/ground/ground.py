@@ -27,8 +27,9 @@ from factorgraph.data.instances import Instances
 from factorgraph.errors import DataError
 from factorgraph.graph.structure import Group, Structure
 from factorgraph.ground.binders import blocks, compute_lets
+from factorgraph.ground.calls import Calls, Inputs
 from factorgraph.ground.evaluate import Evaluator
-from factorgraph.ground.rows import BLOCK, Rows, expand
+from factorgraph.ground.rows import BLOCK, Rows, expand, joined
 from factorgraph.ground.share import share
 from factorgraph.model.expression import (
     Const,
@@ -36,7 +37,6 @@ from factorgraph.model.expression import (
     Expr,
     Read,
     UnknownRead,
-    Variable,
     show,
 )
 from factorgraph.model.model import IndexSet
@@ -79,6 +79,7 @@ class Grounding:
     ----------
     evidence : int32 [V], observed state of each variable, -1 where it is free.
     base : for each array of unknowns, int64 [I]: its first variable in each instance.
+    inputs : of maps, in the order of the compiled model's calls.
     """
 
     instances: Instances = field(repr=False)
@@ -86,6 +87,7 @@ class Grounding:
     evidence: NDArray[np.int32] = field(repr=False)
     base: dict[str, NDArray[np.int64]] = field(repr=False)
     bound: tuple[Bound, ...] = field(repr=False)
+    inputs: tuple[Inputs, ...] = field(default=(), repr=False)
 
 
 def ground(compiled: Compiled, instances: Instances) -> Grounding:
@@ -105,6 +107,10 @@ class _Grounder:
         self.model = compiled.model
         self.instances = instances
         self.computed: dict[str, Column] = {}
+        self.calls = Calls(compiled, instances)
+
+    def evaluator(self, what: str) -> Evaluator:
+        return Evaluator(self.instances, what, self.computed, calls=self.calls)
 
     def grounding(self) -> Grounding:
         instances, model = self.instances, self.model
@@ -138,7 +144,8 @@ class _Grounder:
             bound.append(arrays)
         structure = Structure(card, first, tuple(groups))
         budget.require(16 * structure.size, "the tables of the graph")
-        return Grounding(instances, structure, evidence, base, tuple(bound))
+        inputs = self.calls.finish(self.evaluator, self.inputs)
+        return Grounding(instances, structure, evidence, base, tuple(bound), inputs)
 
     def cards(self, values: IndexSet, sizes: Array) -> Array:
         """Return the number of states of every variable of an array."""
@@ -153,7 +160,7 @@ class _Grounder:
     def program(self, program: Program) -> tuple[Group, Bound]:
         factor = program.factor
         what = f"factor `{factor.name}`"
-        at = Evaluator(self.instances, what, self.computed)
+        at = self.evaluator(what)
         counts = np.zeros(self.instances.count, np.int64)
         scopes: list[Array] = []
         slots: dict[int, list[Array]] = {k: [] for k, s in enumerate(program.slots) if not s.space}
@@ -184,7 +191,7 @@ class _Grounder:
         starts: list[Array] = [np.zeros(0, np.int64)] * len(program.bases)
         for number, parts in bases.items():
             starts[number] = _join(parts, (0,), np.int64)
-        levels = [_joined(kept, [b.variable for b in factor.binders])]
+        levels = [joined(kept, [b.variable for b in factor.binders])]
         offsets = self.spaces(program, levels, arrays, starts, at)
         shared = None
         if program.shareable:
@@ -197,16 +204,42 @@ class _Grounder:
             distinct = len(example)
             arrays = [np.ascontiguousarray(a[example]) for a in arrays]
             levels[0] = levels[0].take(example) if program.tabled else levels[0]
-        tabled = [self.tabled(d, levels[d.slot.space], at) for d in program.tabled]
         cards = tuple(self.model.count(s, self.instances.vocabularies) for s in program.sets)
         rows_by_instance = np.concatenate(([0], np.cumsum(counts)))
         group = Group(factor.name, cards, scope, table, distinct, rows_by_instance)
         self.twice(group, program)
+        return group, self.bound(program, levels, arrays, starts, offsets, distinct, at)
+
+    def inputs(self, program: Program, rows: Rows, at: Evaluator) -> Bound:
+        """Return the arrays of a program that makes the inputs of a map, a row each."""
+        arrays: list[Array] = [np.zeros(0)] * len(program.slots)
+        starts: list[Array] = [np.zeros(0, np.int64)] * len(program.bases)
+        for k, definition in enumerate(program.slots):
+            if not definition.space:
+                arrays[k] = self.slot(definition, rows, at)
+        for k, base in enumerate(program.bases):
+            if not base.space:
+                starts[k] = self.place(base, rows, at)
+        levels = [rows]
+        offsets = self.spaces(program, levels, arrays, starts, at)
+        return self.bound(program, levels, arrays, starts, offsets, rows.count, at)
+
+    def bound(
+        self,
+        program: Program,
+        levels: list[Rows],
+        arrays: list[Array],
+        starts: list[Array],
+        offsets: list[Array],
+        distinct: int,
+        at: Evaluator,
+    ) -> Bound:
+        tabled = [self.tabled(d, levels[d.slot.space], at) for d in program.tabled]
         columns = [self.column(b.name).values for b in program.bases]
         pairs = list(zip(columns, starts, strict=True))
         terms = [self.sparse(program, t, arrays, pairs, at) for t in program.terms]
         lookups = [self.lookup(d, at) for d in program.lookups]
-        return group, Bound(program, arrays, tabled, pairs, offsets, terms, lookups, distinct)
+        return Bound(program, arrays, tabled, pairs, offsets, terms, lookups, distinct)
 
     def tabled(self, definition: TabledDefinition, rows: Rows, at: Evaluator) -> Array:
         """Return a number for each row and each joint state of some unknowns."""
@@ -368,15 +401,15 @@ class _Grounder:
                 parts.append(rows)
                 total += rows.count
                 budget.require(total * 8 * (2 + len(parent.index)), f"a sum in {at.what}")
-            joined = _joined(parts, [*parent.index, space.index])
-            levels.append(joined)
+            below = joined(parts, [*parent.index, space.index])
+            levels.append(below)
             offsets.append(np.concatenate(([0], np.cumsum(counts))))
             for k, definition in enumerate(program.slots):
                 if definition.space == number:
-                    slots[k] = self.slot(definition, joined, at)
+                    slots[k] = self.slot(definition, below, at)
             for k, base in enumerate(program.bases):
                 if base.space == number:
-                    bases[k] = self.place(base, joined, at)
+                    bases[k] = self.place(base, below, at)
         return offsets
 
 
@@ -389,11 +422,6 @@ def _keys(program: Program, rows: Rows) -> list[Array]:
         variables |= free
     names = sorted(variables, key=lambda v: v.number)
     return [*([rows.instance] if of_instance else []), *(rows.index[v] for v in names)]
-
-
-def _joined(parts: list[Rows], names: list[Variable]) -> Rows:
-    index = {v: _join([r.index[v] for r in parts], (0,), np.int64) for v in names}
-    return Rows(_join([r.instance for r in parts], (0,), np.int64), index)
 
 
 def _dtype(slot: SlotDefinition) -> Any:

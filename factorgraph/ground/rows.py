@@ -103,3 +103,15 @@ def nonzeros(
         inner.index[variable] = value
         kept = (value >= low[origin]) & (value <= high[origin])
         yield inner.take(kept), origin[kept]
+
+
+def joined(parts: list[Rows], names: list[Variable]) -> Rows:
+    """Return the rows of some blocks as one."""
+    index = {v: _concatenated([r.index[v] for r in parts]) for v in names}
+    return Rows(_concatenated([r.instance for r in parts]), index)
+
+
+def _concatenated(parts: list[Ints]) -> Ints:
+    if not parts:
+        return np.zeros(0, np.int64)
+    return np.ascontiguousarray(parts[0] if len(parts) == 1 else np.concatenate(parts), np.int64)

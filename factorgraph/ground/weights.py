@@ -18,7 +18,7 @@ from factorgraph.compiler.emit import everything
 from factorgraph.compiler.module import Compiled
 from factorgraph.compiler.program import Slot
 from factorgraph.data.instances import Vocabularies
-from factorgraph.ground.ground import Grounding
+from factorgraph.ground.ground import Bound, Grounding
 from factorgraph.model.expression import ParamRead
 from factorgraph.model.model import Model, ParamDeclaration
 
@@ -84,7 +84,7 @@ class Layout:
 
     def unpack(self, flat: Floats, initial: Weights) -> Weights:
         """Return all weights in their declared order; those not kept stay at rest."""
-        out: Weights = {}
+        out: Weights = {n: w.copy() for n, w in initial.items() if n not in self.places}
         for name, view in self.views(flat).items():
             place = self.places[name]
             if not place.axes:
@@ -199,7 +199,7 @@ def touched(compiled: Compiled, groundings: Iterable[Grounding]) -> Kept:
     """Return what some groundings touch of the axes that only data index."""
     found: dict[tuple[str, int], list[Ints]] = {key: [] for key in _axes_by_data(compiled)}
     for grounding in groundings:
-        for bound in grounding.bound:
+        for bound in _bounds(grounding):
             for definition, slot in zip(bound.program.slots, bound.slots, strict=True):
                 if definition.limit is not None and definition.limit[:2] in found:
                     found[definition.limit[:2]].append(np.unique(slot))
@@ -220,14 +220,11 @@ def kept_layout(
 
 def moved(grounding: Grounding, kept: Kept) -> Grounding:
     """Return a grounding whose slots index what is kept."""
-    bounds = []
-    for bound in grounding.bound:
-        slots = list(bound.slots)
-        for k, definition in enumerate(bound.program.slots):
-            if definition.limit is not None and definition.limit[:2] in kept:
-                slots[k] = np.searchsorted(kept[definition.limit[:2]], slots[k])
-        bounds.append(replace(bound, slots=slots))
-    return replace(grounding, bound=tuple(bounds))
+    inputs = tuple(
+        i if i.bound is None else replace(i, bound=_moved(i.bound, kept)) for i in grounding.inputs
+    )
+    bounds = tuple(_moved(bound, kept) for bound in grounding.bound)
+    return replace(grounding, bound=bounds, inputs=inputs)
 
 
 def _united(parts: dict[tuple[str, int], list[Ints]]) -> Kept:
@@ -237,10 +234,25 @@ def _united(parts: dict[tuple[str, int], list[Ints]]) -> Kept:
     }
 
 
+def _bounds(grounding: Grounding) -> tuple[Bound, ...]:
+    """Return the arrays of all programs: of factors, and of what maps are fed with."""
+    made = (inputs.bound for inputs in grounding.inputs)
+    return (*grounding.bound, *(bound for bound in made if bound is not None))
+
+
+def _moved(bound: Bound, kept: Kept) -> Bound:
+    """Return a program's arrays with slots that index the kept weights."""
+    slots = list(bound.slots)
+    for k, definition in enumerate(bound.program.slots):
+        if definition.limit is not None and definition.limit[:2] in kept:
+            slots[k] = np.searchsorted(kept[definition.limit[:2]], slots[k])
+    return replace(bound, slots=slots)
+
+
 def _axes_by_data(compiled: Compiled) -> set[tuple[str, int]]:
     """Return the axes of params that only slots index, and along which nothing ties weights."""
     uses: dict[tuple[str, int], bool] = {}
-    for program in compiled.programs:
+    for program in compiled.every:
         for node in everything(program.body):
             if isinstance(node, ParamRead):
                 for k, index in enumerate(node.indices):
@@ -261,9 +273,15 @@ def _layout(
 ) -> Layout:
     places = {}
     start = 0
-    for name, declaration in compiled.model.params.items():
+    used = {call.definition.read.name for call in compiled.calls}
+    declarations = dict(compiled.model.params)
+    for name in extents:
+        declared = compiled.model.maps.get(name.partition(".")[0])
+        if declared is not None and declared.name in used:
+            declarations[name] = ParamDeclaration(name, declared.span, ())
+    for name, declaration in declarations.items():
         shape = extents[name]
-        axes = compiled.storage[name]
+        axes = compiled.storage.get(name, tuple(range(len(shape))))
         chosen = tuple(kept.get((name, k)) for k in range(len(shape)))
         place = Place(declaration, shape, axes, chosen, start, start)
         stop = start + int(np.prod(place.stored, dtype=np.int64))

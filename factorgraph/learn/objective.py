@@ -148,7 +148,7 @@ class Losses:
         NumericalError : where an energy or a loss is not finite, naming factor and instance.
         """
         values = np.empty((1, batch.structure.size))
-        batch.energies(weights, values[0])
+        batch.energies(weights, values[0], keep=True)
         probes = [self.probe(batch, p, values) for p in self.loss.probes]
         found = np.stack([p.value[0] for p in probes])
         count = batch.structure.instances

@@ -39,4 +39,24 @@ same of the point where it starts, and of the value and the gradient there.
         "loss logistic",
         "words",
     ),
+    Page(
+        "E0703",
+        "A map gives no number",
+        """
+An output of a map became NaN or infinite: what it is fed with, or its weights, are so large that
+their products overflow. The message names the map, its input and an instance. Scale the data (to
+a deviation near 1), choose an activation that is bounded (`act = tanh`), or regularise what the
+map feeds.
+""",
+        '{"x": [1e200, -1e200], "y": 1}',
+        '{"x": [1.0, -1.0], "y": 1}',
+        "data",
+        """
+given  x[2] : real
+answer y : bit
+map    g = chain(linear(2, 4), linear(4, 1))
+factor f = g(1e200 * x)[0] * y
+loss   nll
+""",
+    ),
 )

@@ -1,0 +1,300 @@
+"""Models with maps: energies against the slow evaluator, gradients against finite differences."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from math import exp, inf, log
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from factorgraph.compiler.module import load
+from factorgraph.data.bind import bind
+from factorgraph.data.python import from_python
+from factorgraph.learn.objective import Objective
+from factorgraph.learn.shards import Crew
+from factorgraph.pipeline import compile
+from factorgraph.run import Run
+
+
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+slow: Any = _load("slow")
+Data = dict[str, Any]
+
+
+def reals(rng: Any, *shape: int) -> Any:
+    return rng.normal(size=shape).round(3).tolist()
+
+
+def ints(rng: Any, low: int, high: int, *shape: int) -> Any:
+    return rng.integers(low, high + 1, shape).tolist()
+
+
+def letters(rng: Any, *shape: int) -> Any:
+    return np.array(list("abc"))[rng.integers(0, 3, shape)].tolist()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A text whose answers are y (labels a, b, c) or v (0..2), and data for it."""
+
+    text: str
+    make: Callable[[Any, int], Data]
+
+
+HEAD = "domain L = {a, b, c} size n, p = 3 "
+
+
+def sequence(*more: Callable[[Any, int], Data]) -> Callable[[Any, int], Data]:
+    def make(rng: Any, k: int) -> Data:
+        n = (3, 1, 2)[k % 3]
+        data = {"x": reals(rng, n, 3), "y": letters(rng, n)}
+        for one in more:
+            data |= one(rng, n)
+        return data
+
+    return make
+
+
+XY = HEAD + "given x[n, p] : real answer y[n] : L "
+CASES = {
+    "unary": Case(
+        XY
+        + """
+        map G = mlp(p, 4, L, act = tanh)  param M[L, L] ~ l2(0.1)
+        factor e[t in n] = -G(x[t])[y[t]]  factor m[t in 1..n-1] = -M[y[t-1], y[t]]
+        """,
+        sequence(),
+    ),
+    "linear": Case(
+        XY
+        + """
+        map G = linear(p, L)  map B = linear(p, 1)
+        factor e[t in n] = -G(x[t])[y[t]]
+        factor m[t in 1..n-1] = -B(x[t])[0] * (y[t-1] == y[t])
+        """,
+        sequence(),
+    ),
+    "pairwise": Case(
+        XY
+        + """
+        map G = mlp(p, 4, act = softplus)  map P = mlp(p, 3, 9, act = sigmoid)
+        param T[L, L, 4] = normal(0, 1)
+        factor m[t in 1..n-1] = -dot(T[y[t-1], y[t]], G(x[t]))
+        factor k[t in 1..n-1] = -P(x[t] - x[t-1])[if y[t-1] == y[t] then 2 else 5]
+        factor e[t in n]      = -dot(G(x[t]), T["a", y[t]]) * G(x[t])[1]
+        """,
+        sequence(),
+    ),
+    "places": Case(
+        HEAD
+        + """
+        given x[n, p] : real answer v[n] : 0..2
+        map G = mlp(p, 4, 4)
+        factor a[t in n]      = -G(x[t])[v[t] + 1] + G(x[t])[3 - v[t]]^2
+        factor b[t in n]      = if v[t] < 2 then G(x[t])[2*v[t] + 1] else 0
+        factor c[t in 1..n-1] = G(x[t])[v[t] * v[t-1] % 4]
+                              + sum(G(x[t])[i] * (v[t] == i) for i in 3)
+        factor d              = sum(G(x[t])[0] for t in n) * v[0]
+        """,
+        lambda rng, k: {"x": reals(rng, k % 3 + 1, 3), "v": ints(rng, 0, 2, k % 3 + 1)},
+    ),
+    "states": Case(
+        HEAD
+        + """
+        given x[n, p] : real given code[L, 2] : real answer y[n] : L answer v[n] : 0..2
+        map H = mlp(2, 3, 3, act = tanh)  map g = mlp(1, 4, 1)  map K = linear(p, L)
+        param E[L, 2] = normal(0, 1), s = 1
+        factor a[t in n] = -dot(H(E[y[t]]), x[t])
+        factor b[t in n] = -dot(H(code[y[t]]), x[t]) * K(x[t])[y[t]]
+        factor c[t in n] = g(v[t]) + s * g(v[t] - 2)
+        factor d[t in 1..n-1] = H(E[y[t]] + s * code[y[t-1]])[v[t]] + g(s * v[t])
+        """,
+        lambda rng, k: {
+            "x": reals(rng, k % 2 + 1, 3),
+            "code": reals(rng, 3, 2),
+            "y": letters(rng, k % 2 + 1),
+            "v": ints(rng, 0, 2, k % 2 + 1),
+        },
+    ),
+    "shared": Case(
+        XY
+        + """
+        given a[n] : real
+        map G = mlp(p, 4, L, act = tanh)  map g = mlp(1, 3, 1, act = tanh)
+        param s : positive = 1 ~ l2(0.2), q[p] : unit, r : real(-2, 3)
+        factor e[t in n]        = -G(x[t])[y[t]] - s * G(x[n-1-t])[y[t]]
+        factor m[t in 1..n-1]   = -G(x[t-1])[y[t]] * (y[t-1] == "a")
+        factor o[t in n]        = -G(s * x[t] + q)[y[t]] + r * g(a[t]) * (y[t] == "b")
+        factor z[t in n if t+1 < n] = g(g(a[t]) - r * a[t+1]) * (y[t] != y[t+1])
+        """,
+        sequence(lambda rng, n: {"a": reals(rng, n)}),
+    ),
+    "embedding": Case(
+        XY
+        + """
+        domain W = {u, v, w} given w[n] : W
+        map G = mlp(2, 3, L, act = tanh)
+        param V[W, 2] = normal(0, 1), S[5, 2] = normal(0, 1)
+        factor e[t in n] = -G(V[w[t]])[y[t]]
+        factor d[t in n] = -G(if t > 0 then V[w[t-1]] else S[t])[y[t]]
+        factor m         = -G(mean(V[w[t]] for t in n))[y[0]]
+        factor o         = -G(S[4] + sum(S[t] for t in n if w[t] == "u"))[y[0]]
+        factor h[t in n] = -G(x[t, 1] * S[t])[y[t]]
+        """,
+        sequence(lambda rng, n: {"w": np.array(list("uvw"))[rng.integers(0, 3, n)].tolist()}),
+    ),
+    "branches": Case(
+        XY
+        + """
+        map G = mlp(p, 4, L, act = tanh)  param B[L]
+        factor e[t in n] = -(if t > 0 then G(x[t-1])[y[t]] else B[y[t]])
+        factor f[t in n] = if y[t] == "a" then G(x[t])["b"]
+                           else if y[t] == "b" then B["a"] else G(x[t])[y[t]]
+        factor g[t in n] = if x[t, 0] > 0 and t + 1 < n then max(G(x[t+1])[y[t]], 0.1) else 0
+        factor h[t in n if x[t, 1] > 0]
+            = abs(G(x[t])[y[t]]) * exp(G(x[t])["a"]) / (1 + G(x[t])["c"]^2)
+        """,
+        sequence(),
+    ),
+    "picture": Case(
+        """
+        domain L = {a, b, c} size s = 6
+        given pic[s, s], other[s, s] : real answer y : L answer same : bit
+        map eye  = chain(conv(1, 2, 3, act = tanh), pool(2), linear(8, 4))
+        map name = mlp(4, 3, L, act = tanh)
+        let gap = norm(eye(pic) - eye(other))
+        factor what = name(eye(pic))[y]
+        factor near = if same then gap else max(0, 1 - gap)
+        """,
+        lambda rng, k: {
+            "pic": reals(rng, 6, 6),
+            "other": reals(rng, 6, 6),
+            "y": letters(rng, 1)[0],
+            "same": int(rng.integers(2)),
+        },
+    ),
+    "pixels": Case(
+        """
+        domain L = {a, b, c} size h, w
+        given img[h, w] : real answer y[h, w] : L
+        map F = conv(1, 3, 3, pad = same, act = relu)
+        map D = chain(conv(1, 2, 3, pad = same, act = softplus), conv(2, 3, 3, pad = same))
+        map A = conv(1, 2, 2, pad = same, act = tanh)  map B = conv(2, L, 2, pad = same)
+        param W[L, 3] = normal(0, 1), c = 1
+        factor u[i in h, j in w]      = -dot(F(img)[i, j], W[y[i, j]])
+        factor v[i in h, j in w]      = -D(img)[i, j, 2] * (y[i, j] == "b")
+        factor m[i in h, j in 1..w-1]
+            = -F(img)[i, j-1, 0] * F(img)[i, j, 1] * (y[i, j-1] == y[i, j])
+        factor n[i in h, j in w]      = -B(A(c * img))[i, j, y[i, j]]
+        """,
+        lambda rng, k: (lambda h, w: {"img": reals(rng, h, w), "y": letters(rng, h, w)})(
+            *[(1, 3), (2, 2), (1, 1), (3, 1)][k % 4]
+        ),
+    ),
+    "pools": Case(
+        """
+        domain L = {a, b, c} size h, w
+        given img[h, w] : real answer y : L
+        map P = pool(2)  map C = chain(conv(1, 2, 2), pool(2))
+        param k = 0.5
+        factor u[i in h // 2, j in w // 2] = -P(img)[i, j] * k * (y == "a")
+        factor x = -C(img)[0, 0, 1] * (y == "c") - P(img * k)[0, 0] * (y == "a")
+        """,
+        lambda rng, k: (lambda h, w: {"img": reals(rng, h, w), "y": letters(rng, 1)[0]})(
+            *[(3, 4), (4, 5), (3, 3)][k % 3]
+        ),
+    ),
+}
+
+
+class Trial:
+    """A case with random data and weights, in both worlds."""
+
+    def __init__(self, name: str) -> None:
+        case = CASES[name]
+        rng = np.random.default_rng(len(name))
+        self.data = [case.make(rng, k) for k in range(4)]
+        self.slow = slow.Slow(case.text)
+        self.model = compile(case.text + " loss nll")
+        shapes = self.slow.shapes()
+        weights = {k: 0.7 * rng.normal(size=s) for k, s in shapes.items()}
+        for key, declared in self.model.checked.params.items():
+            if declared.constraint == "positive":
+                weights[key] = np.abs(weights[key]) + 0.1
+            if declared.constraint == "unit":
+                weights[key] /= np.linalg.norm(weights[key])
+        self.weights = {k: np.asarray(w, float).tolist() for k, w in weights.items()}
+        self.run = Run(self.model, {k: np.asarray(w, float) for k, w in weights.items()}, {})
+        self.energies = [self.enumerate(d) for d in self.data]
+
+    def enumerate(self, data: Data) -> tuple[list[float], float]:
+        """Return the energy of every configuration, and that of the observed one."""
+        world = self.slow.instance(data, self.weights)
+        every, observed = [], inf
+        answers = {a: data[a] for a in self.slow.unknowns("answer")}
+        for configuration, _ in world.configurations({}):
+            energy = world.energy(configuration)
+            every.append(energy)
+            if all(configuration[a] == v for a, v in answers.items()):
+                observed = energy
+        return every, observed
+
+    def objective(self, loss: str, threads: int = 1) -> Objective:
+        model = compile(CASES[self.name].text, loss=loss) if loss != "nll" else self.model
+        instances = bind(model.checked, from_python(self.data))
+        return Objective(model.compiled, load(model.compiled.text), instances, Crew(threads))
+
+    name = ""
+
+
+@cache
+def trial(name: str) -> Trial:
+    found = Trial(name)
+    found.name = name
+    return found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_energies(name: str) -> None:
+    found = trial(name)
+    assert found.model.missing() is None
+    observed = [e for _, e in found.energies]
+    least = [min(every) for every, _ in found.energies]
+    np.testing.assert_allclose(found.run.energy(found.data), observed, rtol=1e-9, atol=1e-9)
+    answers = [a["energy"] for a in found.run.predict(found.data)]
+    np.testing.assert_allclose(answers, least, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_value_and_gradient(name: str) -> None:
+    found = trial(name)
+    truth = found.slow.penalty(found.weights)
+    for every, observed in found.energies:
+        least = min(every)
+        truth += observed - least + log(sum(exp(least - e) for e in every))
+    objective = found.objective("nll")
+    layout, coordinates = objective.layout, objective.coordinates
+    flat = coordinates.coordinates(layout.pack(found.run.weights))
+    value, gradient = objective(flat)
+    gradient = gradient.copy()
+    assert value == pytest.approx(truth, rel=1e-9)
+    assert len(flat) > 3 and np.count_nonzero(gradient) > len(flat) / 2
+    for i, d in enumerate(1e-5 * np.eye(len(flat))):
+        slope = (objective(flat + d)[0] - objective(flat - d)[0]) / 2e-5
+        assert gradient[i] == pytest.approx(slope, rel=1e-5, abs=1e-7)
