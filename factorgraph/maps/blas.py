@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 
 _NAMES = ("scipy_openblas{}64_", "scipy_openblas{}", "openblas{}64_", "openblas{}")
 _lock = threading.Lock()
@@ -22,9 +23,8 @@ _before = 1
 def _functions() -> tuple[Callable[[], int], Callable[[int], None]] | None:
     """Return what tells and sets the number of threads, None for a BLAS that is not OpenBLAS."""
     try:
-        from numpy._core import _multiarray_umath
-
-        library = ctypes.CDLL(_multiarray_umath.__file__)
+        found = import_module("numpy._core._multiarray_umath").__file__
+        library = ctypes.CDLL(found)
     except (ImportError, OSError):
         return None
     for name in _NAMES:
