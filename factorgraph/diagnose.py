@@ -34,12 +34,20 @@ def check_text(text: str, name: str = "<string>") -> tuple[Checked | None, tuple
     return (None if errors else checked), ordered((*errors, *more))
 
 
-def read(text: str, name: str) -> tuple[Included, tuple[FgError, ...]]:
-    """Return the tree of a text with its includes, and the errors of reading them."""
+def read(
+    text: str, name: str, energies: Mapping[str, str] | None = None
+) -> tuple[Included, tuple[FgError, ...]]:
+    """Return the tree of a text with its includes, and the errors of reading them.
+
+    Parameters
+    ----------
+    energies : texts of second energies by name, instead of files; see `Model.energy_texts`.
+    """
     errors: list[FgError] = []
 
     def load(path: str, shown: str) -> t.File:
-        file, found = parse_all(_text_of(path, shown), shown)
+        given = None if energies is None else energies[Path(path).stem]
+        file, found = parse_all(_text_of(path, shown) if given is None else given, shown)
         errors.extend(found)
         return file
 

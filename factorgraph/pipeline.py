@@ -358,6 +358,7 @@ class Model:
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: float = 30.0,
         resume: bool = False,
+        dask: Any = None,
     ) -> Run:
         """Train the model and return the run.
 
@@ -375,10 +376,13 @@ class Model:
             seconds and when it is stopped. It is the caller's to delete when the run is stored.
         resume : go on from ``checkpoint``: the weights are, to the bit, those of a training that
             was never interrupted, if text, data and options are the same.
+        dask : the address of a Dask scheduler, or a `distributed.Client`: its workers compute the
+            gradients, each with a part of the data.
 
         Raises
         ------
-        RunError : there is nothing to go on from, or it belongs to another training.
+        RunError : there is nothing to go on from, or it belongs to another training; or the
+            cluster fails.
         UsageError : where the model has no loss.
         DataError : where the data do not fit the model.
         """
@@ -386,6 +390,7 @@ class Model:
 
         from factorgraph.data.bind import bind, wanted
         from factorgraph.ground.vocabulary import fill_features
+        from factorgraph.learn.cluster import cluster
         from factorgraph.learn.events import Skipped, silent
         from factorgraph.learn.fit import SAMPLE, Options, fit
         from factorgraph.learn.folder import text_hash
@@ -429,17 +434,19 @@ class Model:
             keeper = Keeper(Path(checkpoint), identity, checkpoint_every)
         elif resume:
             raise UsageError("`resume` needs the file of a `checkpoint`", code="E0911")
-        trained = fit(
-            self.compiled,
-            load_module(self.compiled.text),
-            instances,
-            options,
-            on_event or silent,
-            sample,
-            stop,
-            keeper,
-            resume,
-        )
+        with cluster(dask, {"": self.text, **self.energy_texts}) as make:
+            trained = fit(
+                self.compiled,
+                load_module(self.compiled.text),
+                instances,
+                options,
+                on_event or silent,
+                sample,
+                stop,
+                keeper,
+                resume,
+                make,
+            )
         return Run(self, trained.weights, instances.vocabularies, trained.finished, seed)
 
     def _feasible(self, instances: Instances, seed: int) -> NDArray[np.bool_]:

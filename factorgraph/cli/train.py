@@ -60,6 +60,9 @@ def train(
     checkpoint_every: Annotated[
         float, typer.Option(min=0.0, metavar="SECONDS", help="Keep the state so often.")
     ] = 30.0,
+    dask: Annotated[
+        str | None, typer.Option("--dask", metavar="ADDRESS", help="Compute on a Dask cluster.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     json: o.Json = False,
 ) -> None:
@@ -106,6 +109,7 @@ def train(
                 checkpoint=checkpoint,
                 checkpoint_every=checkpoint_every,
                 resume=resume,
+                dask=dask,
             )
         run.store(folder)
         if run.finished is not None and not run.finished.interrupted:

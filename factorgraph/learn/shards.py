@@ -31,7 +31,9 @@ def threads_available() -> int:
     return os.cpu_count() or 1
 
 
-def deal(instances: Instances, weights: int, limit: int | None = None) -> list[tuple[int, int]]:
+def deal(
+    instances: Instances, weights: int, limit: int | None = None, most: int = MOST
+) -> list[tuple[int, int]]:
     """Return ranges of instances of about equal work.
 
     Parameters
@@ -39,10 +41,11 @@ def deal(instances: Instances, weights: int, limit: int | None = None) -> list[t
     weights : number of weights; each shard at work holds a gradient of its own, so that a
         model of millions of weights gets fewer shards.
     limit : the most unknowns in one shard, where memory is to be saved; None for no limit.
+    most : the most shards, where there is no limit.
     """
     work = np.cumsum(instances.variables)
     total = int(work[-1]) if len(work) else 0
-    count = min(MOST, max(1, total // VARIABLES), max(2, 2**27 // (8 * max(1, weights))))
+    count = min(most, max(1, total // VARIABLES), max(2, 2**27 // (8 * max(1, weights))))
     if limit is not None:
         count = max(count, -(-total // limit))
     count = max(1, min(count, instances.count))

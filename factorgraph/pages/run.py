@@ -67,4 +67,18 @@ The message names what differs.
         "fgc train model.fg data.npz -o run --resume",
         "words",
     ),
+    Page(
+        "E0806",
+        "Other machines fail, or cannot be reached",
+        """
+`fgc train --dask ADDRESS` has the gradients computed by the workers of a Dask cluster. A scheduler
+has to answer at the address, workers have to be there, and each of them needs the same version of
+fgc, since it compiles the model anew. A worker that is lost gives its part to the others; where
+none is left, or they are lost again and again, training ends, and `--resume` goes on from the last
+checkpoint, on the cluster or without it.
+""",
+        "fgc train model.fg data.npz -o run --dask tcp://10.0.0.7:8786    # nothing runs there",
+        "dask scheduler & dask worker tcp://10.0.0.7:8786 &",
+        "words",
+    ),
 )

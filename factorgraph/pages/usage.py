@@ -112,8 +112,9 @@ makes a variable of Python, so NAME has to be a name there.
         "E0915",
         "A package that this needs is not installed",
         """
-Training and inference need little. Pictures need matplotlib, and the language server for editors
-needs pygls, which are installed only when asked for. The message names the command.
+Training and inference need little. Pictures need matplotlib, the language server for editors needs
+pygls, and training on several machines dask.distributed, which are installed only when asked for.
+The message names the command.
 """,
         "fgc plot model.fg                # matplotlib is not there",
         "pip install 'fgc[plots]'",
