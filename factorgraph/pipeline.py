@@ -359,6 +359,17 @@ class Model:
         checkpoint_every: float = 30.0,
         resume: bool = False,
         dask: Any = None,
+        optimizer: str = "auto",
+        batch: int | None = None,
+        epochs: int = 20,
+        rate: float | None = None,
+        schedule: str = "constant",
+        average: bool | None = None,
+        clip: float | None = None,
+        gap: float = 1e-3,
+        shard: int = 1 << 14,
+        validate: Any = None,
+        patience: int = 3,
     ) -> Run:
         """Train the model and return the run.
 
@@ -367,7 +378,10 @@ class Model:
         data : a path (.npz, .jsonl), a dict of arrays, a list of dicts, or records.
         seed : of initial weights and samples; the same seed gives the same weights.
         with_ : data that all instances share; see `shared`.
-        tolerance, progress, max_iterations, threads : see `factorgraph.learn.fit.Options`.
+        tolerance, progress, max_iterations, threads, and those from
+        optimizer to shard, patience : see `factorgraph.learn.options.Options`.
+        validate : data whose scores after each epoch decide when stochastic optimisers end, and
+            which weights are the best.
         skip_infeasible : leave out instances whose answers a hard factor forbids, instead of
             failing; the event `Skipped` says how many.
         on_event : hears what happens on the way.
@@ -386,20 +400,28 @@ class Model:
         UsageError : where the model has no loss.
         DataError : where the data do not fit the model.
         """
+        from dataclasses import replace
+
         import numpy as np
 
         from factorgraph.data.bind import bind, wanted
         from factorgraph.ground.vocabulary import fill_features
         from factorgraph.learn.cluster import cluster
+        from factorgraph.learn.choose import choose
         from factorgraph.learn.events import Skipped, silent
-        from factorgraph.learn.fit import SAMPLE, Options, fit
+        from factorgraph.learn.fit import SAMPLE, fit
         from factorgraph.learn.folder import text_hash
+        from factorgraph.learn.minibatch import order
+        from factorgraph.learn.options import STOCHASTIC, Options
         from factorgraph.learn.resume import Keeper, digest
 
         self.trainable()
         if not isinstance(seed, int) or seed < 0:
             raise UsageError(f"a seed is a whole number of at least 0, not {seed!r}", code="E0910")
-        options = Options(seed, tolerance, progress, max_iterations, threads)
+        options = Options(
+            seed, tolerance, progress, max_iterations, threads, optimizer, batch, epochs, rate,
+            schedule, average, clip, patience, gap, shard,
+        )  # fmt: skip
         records = self._records(data)
         there = {name.partition(".")[0] for name in records.columns}
         missing = [name for name in self.checked.answers if name not in there]
@@ -419,6 +441,19 @@ class Model:
                 instances = fill_features(bind(self.checked, records, shared=shared))
         chosen = np.sort(np.random.default_rng(seed).permutation(records.count)[:SAMPLE])
         sample = bind(self.checked, records.take(chosen), instances.vocabularies, shared=shared)
+        choice = choose(
+            self.compiled, options, unknowns=int(instances.variables.sum()),
+            observed=not instances.open.any(), spread=dask is not None,
+        )  # fmt: skip
+        options = replace(options, optimizer=choice.optimizer)
+        decided: dict[str, Any] = {"optimizer": choice.optimizer}
+        held_out = None
+        if choice.optimizer in STOCHASTIC:
+            decided = options.deciding()
+            mixed = records.take(order(records.count, options.shard, seed))
+            instances = bind(self.checked, mixed, instances.vocabularies, shared=shared)
+            if validate is not None:
+                held_out = self._bound(validate, instances.vocabularies, shared)
         keeper = None
         if checkpoint is not None:
             if not checkpoint_every >= 0:
@@ -430,7 +465,7 @@ class Model:
                 "text": text_hash(self.text), "data": digest(records, shared), "seed": seed,
                 "tolerance": float(tolerance), "progress": float(progress),
                 "code": text_hash(self.compiled.text), "versions": versions(),
-            }  # fmt: skip
+            } | decided  # fmt: skip
             keeper = Keeper(Path(checkpoint), identity, checkpoint_every)
         elif resume:
             raise UsageError("`resume` needs the file of a `checkpoint`", code="E0911")
@@ -446,8 +481,28 @@ class Model:
                 keeper,
                 resume,
                 make,
+                choice,
+                held_out,
             )
         return Run(self, trained.weights, instances.vocabularies, trained.finished, seed)
+
+    def _bound(self, data: Any, vocabularies: Vocabularies, shared: dict[str, Any]) -> Instances:
+        """Return validation data; instances with labels that training has not seen are left out.
+
+        Raises
+        ------
+        DataError : nothing is left.
+        """
+        from factorgraph.data.bind import bind
+
+        records = self._records(data)
+        found = bind(self.checked, records, vocabularies, shared=shared, skip_unknown=True)
+        if not found.count:
+            raise DataError(
+                f"{records.source}: every instance has labels that training has not seen",
+                code="E0309",
+            )
+        return found
 
     def _feasible(self, instances: Instances, seed: int) -> NDArray[np.bool_]:
         """Return whether each instance has a configuration of finite energy that agrees with it.

@@ -271,7 +271,7 @@ def test_compaction(monkeypatch: pytest.MonkeyPatch) -> None:
     model = compile(HASHED)
     options: Any = {"tolerance": 1e-9, "progress": 0.0, "seed": 4, "max_iterations": 200}
     small = model.fit(data, **options)
-    monkeypatch.setattr(weights_module, "_axes_by_data", lambda compiled: set())
+    monkeypatch.setattr(weights_module, "axes_by_data", lambda compiled: set())
     large = model.fit(data, **options)
     start = model.init(seed=4).weights
     touched = np.isin(np.arange(1000), [w for d in data for w in d["word"]])

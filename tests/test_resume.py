@@ -140,9 +140,14 @@ def test_interrupted_on_the_command_line(tmp_path: Path) -> None:
     assert kill.ended(kill.train(tmp_path, "run", "--resume"))[0] == 0
     assert kill.ended(kill.train(tmp_path, "alone"))[0] == 0
     assert kill.weights(tmp_path, "run") == kill.weights(tmp_path, "alone")
-    assert not checkpoint.exists()
     header = json.loads((tmp_path / "run" / "run.json").read_text())
     assert header["training"]["iterations"] <= 400
+    short = ("--max-iterations", "401", "--resume")  # what has run out of them can go on
+    assert checkpoint.is_file() and kill.ended(kill.train(tmp_path, "run", *short))[0] == 0
+    header = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert header["training"]["iterations"] == 401
+    more = ("--max-iterations", "100000", "--resume")
+    assert kill.ended(kill.train(tmp_path, "run", *more))[0] == 0 and not checkpoint.exists()
     ended = subprocess.run(
         [*kill.FGC, "train", "model.fg", "data.jsonl", "-o", "run", "--resume"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
@@ -186,10 +191,10 @@ def test_states_of_a_folder(tmp_path: Path) -> None:
     assert code == 0, said
     lines = (run / "log.jsonl").read_text().splitlines()
     assert json.loads(lines[0])["what"] == "x" and all(map(json.loads, lines))
-    assert not keeper.exists()
+    assert keeper.exists(), "it has run out of iterations, and can go on"
     # an old checkpoint does not outlive a new training
     keeper.write_bytes(b"old")
-    code, said = fgc(tmp_path, *train, "--overwrite")
+    code, said = fgc(tmp_path, *train, "--overwrite", "--max-iterations", "1000")
     assert code == 0 and not keeper.exists()
     # what is not ours is left alone, whatever lies beside it
     (run / "run.json").unlink()

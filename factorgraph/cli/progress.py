@@ -13,7 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from factorgraph.learn.events import Compiling, Event, Finished, Iteration, Listener, Started
+from factorgraph.learn.events import (
+    Compiling,
+    Epoch,
+    Event,
+    Finished,
+    Iteration,
+    Listener,
+    Started,
+)
 from factorgraph.source import visible
 
 if TYPE_CHECKING:
@@ -73,6 +81,7 @@ class Lines:
             last = self._said
             if (
                 last is None
+                or isinstance(event, Epoch)
                 or event.seconds - last.seconds >= EVERY_SECONDS
                 or event.iteration - last.iteration >= EVERY_ITERATIONS
             ):
@@ -93,16 +102,23 @@ def opening(event: Started) -> list[str]:
         f"{_count(event.instances, 'instance')}, {_count(event.variables, 'unknown')}, "
         f"{_count(event.weights, 'weight')}; seed {event.seed}",
         f"loss {visible(event.loss)}; inference {visible(event.inference)}",
-        f"optimiser {visible(event.optimizer)}; {_count(event.threads, 'thread')}",
+        f"optimiser {visible(event.optimizer)}{f' ({visible(event.why)})' if event.why else ''}; "
+        f"{_count(event.threads, 'thread')}",
     ]
 
 
 def _step(event: Iteration) -> str:
+    passed = isinstance(event, Epoch)
     parts = [
-        f"iteration {event.iteration}:",
+        f"{'epoch' if passed else 'iteration'} {event.iteration}:",
         f"objective {event.objective:.7g},",
-        f"gradient {event.norm:.1e},",
     ]
+    if isinstance(event, Epoch) and event.duality_gap is not None:
+        parts.append(f"duality gap {event.duality_gap:.3g},")
+    if event.norm is not None:
+        parts.append(f"gradient {event.norm:.1e},")
+    if isinstance(event, Epoch) and event.score is not None:
+        parts.append(f"validation score {event.score:.4g},")
     if event.gap is not None:
         parts.append(f"sample gap {event.gap:.3f},")
     if event.accuracy is not None:
@@ -115,7 +131,7 @@ def _step(event: Iteration) -> str:
 
 def _sum(event: Finished) -> str:
     return (
-        f"objective {event.objective:.7g} after {_count(event.iterations, 'iteration')} "
+        f"objective {event.objective:.7g} after {_count(event.iterations, event.unit)} "
         f"in {_duration(event.seconds)}"
     )
 
@@ -243,17 +259,19 @@ class Panel:
         iteration = end.iterations if end else last.iteration if last else 0
         objective = end.objective if end else last.objective if last else math.nan
         norm = end.norm if end else last.norm if last else math.nan
+        wide = end.duality_gap if end else last.duality_gap if isinstance(last, Epoch) else None
+        bound = None if wide is None else ("duality gap", f"{wide:.3g}")
         passed = 0.0 if end else self.clock() - self.heard
         seconds = end.seconds if end else (last.seconds if last else 0.0) + passed
         left = None if end or last is None or last.left is None else max(0.0, last.left - passed)
         gap = last.gap if last else None
         accuracy = last.accuracy if last else None
         pairs = [
-            ("iteration", str(iteration)),
+            ("epoch" if isinstance(last, Epoch) else "iteration", str(iteration)),
             ("mean energy gap", "-" if gap is None else f"{gap:.3f}"),
             ("objective", f"{objective:.7g}"),
             ("accuracy", "-" if accuracy is None else f"{accuracy:.3f}"),
-            ("gradient norm", f"{norm:.1e}"),
+            bound or ("gradient norm", "-" if norm is None else f"{norm:.1e}"),
             ("elapsed", _duration(seconds)),
         ]
         if end is None:

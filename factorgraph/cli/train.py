@@ -51,6 +51,28 @@ def train(
         typer.Option("--progress", min=0.0, help="Stop where ten iterations gain less than this."),
     ] = 1e-6,
     max_iterations: Annotated[int, typer.Option(min=0, help="Stop after so many.")] = 1000,
+    optimizer: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="auto, lbfgs, owlqn, sgd, adam, adagrad, perceptron."),
+    ] = "auto",
+    batch: Annotated[int | None, typer.Option(min=1, help="Instances of a step.")] = None,
+    epochs: Annotated[int, typer.Option(min=0, help="Passes of stochastic optimisers.")] = 20,
+    rate: Annotated[float | None, typer.Option(help="Length of their first steps.")] = None,
+    schedule: Annotated[
+        str, typer.Option(metavar="NAME", help="How rates fall: constant, inverse, cosine.")
+    ] = "constant",
+    average: Annotated[
+        bool | None, typer.Option("--average/--no-average", help="Hand over the mean weights.")
+    ] = None,
+    clip: Annotated[float | None, typer.Option(help="Most that a step's gradient may be.")] = None,
+    validate: Annotated[
+        str | None, typer.Option(metavar="DATA", help="Keep the weights that are best on these.")
+    ] = None,
+    patience: Annotated[
+        int, typer.Option(min=1, help="End after so many epochs that are not better.")
+    ] = 3,
+    shard: Annotated[int, typer.Option(min=1, help="Instances that are shuffled together.")] = 1
+    << 14,
     threads: o.Threads = None,
     budget_memory: o.Budget = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run.")] = False,
@@ -78,6 +100,12 @@ def train(
     records = o.records(
         data, built, only, columns=columns, group=group, comments=comments, binarize=binarize
     )
+    held_out = None
+    if validate is not None:
+        held_out = o.records(
+            validate, built, only, columns=columns, group=group, comments=comments,
+            binarize=binarize,
+        )  # fmt: skip
     from factorgraph.learn.events import Event, Skipped
     from factorgraph.learn.folder import CHECKPOINT, Log, attempt
 
@@ -110,24 +138,40 @@ def train(
                 checkpoint_every=checkpoint_every,
                 resume=resume,
                 dask=dask,
+                optimizer=optimizer,
+                batch=batch,
+                epochs=epochs,
+                rate=rate,
+                schedule=schedule,
+                average=average,
+                clip=clip,
+                validate=held_out,
+                patience=patience,
+                shard=shard,
             )
         run.store(folder)
-        if run.finished is not None and not run.finished.interrupted:
-            for file in (checkpoint, *folder.glob(f".{CHECKPOINT}-*")):  # killed while writing
+        ended = run.finished is not None and not run.finished.interrupted
+        if ended:
+            for file in folder.glob(f".{CHECKPOINT}-*"):  # killed while writing
                 file.unlink(missing_ok=True)
+            if run.finished is None or not run.finished.unfinished:
+                checkpoint.unlink(missing_ok=True)
     assert run.finished is not None
     if json:
         o.say_json({"run": output, **run.finished.as_dict()})
     elif not quiet:
         o.say(f"run written to {output}")
-    if checkpoint.is_file():
+    if checkpoint.is_file() and run.finished.interrupted:
         sys.stderr.write("interrupted: --resume goes on from here\n")
+    elif checkpoint.is_file():
+        more = "--epochs" if run.finished.status.startswith("stopped") else "--max-iterations"
+        sys.stderr.write(f"--resume with more {more} goes on from here\n")
     for event in skipped:
         sys.stderr.write(
             f"left out {event.skipped} of {some(event.instances, 'instance')} with answers that "
             "hard factors forbid\n"
         )
-    said = _unlearned(built, records, run.finished if max_iterations > 0 else None)
+    said = _unlearned(built, records, run.finished if min(max_iterations, epochs) > 0 else None)
     if said is not None:
         sys.stderr.write(f"warning: {said[0]}\n  hint: {said[1]}\n")
     if stop():
@@ -157,7 +201,7 @@ def _unlearned(built: Model, records: Records, finished: Finished | None) -> tup
         )
     if finished is None or finished.iterations:
         return None
-    if finished.norm > HUGE:
+    if finished.norm is not None and finished.norm > HUGE:
         return (
             f"nothing was learned, the slope at the initial weights is {finished.norm:.1e}, and no "
             "step is short enough",

@@ -197,7 +197,7 @@ def compact(
 
 def touched(compiled: Compiled, groundings: Iterable[Grounding]) -> Kept:
     """Return what some groundings touch of the axes that only data index."""
-    found: dict[tuple[str, int], list[Ints]] = {key: [] for key in _axes_by_data(compiled)}
+    found: dict[tuple[str, int], list[Ints]] = {key: [] for key in axes_by_data(compiled)}
     for grounding in groundings:
         for bound in _bounds(grounding):
             for definition, slot in zip(bound.program.slots, bound.slots, strict=True):
@@ -211,7 +211,7 @@ def kept_layout(
 ) -> tuple[Layout, Kept]:
     """Return the layout of the weights that parts of the data touch, and what is kept of them."""
     given = list(parts)
-    kept = _united({key: [part[key] for part in given] for key in _axes_by_data(compiled)})
+    kept = _united({key: [part[key] for part in given] for key in axes_by_data(compiled)})
     extents = shapes(compiled.model, vocabularies)
     # a slot that is not taken holds 0, also where a domain of features is empty
     kept = {(name, k): at[at < extents[name][k]] for (name, k), at in kept.items()}
@@ -249,7 +249,7 @@ def _moved(bound: Bound, kept: Kept) -> Bound:
     return replace(bound, slots=slots)
 
 
-def _axes_by_data(compiled: Compiled) -> set[tuple[str, int]]:
+def axes_by_data(compiled: Compiled) -> set[tuple[str, int]]:
     """Return the axes of params that only slots index, and along which nothing ties weights."""
     uses: dict[tuple[str, int], bool] = {}
     for program in compiled.every:

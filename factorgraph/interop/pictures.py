@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from factorgraph import files
 from factorgraph.errors import RunError, UsageError, some
-from factorgraph.learn.events import Event, Iteration, Started
+from factorgraph.learn.events import Event, Started
 from factorgraph.source import visible
 
 if TYPE_CHECKING:
@@ -64,13 +64,13 @@ def loss_curve(events_or_log: Iterable[Event] | Where, path: Where) -> None:
     require()
     from matplotlib.ticker import MaxNLocator
 
-    steps = _steps(events_or_log)
+    steps, unit, second = _steps(events_or_log)
     iteration = [s[0] for s in steps]
     figure = _figure(7, 5)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
     for axes, values, name in (
         (upper, [s[1] for s in steps], "objective"),
-        (lower, [s[2] for s in steps], "gradient norm"),
+        (lower, [s[2] for s in steps], second),
     ):
         axes.plot(iteration, values, color=BLUE, marker="." if len(steps) < 30 else "")
         _logarithmic(axes, values)
@@ -79,8 +79,8 @@ def loss_curve(events_or_log: Iterable[Event] | Where, path: Where) -> None:
         axes.text(
             0.99, 0.95, f"last: {values[-1]:.5g}", transform=axes.transAxes, ha="right", va="top"
         )
-    upper.set_title(f"training: {some(len(steps), 'iteration')}")
-    lower.set_xlabel("iteration")
+    upper.set_title(f"training: {some(len(steps), unit)}")
+    lower.set_xlabel(unit)
     lower.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     _save(figure, path)
 
@@ -202,20 +202,31 @@ def words(
 # -- parts of pictures
 
 
-def _steps(events_or_log: Iterable[Event] | Where) -> list[tuple[int, float, float]]:
-    """Return iteration, objective and gradient norm of the last training."""
+def _steps(
+    events_or_log: Iterable[Event] | Where,
+) -> tuple[list[tuple[int, float, float]], str, str]:
+    """Return iteration, objective and gradient norm of the last training, or epoch and gap.
+
+    Returns
+    -------
+    the steps, what they are, and what their third number is.
+    """
     if isinstance(events_or_log, str | os.PathLike):
         source = os.fspath(events_or_log)
         events = _read_log(Path(source))
     else:
         source, events = "the events", [e.as_dict() for e in events_or_log]
     steps: list[tuple[int, float, float]] = []
+    unit, second = "iteration", "gradient norm"
     for event in events:
         if event.get("event") == Started.__name__.lower():
             steps.clear()
-        elif event.get("event") == Iteration.__name__.lower():
+        elif event.get("event") in ("iteration", "epoch"):
             try:
-                step = int(event["iteration"]), float(event["objective"]), float(event["norm"])
+                unit, size = str(event["event"]), event["norm"]
+                if size is None:
+                    size, second = event["duality_gap"], "duality gap"
+                step = int(event["iteration"]), float(event["objective"]), float(size)
             except (KeyError, TypeError, ValueError):
                 raise RunError(
                     f"{source}: an iteration without its figures", code="E0803"
@@ -223,7 +234,7 @@ def _steps(events_or_log: Iterable[Event] | Where) -> list[tuple[int, float, flo
             steps.append(step)
     if not steps:
         raise RunError(f"{source}: there is no iteration to draw", code="E0917")
-    return steps
+    return steps, unit, second
 
 
 def _read_log(path: Path) -> list[dict[str, Any]]:

@@ -43,9 +43,13 @@ class Coordinates:
         if not self.held:
             return flat
         out = flat.copy()
+        self.refresh(flat, out)
+        return out
+
+    def refresh(self, flat: Floats, out: Floats) -> None:
+        """Write the weights that are held to something; the others are left as they are."""
         for place in self.held:
             _rows(place, out)[...] = _weights(place, _rows(place, flat))
-        return out
 
     def coordinates(self, weights: Floats) -> Floats:
         """Return coordinates of some weights that are within what they are held to."""

@@ -45,6 +45,7 @@ class Started(Event):
     inference: str
     optimizer: str
     seed: int
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Iteration(Event):
     Attributes
     ----------
     objective : losses and regularisers, summed.
-    norm : Euclidean norm of the gradient.
+    norm : Euclidean norm of the gradient; None where it is not known.
     gap : mean of E(wrong) - E(answer) over the sample, None where it has no answers.
     accuracy : share of the sample's observed unknowns read right.
     seconds : since training began.
@@ -64,7 +65,7 @@ class Iteration(Event):
     iteration: int
     evaluations: int
     objective: float
-    norm: float
+    norm: float | None
     gap: float | None
     accuracy: float | None
     seconds: float
@@ -72,16 +73,48 @@ class Iteration(Event):
 
 
 @dataclass(frozen=True)
+class Epoch(Iteration):
+    """One pass over the data.
+
+    Attributes
+    ----------
+    iteration, evaluations : passes and steps since the start.
+    objective : with the losses as they were met, while weights moved.
+    norm : the mean over its steps; None for Frank-Wolfe.
+    rate : length of its steps; None where they are searched for.
+    duality_gap : an upper bound of how far the objective is above its minimum.
+    score : on validation data: F1 of chunks in percent where labels mark some, else the share of
+        unknowns read right.
+    """
+
+    rate: float | None = None
+    duality_gap: float | None = None
+    score: float | None = None
+
+
+@dataclass(frozen=True)
 class Finished(Event):
-    """Training ended; ``status`` says how, and never says converged when it is not."""
+    """Training ended; ``status`` says how, and never says converged when it is not.
+
+    Attributes
+    ----------
+    unit : what ``iterations`` counts.
+    """
 
     status: str
     converged: bool
     iterations: int
     evaluations: int
     objective: float
-    norm: float
+    norm: float | None
     seconds: float
+    duality_gap: float | None = None
+    unit: str = "iteration"
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it ran out of iterations or epochs, and could go on with more of them."""
+        return self.status.startswith(("not converged", "stopped after"))
 
     @property
     def interrupted(self) -> bool:

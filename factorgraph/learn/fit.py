@@ -5,64 +5,33 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import log
 from types import ModuleType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from factorgraph.compiler.module import Compiled
 from factorgraph.data.instances import Instances
-from factorgraph.errors import UsageError
-from factorgraph.ground.batch import Batch
-from factorgraph.ground.ground import ground
-from factorgraph.ground.weights import Weights, initial, whole
+from factorgraph.errors import NumericalError
+from factorgraph.ground.weights import initial
 from factorgraph.learn.checkpoint import LBFGSState
+from factorgraph.learn.choose import Choice
+from factorgraph.learn.epochs import Setting, Trained, descend
 from factorgraph.learn.events import Compiling, Finished, Iteration, Listener, Started, silent
 from factorgraph.learn.lbfgs import LBFGS
-from factorgraph.learn.measure import measure
+from factorgraph.learn.minibatch import Minibatches
 from factorgraph.learn.objective import Objective
+from factorgraph.learn.options import STOCHASTIC, Options
 from factorgraph.learn.resume import Checkpoint, Keeper, Past
 from factorgraph.learn.shards import Crew
+from factorgraph.learn.watch import Watch, gap_and_accuracy
 
 Stop = Callable[[], bool]
+Floats = NDArray[np.float64]
 
 SAMPLE = 200
 """Instances on which gap and accuracy are measured while training."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """How training goes.
-
-    Attributes
-    ----------
-    tolerance : converged where the gradient's norm is at most this times max(1, norm of weights).
-    progress : stop where ten iterations lower the objective by less than this share of it.
-    threads : None for as many as there are processors; the result does not depend on it.
-    """
-
-    seed: int = 0
-    tolerance: float = 1e-4
-    progress: float = 1e-6
-    max_iterations: int = 1000
-    threads: int | None = None
-
-    def __post_init__(self) -> None:
-        for name, value, least in (
-            ("tolerance", self.tolerance, 0), ("progress", self.progress, 0),
-            ("max_iterations", self.max_iterations, 0), ("threads", self.threads, 1),
-        ):  # fmt: skip
-            if value is not None and not value >= least:
-                raise UsageError(f"`{name}` is at least {least}, not {value}", code="E0910")
-
-
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """What training gives: weights in their declared order, and how it ended."""
-
-    weights: Weights
-    finished: Finished
 
 
 def fit(
@@ -76,17 +45,22 @@ def fit(
     keeper: Keeper | None = None,
     resume: bool = False,
     make: Callable[[Compiled, ModuleType, Instances, Crew], Objective] = Objective,
+    choice: Choice | None = None,
+    validation: Instances | None = None,
 ) -> Trained:
-    """Minimise a model's objective over training data by L-BFGS (OWL-QN where there is l1).
+    """Minimise a model's objective over training data.
 
     Parameters
     ----------
+    instances : for stochastic optimisers, in the order of `minibatch.order`.
     sample : instances on which accuracy and gap are measured at each iteration.
     stop : asked after each iteration; True ends training with the weights so far and the status
         "interrupted".
     keeper : keeps checkpoints, at times and when training is interrupted.
     resume : whether to go on from its last checkpoint.
     make : makes the objective, here or on other machines.
+    choice : of the optimiser; None for L-BFGS, or OWL-QN where there is l1.
+    validation : instances that decide when stochastic optimisers end, and what they hand over.
 
     Raises
     ------
@@ -97,10 +71,22 @@ def fit(
     listen(Compiling(compiled.model.source.name))
     start = initial(compiled.model, instances.vocabularies, options.seed)
     with Crew(options.threads) as crew:
+        if choice is not None and choice.optimizer in STOCHASTIC:
+            source = Minibatches(
+                compiled, module, instances, size=options.batch_size, shard=options.shard,
+                seed=options.seed,
+            )  # fmt: skip
+            setting = Setting(
+                compiled, module, options, choice, start, int(instances.variables.sum()), crew,
+                listen, stop, keeper, resume,
+                Watch(compiled, module, sample, start, source.layout, crew),
+                Watch(compiled, module, validation, start, source.layout, crew), begun,
+            )  # fmt: skip
+            return descend(setting, source)
         objective = make(compiled, module, instances, crew)
         layout = objective.layout
         l1 = objective.l1
-        watch = _Watch(compiled, module, sample, start, objective, crew)
+        watch = Watch(compiled, module, sample, start, layout, crew)
         listen(
             Started(
                 objective.count,
@@ -113,6 +99,7 @@ def fit(
                 objective.reason,
                 "OWL-QN" if l1.any() else "L-BFGS",
                 options.seed,
+                "" if choice is None else choice.reason,
             )
         )
         optimiser = LBFGS(
@@ -121,11 +108,21 @@ def fit(
             tolerance=options.tolerance,
             max_iterations=options.max_iterations,
         )
+
+        def evaluate(flat: Floats) -> tuple[float, Floats]:
+            try:
+                return objective(flat)
+            except NumericalError as error:
+                raise _at(error, reached) from None
+
+        reached = 0
         kept = keeper.read() if keeper is not None and resume else None
         pace = _Pace(options, begun, () if kept is None else kept.past)
 
         def tell(state: LBFGSState) -> bool:
-            gap, accuracy = watch(state.x)
+            nonlocal reached
+            reached = state.iteration
+            gap, accuracy = gap_and_accuracy(watch(state.x))
             seconds, left = pace(state)
             listen(
                 Iteration(
@@ -146,12 +143,14 @@ def fit(
 
         coordinates = objective.coordinates
         if kept is None:
-            state = optimiser.start(objective, coordinates.coordinates(layout.pack(start)))
+            state = optimiser.start(evaluate, coordinates.coordinates(layout.pack(start)))
             level = options.tolerance * max(1.0, float(np.linalg.norm(state.x)))
             small = max(0.1 * state.norm, level)
         else:
-            state, small = kept.state, kept.small
-        state = optimiser.minimise(objective, state, tell)
+            state, small, reached = kept.state, kept.small, kept.state.iteration
+        state = optimiser.minimise(evaluate, state, tell)
+        if keeper is not None and state.status.startswith("not converged"):
+            keeper.write(Checkpoint(state, small, pace.past))  # more iterations may follow
         interrupted = not state.converged and not pace.stalled and stop()
         status, converged = state.status, state.converged
         if converged and state.norm > small:
@@ -181,33 +180,14 @@ def fit(
         return Trained(layout.unpack(coordinates.weights(state.x), start), finished)
 
 
-class _Watch:
-    """Gap and accuracy on a sample."""
-
-    def __init__(
-        self,
-        compiled: Compiled,
-        module: ModuleType,
-        sample: Instances | None,
-        start: Weights,
-        objective: Objective,
-        crew: Crew,
-    ) -> None:
-        self.batches: list[Batch] = []
-        self.start, self.objective, self.crew = start, objective, crew
-        if sample is not None:
-            self.layout = whole(compiled, sample.vocabularies)
-            self.batches = [Batch(compiled, module, ground(compiled, sample))]
-
-    def __call__(self, flat: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[
-        float | None, float | None
-    ]:  # fmt: skip
-        if not self.batches:
-            return None, None
-        weights = self.objective.coordinates.weights(flat)
-        declared = self.objective.layout.unpack(weights, self.start)
-        scores = measure(self.batches, self.layout.views(self.layout.pack(declared)), self.crew)
-        return scores.mean_gap, scores.overall
+def _at(error: NumericalError, iteration: int) -> NumericalError:
+    """Return an error that also names the iteration in which it came up."""
+    return NumericalError(
+        f"{error.message}, in iteration {iteration + 1}",
+        code=error.code,
+        span=error.span,
+        hint=error.hint,
+    )
 
 
 class _Pace:

@@ -275,7 +275,7 @@ class Log:
     def __call__(self, event: Event) -> None:
         try:
             self._stream.write(json.dumps(event.as_dict()) + "\n")
-            if not isinstance(event, Iteration) or event.iteration % 10 == 0:
+            if type(event) is not Iteration or event.iteration % 10 == 0:
                 self._stream.flush()
         except OSError as error:
             raise _unwritable(self._path, error) from None

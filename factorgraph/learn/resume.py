@@ -38,13 +38,14 @@ class Checkpoint:
 
     Attributes
     ----------
+    state : the optimiser's.
     small : the gradient norm that counts as small, which is fixed at the start.
     past : of the last iterations, oldest first: they decide when training has stalled.
     """
 
-    state: LBFGSState
-    small: float
-    past: Sequence[Past]
+    state: Any
+    small: float = 0.0
+    past: Sequence[Past] = ()
 
 
 class Keeper:
@@ -89,8 +90,12 @@ class Keeper:
             ) from None
         self._written = time.monotonic()
 
-    def read(self) -> Checkpoint:
+    def read(self, kind: Any = LBFGSState) -> Checkpoint:
         """Return the checkpoint in the file.
+
+        Parameters
+        ----------
+        kind : the class of the state; its ``from_arrays`` makes one.
 
         Raises
         ------
@@ -130,10 +135,10 @@ class Keeper:
                     hint="go on with the same text, data and options, or say --overwrite",
                 )
         fields = {name.removeprefix("s_"): array for name, array in arrays.items()}
-        for name in SCALARS:
+        for name in SCALARS if kind is LBFGSState else ():
             if name in fields and fields[name].shape == (1,):
                 fields[name] = fields[name].reshape(())
-        state = LBFGSState.from_arrays(fields)
+        state = kind.from_arrays(fields)
         return Checkpoint(state, small, [(int(i), v, n) for i, v, n in past.tolist()])
 
 

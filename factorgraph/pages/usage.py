@@ -210,4 +210,17 @@ LBFGS(2).start(bowl, np.ones(2))
         "python",
         _OPTIMISER,
     ),
+    Page(
+        "E0930",
+        "An optimiser that cannot minimise this objective",
+        """
+Each optimiser minimises some objectives only. L-BFGS cannot take an l1 penalty, OWL-QN does. The
+perceptron is an algorithm for `loss perceptron`. Frank-Wolfe needs a convex loss, energies that
+are linear in the weights, and l2, no l1, on every weight. Data that are read in shards go with
+`adagrad`, `sgd`, `adam` and `perceptron`. `--optimizer auto` takes one that fits, and says why.
+""",
+        "fgc train ocr.fg letters.npz --optimizer perceptron --loss nll -o run",
+        "fgc train ocr.fg letters.npz --optimizer perceptron --loss perceptron -o run",
+        "words",
+    ),
 )

@@ -108,7 +108,7 @@ def attempt(kills: int, seed: int, folder: Path) -> tuple[int, int]:
     code, said = ended(process)
     assert code == 0, said
     assert weights(folder, "killed") == weights(folder, "alone")
-    assert not list((folder / "killed").glob("*checkpoint*"))
+    assert not list((folder / "killed").glob(".*checkpoint*"))
     return killed, resumed
 
 

@@ -1,0 +1,168 @@
+"""Which optimiser minimises an objective, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+from factorgraph.compiler.loss import LossProgram, ProbeValue
+from factorgraph.compiler.module import Compiled
+from factorgraph.errors import UsageError
+from factorgraph.learn.convex import bent, is_convex, is_smooth
+from factorgraph.learn.options import STOCHASTIC, Options
+from factorgraph.model.expression import Apply
+
+LARGE = 20_000_000
+"""Unknowns from which on passes over all data are thought too dear for a step each."""
+
+SHOWN = {
+    "lbfgs": "L-BFGS", "owlqn": "OWL-QN", "sgd": "SGD", "adam": "Adam", "adagrad": "AdaGrad",
+    "perceptron": "averaged perceptron", "frank-wolfe": "block-coordinate Frank-Wolfe",
+    "cccp": "CCCP",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An optimiser by its option's name, and why it was chosen."""
+
+    optimizer: str
+    reason: str
+
+    @property
+    def shown(self) -> str:
+        """What it is called."""
+        return SHOWN[self.optimizer]
+
+
+def choose(
+    compiled: Compiled,
+    options: Options,
+    *,
+    unknowns: int,
+    observed: bool,
+    streamed: bool = False,
+    spread: bool = False,
+) -> Choice:
+    """Return the optimiser for an objective.
+
+    Parameters
+    ----------
+    unknowns : of all training data.
+    observed : whether the answer of each instance is one configuration.
+    streamed : whether the data do not fit into memory.
+    spread : whether other machines work on the objective.
+
+    Raises
+    ------
+    UsageError : E0930, where the optimiser that is asked for cannot minimise it.
+    """
+    if options.optimizer != "auto":
+        _refuse(compiled, options.optimizer, observed, streamed, spread)
+        return Choice(options.optimizer, "as asked for")
+    loss = compiled.loss
+    assert loss is not None
+    if streamed:
+        return Choice("adagrad", "the data are read in shards")
+    l1 = _coefficients(compiled, "l1")
+    if spread:
+        return Choice("owlqn" if l1 else "lbfgs", "gradients are summed over machines")
+    if _is_perceptron(loss):
+        return Choice("perceptron", "the perceptron loss is least where all weights are 0")
+    if unknowns > LARGE:
+        return Choice("adagrad", f"{unknowns} unknowns are too many for a step each pass")
+    if l1:
+        return Choice("owlqn", "some weights have an l1 penalty")
+    if is_smooth(loss):
+        return Choice("lbfgs", "the loss is smooth")
+    return Choice("lbfgs", "the data are not too many for a step each pass")
+
+
+def _refuse(
+    compiled: Compiled, optimizer: str, observed: bool, streamed: bool, spread: bool
+) -> None:
+    loss = compiled.loss
+    assert loss is not None
+    l1 = _coefficients(compiled, "l1")
+    if streamed and optimizer not in STOCHASTIC:
+        raise UsageError(
+            f"--optimizer {optimizer} needs all data in memory", code="E0930",
+            hint="adagrad, sgd, adam and perceptron read shards",
+        )  # fmt: skip
+    if spread and optimizer not in ("lbfgs", "owlqn"):
+        raise UsageError(
+            f"--optimizer {optimizer} runs on one machine", code="E0930",
+            hint="lbfgs and owlqn sum gradients over machines",
+        )  # fmt: skip
+    if optimizer == "lbfgs" and l1:
+        raise UsageError(
+            f"L-BFGS cannot minimise the l1 penalty of `{l1}`", code="E0930",
+            hint="--optimizer owlqn does",
+        )  # fmt: skip
+    if optimizer == "perceptron" and not _is_perceptron(loss):
+        raise UsageError(
+            f"the perceptron minimises E(answer) - E(any), not `{loss.name}`", code="E0930",
+            hint="--loss perceptron",
+        )  # fmt: skip
+    if optimizer == "frank-wolfe":
+        unfit = _unfit(compiled, observed)
+        if unfit is not None:
+            raise UsageError(unfit[0], code="E0930", hint=unfit[1])
+
+
+def _unfit(compiled: Compiled, observed: bool) -> tuple[str, str] | None:
+    """Return why Frank-Wolfe cannot minimise an objective and what to do, None where it can."""
+    loss = compiled.loss
+    assert loss is not None
+    model = compiled.model
+    for name, param in model.params.items():
+        if param.constraint != "real":
+            return (
+                f"Frank-Wolfe moves free weights, and `{name}` is held to something",
+                "--optimizer adagrad",
+            )
+        if param.l1 or not param.l2:
+            return (
+                f"Frank-Wolfe needs l2, and no l1, on every weight: `{name}` has "
+                + ("an l1 penalty" if param.l1 else "no l2"),
+                f"param {name} … ~ l2(0.01), or --optimizer adagrad",
+            )
+    if model.maps:
+        return (
+            f"Frank-Wolfe needs energies that are linear in the weights: `{next(iter(model.maps))}`"
+            " is a map",
+            "--optimizer adam",
+        )
+    factor = bent(compiled)
+    if factor is not None:
+        return (
+            f"Frank-Wolfe needs energies that are linear in the weights: factor `{factor}` is not",
+            "--optimizer adagrad",
+        )
+    if not is_convex(loss, observed):
+        if not observed:
+            return (
+                "Frank-Wolfe needs a convex loss, and answers that leave something open make "
+                f"`{loss.name}` none",
+                "--optimizer cccp, or lbfgs",
+            )
+        return f"Frank-Wolfe needs a convex loss, and `{loss.name}` is not", "--optimizer adagrad"
+    return None
+
+
+def _coefficients(compiled: Compiled, which: str) -> str | None:
+    """Return a param that has an l1 or l2 penalty, None if none has."""
+    params = compiled.model.params
+    free = {n: p for n, p in params.items() if which == "l2" or p.constraint == "real"}
+    return next((name for name, p in free.items() if getattr(p, which)), None)
+
+
+def _is_perceptron(loss: LossProgram) -> bool:
+    """Return whether the loss is E(answer) - E(any)."""
+    regions = [(p.region, p.beta) for p in loss.probes]
+    return (
+        isinstance(loss.value, Apply)
+        and loss.value.operator == "-"
+        and all(isinstance(a, ProbeValue) for a in loss.value.arguments)
+        and regions == [("answer", inf), ("any", inf)]
+    )

@@ -1,0 +1,157 @@
+"""What a loss and an energy are as functions of the weights: smooth, convex, linear.
+
+By the rules of disciplined convex programming: what they do not show is not known. The least and
+the free energy of a set are minima of functions that are linear in the energies, hence concave;
+that of the one configuration that is observed is linear.
+
+Reference: M. Grant, S. Boyd and Y. Ye, Disciplined convex programming (2006).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+from factorgraph.compiler.loss import LossProgram, ProbeValue
+from factorgraph.compiler.module import Compiled
+from factorgraph.compiler.program import Reduction
+from factorgraph.model.expression import Apply, Const, Expr, MapRead, ParamRead, fixed_value, walk
+
+KINKS = ("min", "max", "abs", "if", "sqrt")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is known of an expression: both for linear ones; no sign where it is not known."""
+
+    convex: bool
+    concave: bool
+    sign: int = 0
+
+    @property
+    def linear(self) -> bool:
+        return self.convex and self.concave
+
+    @property
+    def turned(self) -> Shape:
+        """That of minus the expression."""
+        return Shape(self.concave, self.convex, -self.sign)
+
+
+UNKNOWN = Shape(False, False)
+
+
+def is_smooth(loss: LossProgram) -> bool:
+    """Return whether the loss has a slope everywhere, as far as its formula shows it."""
+    kinked = any(p.beta == inf and p.region != "answer" for p in loss.probes)
+    parts = walk(loss.value)
+    return not kinked and not any(isinstance(e, Apply) and e.operator in KINKS for e in parts)
+
+
+def is_convex(loss: LossProgram, observed: bool) -> bool:
+    """Return whether the loss is convex in linear energies.
+
+    Parameters
+    ----------
+    observed : whether the answer is one configuration, without anything left open.
+    """
+    return _shape(loss.value, loss, observed).convex
+
+
+def is_positive(loss: LossProgram, observed: bool) -> bool:
+    """Return whether the loss is never below 0, as far as its formula shows it."""
+    return _shape(loss.value, loss, observed).sign > 0
+
+
+def bent(compiled: Compiled) -> str | None:
+    """Return a factor whose energy is not linear in the weights, None if there is none."""
+    for program in compiled.programs:
+        if _degree(program.body) not in (0, 1):
+            return program.name
+    return None
+
+
+def _shape(e: Expr, loss: LossProgram, observed: bool) -> Shape:
+    value = fixed_value(e)
+    if value is not None:
+        return Shape(True, True, (value > 0) - (value < 0))
+    if isinstance(e, ProbeValue):
+        exact = loss.probes[e.number].region == "answer" and observed
+        return Shape(exact, True)
+    if not isinstance(e, Apply):
+        return UNKNOWN
+    a = [_shape(x, loss, observed) for x in e.arguments]
+    match e.operator:
+        case "+" | "-":
+            b = a[1] if e.operator == "+" else a[1].turned
+            sign = a[0].sign if a[0].sign == b.sign else 0
+            if e.operator == "-" and _agrees(e.arguments[0], e.arguments[1], loss):
+                sign = 1
+            return Shape(a[0].convex and b.convex, a[0].concave and b.concave, sign)
+        case "neg":
+            return a[0].turned
+        case "*" | "/":
+            number, rest = (1, 0) if e.operator == "/" else (0, 1)
+            if fixed_value(e.arguments[number]) is None:
+                number, rest = rest, number
+            factor = fixed_value(e.arguments[number])
+            if factor is None or (e.operator == "/" and number == 0):
+                return UNKNOWN
+            if factor == 0:
+                return Shape(True, True)
+            return a[rest] if factor > 0 else a[rest].turned
+        case "max":
+            sign = 1 if a[0].sign > 0 or a[1].sign > 0 or _zero(e) else 0
+            return Shape(a[0].convex and a[1].convex, False, sign)
+        case "min":
+            return Shape(False, a[0].concave and a[1].concave)
+        case "softplus" | "exp":
+            return Shape(a[0].convex, False, 1)
+        case "abs":
+            return Shape(a[0].linear, False, 1)
+        case "sigmoid":
+            return Shape(False, False, 1)
+        case "^" if fixed_value(e.arguments[1]) == 2:
+            return Shape(a[0].linear or (a[0].convex and a[0].sign > 0), False, 1)
+    return UNKNOWN
+
+
+def _zero(e: Apply) -> bool:
+    return any(fixed_value(a) == 0 for a in e.arguments)
+
+
+def _agrees(first: Expr, second: Expr, loss: LossProgram) -> bool:
+    """Return whether the first is of the answer, and the second of a set that holds it."""
+    if not (isinstance(first, ProbeValue) and isinstance(second, ProbeValue)):
+        return False
+    answer, anything = loss.probes[first.number], loss.probes[second.number]
+    return (
+        answer.region == "answer"
+        and anything.region == "any"
+        and (answer.beta == anything.beta or answer.beta == inf)
+    )
+
+
+def _degree(e: Expr) -> int:
+    """Return the degree of an energy in the weights: 0, 1, or 2 for anything else."""
+    if isinstance(e, MapRead):
+        return 2
+    if isinstance(e, ParamRead):
+        return 1
+    if isinstance(e, Const) or not e.parts():
+        return 0
+    degrees = [_degree(part) for part in e.parts()]
+    most = max(degrees)
+    if isinstance(e, Reduction):
+        return most if e.operator == "sum" or most == 0 else 2
+    if isinstance(e, Apply) and most == 1:
+        if e.operator in ("+", "-", "neg"):
+            return 1
+        if e.operator == "*":
+            return 1 if degrees.count(1) == 1 else 2
+        if e.operator == "/":
+            return 1 if degrees[1] == 0 else 2
+        if e.operator == "if":
+            return 1 if degrees[0] == 0 else 2
+        return 2
+    return min(most, 2)

@@ -1,0 +1,72 @@
+"""How well weights answer while they are trained: on a sample, and on validation data."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from factorgraph.compiler.module import Compiled
+from factorgraph.data.instances import Instances
+from factorgraph.ground.batch import Batch
+from factorgraph.ground.ground import ground
+from factorgraph.ground.weights import Layout, Weights, whole
+from factorgraph.learn.coordinates import Coordinates
+from factorgraph.learn.measure import Scores, measure
+from factorgraph.learn.shards import Crew, deal
+
+Floats = NDArray[np.float64]
+
+PART = 1 << 18
+"""Unknowns in one graph while measuring."""
+
+
+class Watch:
+    """Scores of flat vectors of coordinates on some instances.
+
+    Parameters
+    ----------
+    instances : with answers; None measures nothing.
+    start : all weights as they are at the start.
+    layout : of the weights that training moves.
+    """
+
+    def __init__(
+        self,
+        compiled: Compiled,
+        module: ModuleType,
+        instances: Instances | None,
+        start: Weights,
+        layout: Layout,
+        crew: Crew,
+    ) -> None:
+        self.batches: list[Batch] = []
+        self.start, self.layout, self.crew = start, layout, crew
+        self.coordinates = Coordinates(layout)
+        if instances is not None:
+            self.whole = whole(compiled, instances.vocabularies)
+            self.batches = [
+                Batch(compiled, module, ground(compiled, instances.part(*span)))
+                for span in deal(instances, 0, PART)
+            ]
+
+    def __call__(self, flat: Floats) -> Scores | None:
+        """Return the scores at some coordinates."""
+        if not self.batches:
+            return None
+        declared = self.layout.unpack(self.coordinates.weights(flat), self.start)
+        return measure(self.batches, self.whole.views(self.whole.pack(declared)), self.crew)
+
+
+def gap_and_accuracy(scores: Scores | None) -> tuple[float | None, float | None]:
+    """Return what is told of a sample while training."""
+    return (None, None) if scores is None else (scores.mean_gap, scores.overall)
+
+
+def validated(scores: Scores | None) -> float | None:
+    """Return one figure, more is better: F1 of chunks where there are some, else the share of
+    unknowns that are read right."""
+    if scores is None:
+        return None
+    return scores.overall if scores.chunks is None else float(scores.chunks.as_dict()["f1"])
