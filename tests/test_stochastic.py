@@ -200,6 +200,24 @@ def test_held_weights_are_trained_too() -> None:
     assert (run.weights["A"] > 0).all()
 
 
+def test_what_maps_are_fed_with_is_trained_by_rows() -> None:
+    text = """
+    domain Tag = {A, B, C}
+    domain Word
+    size   n
+    given  w[n] : Word
+    answer y[n] : Tag
+    param  E[Word, 4] = normal(0, 0.5) ~ l2(0.1)
+    map    G = mlp(4, 6, Tag)
+    factor emit[t in n] = -G(E[w[t]])[y[t]]
+    loss   nll
+    """
+    best = trained(text)
+    run = trained(text, optimizer="adam", batch=4, epochs=100)
+    assert run.finished is not None and best.finished is not None
+    assert run.finished.objective < 1.05 * best.finished.objective
+
+
 def test_averages_and_clipping() -> None:
     """The mean over steps is steadier; a clipped step is no longer than the rate allows."""
     options = {"optimizer": "sgd", "batch": 1, "epochs": 12, "rate": 0.5}

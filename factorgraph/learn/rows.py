@@ -100,7 +100,8 @@ class RowTable:
 
 
 def touched_rows(table: RowTable, grounding: Grounding) -> tuple[Ints, Ints]:
-    """Return the rows that each instance touches, sorted.
+    """Return the rows that each instance touches, sorted; those that inputs of maps read are
+    counted to the first instance.
 
     Returns
     -------
@@ -109,20 +110,42 @@ def touched_rows(table: RowTable, grounding: Grounding) -> tuple[Ints, Ints]:
     count = grounding.structure.instances
     found: list[tuple[Ints, Ints]] = []
     for bound, group in zip(grounding.bound, grounding.structure.groups, strict=True):
-        reads = {
-            node for node in everything(bound.program.body)
-            if isinstance(node, ParamRead) and table.splits[node.name].axes
-        }  # fmt: skip
-        if not reads:
-            continue
-        owners = _owners(bound, group.rows, group.table, count)
-        for node in reads:
-            found.append(_of_read(table.splits[node.name], node, bound, owners))
+        reads = _reads(table, bound)
+        if reads:
+            owners = _owners(bound, group.rows, group.table, count)
+            found += [_of_read(table.splits[node.name], node, bound, owners) for node in reads]
+    for inputs in grounding.inputs:
+        if inputs.bound is not None and count:
+            bound = inputs.bound
+            owners = _owners_of_inputs(bound)
+            for node in _reads(table, bound):
+                found.append(_of_read(table.splits[node.name], node, bound, owners))
     every = np.arange(count, dtype=np.int64)
     found.append((np.repeat(every, len(table.always)), np.tile(table.always, count)))
     key = np.unique(np.concatenate([instance * table.count + row for instance, row in found]))
     instance, row = np.divmod(key, max(table.count, 1))
     return np.searchsorted(instance, np.arange(count + 1)), row
+
+
+def _reads(table: RowTable, bound: Bound) -> set[ParamRead]:
+    """Return the reads of params that have rows."""
+    return {
+        node
+        for node in everything(bound.program.body)
+        if isinstance(node, ParamRead) and node.name in table.splits
+        if table.splits[node.name].axes
+    }
+
+
+def _owners_of_inputs(bound: Bound) -> list[tuple[Ints, Ints]]:
+    """Return what `_owners` does where all rows belong to the first instance."""
+    sizes = {0: bound.distinct}
+    for definition, slot in zip(bound.program.slots, bound.slots, strict=True):
+        sizes[definition.space] = len(slot)
+    return [
+        (np.zeros(sizes.get(k, 0), np.int64), np.arange(sizes.get(k, 0)))
+        for k in range(len(bound.program.spaces) + 1)
+    ]
 
 
 def _slot(index: Expr) -> int:
