@@ -406,8 +406,8 @@ class Model:
 
         from factorgraph.data.bind import bind, wanted
         from factorgraph.ground.vocabulary import fill_features
-        from factorgraph.learn.cluster import cluster
         from factorgraph.learn.choose import choose
+        from factorgraph.learn.cluster import cluster
         from factorgraph.learn.events import Skipped, silent
         from factorgraph.learn.fit import SAMPLE, fit
         from factorgraph.learn.folder import text_hash
