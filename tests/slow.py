@@ -152,8 +152,12 @@ class Slow:
     def penalty(self, weights: dict[str, Any]) -> float:
         """Return the regularisers but for l1: c / 2 times the sum of squares for each l2(c)."""
         total = 0.0
-        for name, weight in self.params.items():
-            todo = [weight.regulariser] if weight.regulariser else []
+        held = {n: w.regulariser for n, w in self.params.items()}
+        for name, node in self.maps.items():  # weights of layers, but not their biases
+            inner = (k for k in self.shapes() if k.startswith(f"{name}.") and k[-2:] != ".b")
+            held |= dict.fromkeys(inner, node.regulariser)
+        for name, regulariser in held.items():
+            todo = [regulariser] if regulariser else []
             while todo:
                 match todo.pop():
                     case t.Binary(left=left, right=right):

@@ -177,7 +177,7 @@ def test_a_map_whose_output_overflows() -> None:
         value[...] = 1e308
     with pytest.raises(FgError) as caught:
         run.energies([{"x": [1e308, 1e308], "y": 1}])
-    assert caught.value.code == "E0701"
+    assert caught.value.code == "E0703"
 
 
 def test_an_unread_unknown_whose_values_depend_on_the_instance() -> None:

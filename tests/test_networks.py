@@ -76,7 +76,7 @@ CASES = {
     "unary": Case(
         XY
         + """
-        map G = mlp(p, 4, L, act = tanh)  param M[L, L] ~ l2(0.1)
+        map G = mlp(p, 4, L, act = tanh) ~ l2(0.3)  param M[L, L] ~ l2(0.1)
         factor e[t in n] = -G(x[t])[y[t]]  factor m[t in 1..n-1] = -M[y[t-1], y[t]]
         """,
         sequence(),

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from typing import Any
 
 from factorgraph.compiler.emit import extent
 from factorgraph.compiler.module import Compiled, show_loss
-from factorgraph.compiler.program import Program
+from factorgraph.compiler.program import Call, Place, Program
 from factorgraph.errors import NotBuiltError
-from factorgraph.model.expression import Spelling, show, walk
+from factorgraph.model.expression import Expr, Spelling, replaced, show, walk
 from factorgraph.model.model import (
     FactorDeclaration,
     Given,
     IndexSet,
+    MapDeclaration,
     MapLayer,
     Model,
     Unknown,
@@ -60,6 +62,12 @@ def layer_text(layer: MapLayer) -> str:
     if layer.pad != "none":
         inside.append(f"pad = {layer.pad}")
     return f"{layer.sort}({', '.join(inside)})"
+
+
+def map_text(declared: MapDeclaration) -> str:
+    """Return a map's layers and regularisers as they are written."""
+    terms = [f"{n}({c:g})" for n, c in (("l1", declared.l1), ("l2", declared.l2)) if c]
+    return layer_text(declared.layer) + (f" ~ {' + '.join(terms)}" if terms else "")
 
 
 def written(factor: FactorDeclaration) -> str:
@@ -121,7 +129,7 @@ def model_as_dict(model: Model) -> dict[str, Any]:
             }
             for p in model.params.values()
         },
-        "maps": {m.name: layer_text(m.layer) for m in model.maps.values()},
+        "maps": {m.name: map_text(m) for m in model.maps.values()},
         "factors": {
             f.name: {
                 "hard": f.hard,
@@ -159,7 +167,7 @@ def model_as_text(model: Model) -> str:
         said = " + ".join(terms) or "not regularised"
         lines.append(("param", p.name + _axes(p.axes), held + said))
     for m in model.maps.values():
-        lines.append(("map", m.name, layer_text(m.layer)))
+        lines.append(("map", m.name, map_text(m)))
     for f in model.factors.values():
         named = ", ".join(scope(f)) or "no unknown"
         word = "hard" if f.hard else "factor"
@@ -170,6 +178,32 @@ def model_as_text(model: Model) -> str:
 
 def _reason(error: NotBuiltError) -> str:
     return error.message.removesuffix(": not built yet")
+
+
+def _said(e: Expr) -> str:
+    if isinstance(e, Place):
+        return f"where {_called(e)} lies"
+    return show(e)
+
+
+def _called(e: Place) -> str:
+    """Return the call that a place lies in, with the values of its keys."""
+    read = e.call.read
+    for key, value in zip(e.call.keys, e.arguments, strict=False):
+        read = replaced(read, key, value)
+    indices = e.arguments[len(e.call.keys) :]
+    return show(replace(read, indices=indices))
+
+
+def _call(call: Call) -> str:
+    return f"map {call.definition.text}"
+
+
+def _each(call: Call) -> str:
+    keys = [v.name for v in call.definition.keys]
+    if not keys:
+        return "instance" if call.definition.of_instance else "pass"
+    return ", ".join(keys) + (" of an instance" if call.definition.of_instance else "")
 
 
 def piece_name(program: Program) -> str:
@@ -184,11 +218,12 @@ def plan_as_dict(compiled: Compiled) -> dict[str, Any]:
         factors[piece_name(p)] = {
             "table": [extent(s) for s in p.sets],
             "shared": p.shareable,
-            "once": [show(s.value) for s in p.slots],
-            "once_a_state": [show(d.slot.value) for d in p.tabled],
+            "once": [_said(s.value) for s in p.slots],
+            "once_a_state": [_said(d.slot.value) for d in p.tabled],
             "in_place": [b.name for b in p.bases],
             "loops_over_rows": len(p.spaces),
             "params": list(p.params),
+            "maps": [_call(c) for c in p.calls],
         }
     for name, error in compiled.evaluated.items():
         factors[name] = {"table": None, "reason": _reason(error)}
@@ -212,9 +247,9 @@ def plan_as_text(compiled: Compiled) -> str:
         table = " x ".join(extent(s) for s in p.sets) or "1"
         lines.append(f"factor {piece_name(p)}{binders(p.factor)}: table of {table}, {p.tables}")
         for s in p.slots:
-            lines.append(f"  once a row: {show(s.value)}")
+            lines.append(f"  once a row: {_said(s.value)}")
         for d in p.tabled:
-            lines.append(f"  once a row and state: {show(d.slot.value)}")
+            lines.append(f"  once a row and state: {_said(d.slot.value)}")
         for b in p.bases:
             lines.append(f"  read in place: {b.name}")
         for k, space in enumerate(p.spaces, start=1):
@@ -225,6 +260,10 @@ def plan_as_text(compiled: Compiled) -> str:
             )
         if p.params:
             lines.append(f"  at each step from: {', '.join(p.params)}")
+    for call in compiled.calls:
+        lines.append(f"{_call(call)}: once for each {_each(call)}")
+        if call.program is not None and call.program.params:
+            lines.append(f"  its input at each step from: {', '.join(call.program.params)}")
     for name, error in compiled.evaluated.items():
         lines.append(f"factor {name}: evaluated at configurations ({_reason(error)})")
     for name, axes in compiled.storage.items():

@@ -277,6 +277,7 @@ class Program(Value):
         """How many tables there are, in words."""
         rows = {b.variable for b in self.factor.binders}
         keys = [d.keys for d in self.tabled]
+        keys += [(True, free_variables(s.value)) for s in self.slots if _of_instance(s.value)]
         if not self.shareable or any(reads and free >= rows for reads, free in keys):
             return "a table a row"
         held = [e for s in self.slots for e in (s.value, s.when) if e is not None]

@@ -278,7 +278,9 @@ def _layout(
     for name in extents:
         declared = compiled.model.maps.get(name.partition(".")[0])
         if declared is not None and declared.name in used:
-            declarations[name] = ParamDeclaration(name, declared.span, ())
+            bias = name.rpartition(".")[2] == "b"
+            held = (0.0, 0.0) if bias else (declared.l1, declared.l2)
+            declarations[name] = ParamDeclaration(name, declared.span, (), l1=held[0], l2=held[1])
     for name, declaration in declarations.items():
         shape = extents[name]
         axes = compiled.storage.get(name, tuple(range(len(shape))))

@@ -97,7 +97,7 @@ def _by_place(
     elif last == ":" and keyword in (*SLOTS, "param"):
         yield from _words("type")
         yield from _names(document, "domain", "size")
-    elif keyword == "param" and last in ("~", "+"):
+    elif keyword in ("param", "map") and not depth and last in ("~", "+"):
         yield from _words("regulariser")
     elif keyword == "param" and last == "=":
         yield from _words("initial")

@@ -420,7 +420,8 @@ class _Checker:
             end = end.layers[-1]
         place = {"linear": 1, "mlp": -1, "conv": 1}.get(end.sort)
         last = None if place is None else sets.get(end.sizes[place].span.start)
-        self.e.maps[node.name.name] = MapDeclaration(node.name.name, node.span, made, last)
+        l1, l2 = self.types.regulariser(node.regulariser)
+        self.e.maps[node.name.name] = MapDeclaration(node.name.name, node.span, made, last, l1, l2)
 
     def _features(self, factors: dict[str, FactorDeclaration]) -> list[Features]:
         """Return how domains of features are filled: from lets and from factors."""

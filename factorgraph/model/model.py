@@ -191,13 +191,18 @@ class MapLayer(Value):
 class MapDeclaration(Value):
     """A map: one set of weights, however often it is used.
 
-    ``last`` is the domain or size that its output's last axis was declared as.
+    Attributes
+    ----------
+    last : the domain or size that its output's last axis was declared as.
+    l1, l2 : coefficients of the regularisers of its weights, biases left out.
     """
 
     name: str
     span: Span = field(compare=False, repr=False)
     layer: MapLayer
     last: IndexSet | None = None
+    l1: float = 0.0
+    l2: float = 0.0
 
 
 @dataclass(eq=False, repr=False)

@@ -239,7 +239,8 @@ class Builder:
         return t.FieldType(span, self.bound(c[0]), self.type(c[1]))
 
     def _map(self, span: Span, c: list[Any]) -> t.Map:
-        return t.Map(span, self.identifier(c[0]), self.build(c[1]))
+        regulariser = self.build(c[2].children[0]) if len(c) > 2 else None
+        return t.Map(span, self.identifier(c[0]), self.build(c[1]), regulariser)
 
     def _let(self, span: Span, c: list[Any]) -> t.Let:
         binders = self.build(c[1]) if len(c) == 3 else None

@@ -258,6 +258,7 @@ class Param(Statement):
 class Map(Statement):
     name: Identifier
     call: Call
+    regulariser: Expression | None = None
 
 
 @dataclass(eq=False, repr=False)
