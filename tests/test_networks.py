@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import exp, inf, log
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from factorgraph import budget, pipeline
 from factorgraph.compiler.module import load
 from factorgraph.data.bind import bind
 from factorgraph.data.python import from_python
+from factorgraph.data.read import read
+from factorgraph.data.select import select
+from factorgraph.errors import BudgetError, NumericalError
+from factorgraph.ground.ground import ground
+from factorgraph.learn.events import Event, Iteration
 from factorgraph.learn.objective import Objective
 from factorgraph.learn.shards import Crew
-from factorgraph.pipeline import compile
+from factorgraph.pipeline import compile, load_run
 from factorgraph.run import Run
 
 
@@ -255,10 +262,15 @@ class Trial:
                 observed = energy
         return every, observed
 
-    def objective(self, loss: str, threads: int = 1) -> Objective:
-        model = compile(CASES[self.name].text, loss=loss) if loss != "nll" else self.model
-        instances = bind(model.checked, from_python(self.data))
-        return Objective(model.compiled, load(model.compiled.text), instances, Crew(threads))
+    def objective(self, loss: str) -> Objective:
+        instances = bind(self.model.checked, from_python(self.data))
+        compiled, module = self.model.compiled, load(self.model.compiled.text)
+        if loss == "nll":
+            return Objective(compiled, module, instances, Crew(1))
+        # a loss depends on no model: it is compiled once for all
+        other = compile("answer y : bit", loss=loss)
+        changed: Any = SimpleNamespace(**(vars(module) | {"loss": load(other.compiled.text).loss}))
+        return Objective(replace(compiled, loss=other.loss), changed, instances, Crew(1))
 
     name = ""
 
@@ -298,3 +310,189 @@ def test_value_and_gradient(name: str) -> None:
     for i, d in enumerate(1e-5 * np.eye(len(flat))):
         slope = (objective(flat + d)[0] - objective(flat - d)[0]) / 2e-5
         assert gradient[i] == pytest.approx(slope, rel=1e-5, abs=1e-7)
+
+
+@pytest.mark.parametrize("loss", ["hinge", "perceptron", "0.3 * logistic + mee"])
+@pytest.mark.parametrize("name", ["picture", "shared"])
+def test_gradients_of_other_losses(name: str, loss: str) -> None:
+    found = trial(name)
+    objective = found.objective(loss)
+    flat = objective.coordinates.coordinates(objective.layout.pack(found.run.weights))
+    gradient = objective(flat)[1].copy()
+    assert gradient.any()
+    for d in np.random.default_rng(1).normal(size=(4, len(flat))):
+        h = 1e-6 * d
+        slope = (objective(flat + h)[0] - objective(flat - h)[0]) / 2e-6
+        assert gradient @ d == pytest.approx(slope, rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["picture", "states"])
+def test_marginals(name: str) -> None:
+    found = trial(name)
+    for data, marginals in zip(found.data, found.run.marginals(found.data), strict=True):
+        world = found.slow.instance(data, found.weights)
+        total: dict[str, Any] = dict.fromkeys(marginals, 0.0)
+        whole = 0.0
+        for configuration, _ in world.configurations({}):
+            p = exp(-world.energy(configuration))
+            whole += p
+            for a in marginals:
+                values = np.array(found.run.values[a])
+                total[a] = total[a] + p * (np.array(configuration[a])[..., None] == values)
+        for a, marginal in marginals.items():
+            np.testing.assert_allclose(marginal, total[a] / whole, rtol=1e-8, atol=1e-12)
+
+
+def inputs_of(text: str, data: list[Data]) -> dict[str, int]:
+    """Return how many inputs each call of a map has, by its text."""
+    model = compile(text)
+    grounding = ground(model.compiled, bind(model.checked, from_python(data)))
+    return {i.call.definition.text: len(i.instance) for i in grounding.inputs}
+
+
+def test_each_input_counts_once() -> None:
+    """However many factors, neighbours and states read it."""
+    rng = np.random.default_rng(0)
+    data = [{"x": reals(rng, n, 3), "y": letters(rng, n), "w": [0, 1] * n} for n in (4, 2)]
+    found = inputs_of(
+        XY
+        + """
+        given w[2*n] : 0..9
+        map G = linear(p, L)  map H = linear(2, L)  map E = linear(2, 1)
+        param V[10, 2], C[L, 2]
+        factor a[t in n]                 = G(x[t])[y[t]]
+        factor b[t in 1..n-1]            = G(x[t-1])[y[t]] * G(x[t])[y[t-1]]
+        factor c[t in n]                 = H(V[w[t]])[y[t]] + H(V[w[2*n-1-t]])[y[t]]
+        factor d[t in n, s in n if s < t] = E(C[y[t]])[0] * E(C[y[s]])[0]
+        factor e                         = G(mean(x[t] for t in n))[y[0]]
+        """,
+        data,
+    )
+    # six letters, two words, three labels, two texts
+    assert sorted(found.values()) == [2, 2, 3, 6]
+
+
+BIG = (
+    XY
+    + """
+map G = chain(linear(p, 8), mlp(8, 5, L, act = tanh)) ~ l2(0.01)  map B = mlp(1, 3, 1)
+param M[L, L], s : positive
+factor e[t in n]      = -G(s * x[t])[y[t]] - G(x[t])[y[t]]
+factor m[t in 1..n-1] = -M[y[t-1], y[t]] + B(x[t, 0]) * (y[t-1] == y[t])
+loss nll
+"""
+)
+
+
+def many(count: int) -> list[Data]:
+    rng = np.random.default_rng(7)
+    return [
+        {"x": reals(rng, n, 3), "y": letters(rng, n)} for n in rng.integers(1, 8, count).tolist()
+    ]
+
+
+def test_threads_do_not_matter() -> None:
+    model = compile(BIG)
+    instances = bind(model.checked, from_python(many(300)))
+    found = []
+    for threads in (1, 2, 3):
+        with Crew(threads) as crew:
+            objective = Objective(model.compiled, load(model.compiled.text), instances, crew)
+            assert len(objective.batches) >= 4
+            rng = np.random.default_rng(3)
+            flat = rng.normal(size=objective.layout.size)
+            value, gradient = objective(flat)
+            found.append((value, gradient.copy()))
+    for value, gradient in found[1:]:
+        assert value == found[0][0]
+        np.testing.assert_array_equal(gradient, found[0][1])
+
+
+def test_training_goes_on_to_the_bit(tmp_path: Path) -> None:
+    options: Any = {"tolerance": 1e-12, "progress": 0.0, "max_iterations": 30, "seed": 5}
+    data, path = many(60), tmp_path / "state"
+    alone = compile(BIG).fit(data, threads=1, **options)
+    iterations = [0]
+
+    def hear(event: Event) -> None:
+        iterations[0] += isinstance(event, Iteration)
+
+    compile(BIG).fit(
+        data, on_event=hear, stop=lambda: iterations[0] >= 11, checkpoint=path, threads=2, **options
+    )
+    assert path.exists()
+    after = compile(BIG).fit(data, checkpoint=path, resume=True, **options)
+    start = compile(BIG).init(seed=5).weights
+    for name, value in alone.weights.items():
+        np.testing.assert_array_equal(after.weights[name], value)
+        assert np.abs(value - start[name]).max() > 1e-4
+
+
+def test_commands(fgc: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    model, data, run = tmp_path / "m.fg", tmp_path / "d.jsonl", tmp_path / "run"
+    model.write_text(BIG)
+    data.write_text("\n".join(json.dumps(d) for d in many(40)))
+    code, _, err = fgc(
+        "train", str(model), str(data), "-o", str(run), "-q", "--max-iterations", "8"
+    )
+    assert code == 0, err
+    code, out, _ = fgc("eval", str(model), str(data), "-w", str(run), "--json")
+    scores = json.loads(out)
+    loaded = load_run(run)
+    assert code == 0 and scores["accuracy"]["y"] == loaded.evaluate(data).overall > 0.3
+    code, out, _ = fgc("infer", str(model), str(data), "-w", str(run))
+    answers = [json.loads(line)["answers"] for line in out.splitlines()]
+    assert code == 0 and answers == [a["answers"] for a in loaded.predict(data)]
+    assert fgc("info", str(model), str(data))[0] == 0
+    for stage in ("plan", "python"):
+        code, out, _ = fgc("compile", str(model), "--emit", stage)
+        assert code == 0 and ("map G" in out if stage == "plan" else "m0" in out)
+    assert list(loaded.weights) == list(compile(BIG).init().weights)
+
+
+def test_memory_is_asked_for_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "size n given x[n, 4] : real answer y[n] : bit map G = mlp(4, 100000, 2) loss nll "
+    model = compile(text + "factor f[t in n] = G(x[t])[y[t]]")
+    data = [{"x": np.ones((4000, 4)), "y": np.ones(4000, int)}]
+    budget.set_limit(10**9)
+    try:
+        with pytest.raises(BudgetError, match="map `G`"):
+            model.fit(data)
+    finally:
+        budget.set_limit(None)
+
+
+def test_an_output_that_is_no_number_names_the_map() -> None:
+    text = "size n given x[n] : real answer y[n] : bit map g = linear(1, 2) "
+    model = compile(text + "factor f[t in n] = g(1e300 * x[t])[y[t]] loss nll")
+    data = [{"x": [0.0], "y": [1]}, {"x": [0.0, -1e10], "y": [0, 0]}]
+    run = model.init()
+    for ask in (run.energy, lambda d: list(run.predict(d)), model.fit):
+        with pytest.raises(NumericalError, match=r"map `g` gives .*instance 1\)") as caught:
+            ask(data)
+        assert caught.value.code == "E0703" and "x[t]" in caught.value.message
+
+
+def test_learns_what_no_linear_model_can() -> None:
+    """Labels by the parity of two signs; from several random beginnings."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(400, 2))
+    data = [{"x": a.tolist(), "y": int(a[0] * a[1] > 0)} for a in x]
+    head = "given x[2] : real answer y : bit loss nll "
+    linear = compile(head + "map g = linear(2, bit) factor f = -g(x)[y]").fit(data[:300])
+    assert linear.evaluate(data[300:]).overall < 0.7
+    net = compile(head + "map g = mlp(2, 12, bit) ~ l2(0.001) factor f = -g(x)[y]")
+    for seed in range(3):
+        assert net.fit(data[:300], seed=seed).evaluate(data[300:]).overall > 0.93
+
+
+def test_digits() -> None:
+    """A small convolutional network reads digits that it has not seen better than templates."""
+    folder = Path(__file__).parents[1] / "models" / "digits"
+    data = read(folder / "digits.npz")
+    found = {}
+    for name in ("linear", "digits"):
+        run = pipeline.load(folder / f"{name}.fg").fit(select(data, "part=0"), max_iterations=40)
+        found[name] = run.evaluate(select(data, "part=1")).overall
+    assert found["linear"] > 0.92
+    assert found["digits"] > found["linear"] + 0.01

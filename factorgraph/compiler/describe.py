@@ -10,7 +10,7 @@ from factorgraph.compiler.emit import extent
 from factorgraph.compiler.module import Compiled, show_loss
 from factorgraph.compiler.program import Call, Place, Program
 from factorgraph.errors import NotBuiltError
-from factorgraph.model.expression import Expr, Spelling, replaced, show, walk
+from factorgraph.model.expression import Expr, MapRead, Spelling, replaced, show, walk
 from factorgraph.model.model import (
     FactorDeclaration,
     Given,
@@ -188,11 +188,11 @@ def _said(e: Expr) -> str:
 
 def _called(e: Place) -> str:
     """Return the call that a place lies in, with the values of its keys."""
-    read = e.call.read
+    read: Expr = e.call.read
     for key, value in zip(e.call.keys, e.arguments, strict=False):
         read = replaced(read, key, value)
-    indices = e.arguments[len(e.call.keys) :]
-    return show(replace(read, indices=indices))
+    assert isinstance(read, MapRead)
+    return show(replace(read, indices=e.arguments[len(e.call.keys) :]))
 
 
 def _call(call: Call) -> str:

@@ -82,6 +82,11 @@ class Inputs:
             count += len(group.calls) * (2 * self.layer.held(group.shape) + inputs)
         return count
 
+    @property
+    def laid_out(self) -> int:
+        """How many numbers the inputs are that only data decide."""
+        return sum(group.given.size for group in self.groups if group.given is not None)
+
 
 class _Site:
     """The calls of one definition so far."""

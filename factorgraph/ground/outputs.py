@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from factorgraph import budget
 from factorgraph.compiler.module import Compiled, energy_function, gradient_function
 from factorgraph.ground.calls import Group, Inputs
 from factorgraph.ground.evaluate import no_number
@@ -164,6 +165,26 @@ class Outputs:
         where = self.instances.where(int(inputs.instance[call]))
         declared = self.compiled.model.maps[inputs.name]
         raise no_number(declared, inputs.call.definition.text, out[bad], where)
+
+
+def require_outputs(groundings: Sequence[Grounding], threads: int) -> None:
+    """Refuse maps whose inputs, activations and cotangents would not fit while training.
+
+    Parameters
+    ----------
+    groundings : of the shards; each thread works on one, and one more waits for its turn.
+
+    Raises
+    ------
+    BudgetError : naming the map that takes the most.
+    """
+    work = [sum(inputs.held for inputs in g.inputs) for g in groundings]
+    given = sum(inputs.laid_out for g in groundings for inputs in g.inputs)
+    every = [inputs for g in groundings for inputs in g.inputs]
+    if every:
+        most = max(every, key=lambda inputs: inputs.held + inputs.laid_out)
+        total = given + sum(sorted(work, reverse=True)[: threads + 1])
+        budget.require(8 * total, f"map `{most.name}`, and what else is trained with it,")
 
 
 def _of(inputs: Inputs, weights: Weights) -> Weights:

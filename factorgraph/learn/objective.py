@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import isinf
+from math import isinf, prod
 from types import ModuleType
 
 import numpy as np
@@ -17,7 +17,8 @@ from factorgraph.engine.probe import Minimum, SoftMinimum
 from factorgraph.errors import DataError, NumericalError, some
 from factorgraph.ground.batch import Batch
 from factorgraph.ground.ground import ground
-from factorgraph.ground.weights import Layout, Weights, compact
+from factorgraph.ground.outputs import require_outputs
+from factorgraph.ground.weights import Layout, Weights, compact, shapes
 from factorgraph.learn.coordinates import Coordinates
 from factorgraph.learn.shards import Crew, deal
 
@@ -74,6 +75,7 @@ class Objective:
         layout, groundings = compact(compiled, instances.vocabularies, groundings)
         states = sum(g.structure.size for g in groundings)
         budget.require(8 * (4 * states + 20 * layout.size), "training")
+        require_outputs(groundings, self.crew.threads)
         return layout, [Batch(compiled, self.module, g) for g in groundings]
 
     @property
@@ -187,12 +189,8 @@ class Losses:
 
 
 def weights_of(instances: Instances) -> int:
-    """Return how many weights the params of a model have, for `deal`."""
-    model = instances.model
-    return sum(
-        int(np.prod([model.count(a, instances.vocabularies) for a in p.axes]))
-        for p in model.params.values()
-    )
+    """Return how many weights the params and maps of a model have, for `deal`."""
+    return sum(prod(shape) for shape in shapes(instances.model, instances.vocabularies).values())
 
 
 def impossible(batch: Batch, values: Floats, states: NDArray[np.int32], i: int) -> str | None:
