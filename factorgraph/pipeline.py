@@ -135,7 +135,7 @@ class Model:
         if self._typed is None:
             return None, None
         try:
-            return plan_formula(self._typed), None
+            return plan_formula(self.checked, self._typed), None
         except NotBuiltError as error:
             return None, error
 

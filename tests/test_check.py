@@ -214,10 +214,8 @@ def test_wrong(text: str, code: str, place: str, hint: str | None) -> None:
 
 
 LATER = [
-    ("loss E(only(y))", "`only`"),
-    ("loss free(wrong, 2)", "the free energy of `wrong`"),
     ("loss u * E(any)", "a loss that reads `u`"),
-    ("loss margin", "costs of mistakes"),
+    ("loss margin(cost = differs)", "does not split"),
     ("loss pcd", "in a loss"),
     ("loss E(any, by = exact)", "`by"),
     ("answer e : real factor g = e^2 loss nll", "a table over `e`, which is a real number"),

@@ -7,7 +7,8 @@ from math import inf
 from typing import Any
 
 from factorgraph.compiler.emit import extent
-from factorgraph.compiler.module import Compiled, show_loss
+from factorgraph.compiler.emit_loss import show_loss
+from factorgraph.compiler.module import Compiled
 from factorgraph.compiler.program import Call, Place, Program
 from factorgraph.errors import NotBuiltError
 from factorgraph.model.expression import Expr, MapRead, Spelling, replaced, show, walk

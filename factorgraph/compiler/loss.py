@@ -1,29 +1,37 @@
 """Loss formulas: from the typed formula to probes of the model and arithmetic over their values.
 
 A loss sees the model only through probes: the least energy or the free energy of a region of
-configurations. A formula over them is differentiated like any other expression; the slopes are
-the weights with which each probe's cotangents enter the gradient.
+configurations, for each instance or for each row of a sum in the formula. A formula over them is
+differentiated like any other expression; the slopes are the weights with which each probe's
+cotangents enter the gradient.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 
-from factorgraph.compiler.differentiate import derivative
+from factorgraph.compiler.costs import cost_programs, over_data
+from factorgraph.compiler.lower import lower
+from factorgraph.compiler.program import Program, Reduction, Slot, SlotDefinition, Space
 from factorgraph.errors import NotBuiltError
 from factorgraph.model.expression import (
     REAL,
     Apply,
     Const,
     Expr,
-    LetRead,
     MapRead,
+    ParamRead,
     Read,
     Reduce,
     SizeOf,
+    Variable,
+    fixed_value,
+    free_variables,
+    is_data,
     is_larger,
+    show,
     walk,
 )
 from factorgraph.model.formula import check_formula
@@ -41,6 +49,7 @@ from factorgraph.model.loss import (
     OverDraws,
     RegionEnergy,
     SpellingIn,
+    Split,
     ValueIn,
 )
 from factorgraph.model.model import Model
@@ -50,42 +59,59 @@ from factorgraph.model.region import (
     Anything,
     Best,
     Draw,
+    Energy,
     Jitter,
+    Observed,
     Only,
     Part,
     Pin,
+    Place,
     Region,
     Sample,
     Second,
+    Whole,
     Wrong,
 )
 from factorgraph.model.resolve import PARTS
 from factorgraph.source import Span
 from factorgraph.syntax import tree as t
+from factorgraph.value import Value
 
 
-@dataclass(frozen=True)
-class Probe:
-    """One look at the model: the soft minimum of the energy over a region.
+@dataclass(eq=False, repr=False)
+class Probe(Value):
+    """One look at the model: the soft minimum of an energy over a region.
 
     Attributes
     ----------
-    region : ``answer`` (agrees with what is observed), ``any``, or ``wrong`` (differs from it).
+    text : as the formula writes it.
+    region : ``answer`` (agrees with what is observed), ``any``, ``only`` or ``pin``.
+    places : of `only` and `pin`.
+    differs : whether configurations that agree with all that is observed are left out.
     beta : inverse temperature; inf is the minimum itself.
+    space : the row space at whose rows it is taken; 0 are the instances.
+    part : the factor, or the term of one, whose energy it is; None for the whole.
+    scale : what the energy is multiplied with, above 0.
+    cost : the number of the cost that is added to the energy.
     """
 
+    text: str = field(compare=False)
     region: str
-    beta: float
+    places: tuple[Place, ...] = ()
+    differs: bool = False
+    beta: float = inf
+    space: int = 0
+    part: Part | None = None
+    scale: float = 1.0
+    cost: int | None = None
 
     def __str__(self) -> str:
-        if self.beta == inf:
-            return f"E({self.region})"
-        return f"free({self.region}, beta = {self.beta:g})"
+        return self.text
 
 
 @dataclass(eq=False, repr=False)
 class ProbeValue(Expr):
-    """The value of probe ``number`` in a loss."""
+    """The value of probe ``number`` at the row at hand."""
 
     number: int
 
@@ -98,15 +124,19 @@ class LossProgram:
     ----------
     name : what the user chose, as text.
     probes : the distinct probes; inference runs once for each.
-    value : the loss of one instance as an expression over the probes' values.
-    slopes : its derivatives in the probes' values, in their order.
+    spaces : the rows of the sums in it, numbered from 1; space 0 are the instances.
+    slots : what it reads of the data, once a row.
+    costs : sums of factors without params that probes add to the energy.
+    value : the loss of one instance: an expression over probes' values, slots and reductions.
     used : the library definitions that the formula needs, as text.
     """
 
     name: str
     probes: tuple[Probe, ...]
+    spaces: tuple[Space, ...]
+    slots: tuple[SlotDefinition, ...]
+    costs: tuple[tuple[Program, ...], ...]
     value: Expr
-    slopes: tuple[Expr, ...]
     used: tuple[str, ...]
 
 
@@ -123,58 +153,98 @@ def plan(model: Model, formula: t.Expression) -> LossProgram:
     ModelError : where the formula is wrong; see `factorgraph.model.formula.check_formula`.
     NotBuiltError : for what is right, but cannot be trained with yet.
     """
-    return plan_formula(check_formula(model, formula))
+    return plan_formula(model, check_formula(model, formula))
 
 
-def plan_formula(formula: Formula) -> LossProgram:
+def plan_formula(model: Model, formula: Formula) -> LossProgram:
     """Return the plan of a loss that is checked.
 
     Raises
     ------
     NotBuiltError : naming the first thing in it that cannot be trained with yet.
     """
-    planner = _Planner(formula)
-    value = planner.lower(formula.value)
+    planner = _Planner(model, formula)
+    value = planner.lower(formula.value, 0)
     assert not is_larger(value, PARTS)
-    slopes = tuple(derivative(value, p) for p in planner.probes.values())
-    name = formula.span.text
-    return LossProgram(name, tuple(planner.probes), value, slopes, formula.used)
+    return LossProgram(
+        formula.span.text,
+        tuple(planner.probes),
+        tuple(planner.spaces),
+        tuple(planner.slots),
+        tuple(planner.costs),
+        value,
+        formula.used,
+    )
 
 
 class _Planner:
-    """Turns each look at the model into a probe: a method for each class of looks."""
+    """Turns each look at the model into a probe: a method for each class of looks.
 
-    def __init__(self, formula: Formula) -> None:
+    ``at`` is the row space in which an expression stands.
+    """
+
+    def __init__(self, model: Model, formula: Formula) -> None:
+        self.model = model
         self.span = formula.span
         self.probes: dict[Probe, ProbeValue] = {}
+        self.spaces: list[Space] = []
+        self.slots: dict[SlotDefinition, Slot] = {}
+        self.costs: list[tuple[Program, ...]] = []
+        self.owner: dict[Variable, int] = {}
 
-    def lower(self, e: Expr) -> Expr:
-        """Return an expression over probes' values.
+    def lower(self, e: Expr, at: int) -> Expr:
+        """Return an expression over probes' values and slots.
 
         Raises
         ------
         NotBuiltError : where a part has no probe.
         """
+        if isinstance(e, Const) and not isinstance(e.value, str):
+            return e
+        if self.is_data(e):
+            return self.slot(e)
         match e:
-            case Const():
-                return e
             case Apply():
-                return replace(e, arguments=tuple(map(self.lower, e.arguments)))
+                return replace(e, arguments=tuple(self.lower(a, at) for a in e.arguments))
             case Reduce():
-                for part in e.parts():
-                    if any(isinstance(p, LossRead) for p in walk(part)):
-                        self._inside_for(part)
-                raise self.missing("`for` in a loss", e.span)
+                return self.reduction(e, at)
         for kind, method in _LOOKS.items():
             if isinstance(e, kind):
-                return method(self, e)
+                return method(self, e, at)
         raise self.missing("this in a loss", e.span)
 
-    def _inside_for(self, e: Expr) -> None:
-        """Say what is missing inside of a `for`, if it is more than the `for` itself."""
+    def is_data(self, e: Expr) -> bool:
+        """Return whether only data, and the observed answer, tell what an expression is."""
         for part in walk(e):
             if isinstance(part, LossRead) and not isinstance(part, IsObserved):
-                self.lower(part)
+                if not isinstance(part, ValueIn) or not isinstance(part.configuration, Observed):
+                    return False
+        return is_data(e)
+
+    def slot(self, e: Expr) -> Slot:
+        """Return what data say, computed once a row."""
+        value = self.over_data(e)
+        definition = SlotDefinition(self.space_of(value), value)
+        return self.slots.setdefault(definition, Slot(e.span, e.kind, len(self.slots)))
+
+    def over_data(self, e: Expr) -> Expr:
+        try:
+            return over_data(self.model, e)
+        except NotBuiltError as error:
+            raise self.at_home(error) from None
+
+    def space_of(self, e: Expr) -> int:
+        return max((self.owner.get(v, 0) for v in free_variables(e)), default=0)
+
+    def reduction(self, e: Reduce, at: int) -> Reduction:
+        """Return a loop over the rows of a space of its own."""
+        low, high = self.over_data(e.low), self.over_data(e.high)
+        guard = None if e.guard is None else self.over_data(e.guard)
+        self.spaces.append(Space(at, e.index, low, high, guard))
+        number = len(self.spaces)
+        self.owner[e.index] = number
+        body = self.lower(e.body, number)
+        return Reduction(e.span, REAL, number, e.operator, e.index, low, high, number, body)
 
     def probe(self, span: Span, probe: Probe) -> ProbeValue:
         if probe not in self.probes:
@@ -185,75 +255,163 @@ class _Planner:
         """Return the error for what has no probe yet, at a place that the user wrote."""
         return not_built(what, self.span if is_standard(span) else span, hint=hint)
 
+    def at_home(self, error: NotBuiltError) -> NotBuiltError:
+        """Return an error at a place that the user wrote."""
+        if error.span is None or not is_standard(error.span):
+            return error
+        return NotBuiltError(error.message, code=error.code, span=self.span, hint=error.hint)
+
     # -- looks
 
-    def region_energy(self, e: RegionEnergy) -> Expr:
-        if isinstance(e.energy, Second):
-            raise self.missing(f"second energies in training: `{e.name}`", e.span)
-        if isinstance(e.energy, Part):
-            raise self.missing(f"a factor as an energy: `{e.name}`", e.span)
-        region = self.region(e.region, e.span)
+    def region_energy(self, e: RegionEnergy, at: int) -> Expr:
+        part = self.energy(e.energy, e.span)
+        found = self.region(e.region, e.span)
+        self.whole_terms(part, e.region, e.span)
         if e.by is not None:
             raise self.missing("`by =`: the inference of one probe", e.by.span)
-        if region == "wrong" and e.beta != inf:
-            raise self.missing(
-                "the free energy of `wrong`", e.span, hint="use E(wrong) or free(any)"
-            )
-        return self.probe(e.span, Probe(region, e.beta))
+        if part is None:
+            inside = str(e.region) if e.beta == inf else f"{e.region}, beta = {e.beta:g}"
+            text = f"{'E' if e.beta == inf else 'free'}({inside})"
+        else:
+            text = f"{part}({e.region})" if e.beta == inf else f"free of {part} in {e.region}"
+        return self.probe(e.span, self.placed(replace(found, text=text, beta=e.beta, part=part)))
 
-    def region(self, region: Region, span: Span) -> str:
-        """Return the name of a region that can be probed."""
+    def energy(self, energy: Energy, span: Span) -> Part | None:
+        """Return the factor whose energy is looked at, None for the whole."""
+        if isinstance(energy, Second):
+            raise self.missing(f"second energies in training: `{energy}`", span)
+        if isinstance(energy, Part):
+            if energy.indices is None:
+                return energy
+            return replace(energy, indices=tuple(map(self.over_data, energy.indices)))
+        assert isinstance(energy, Whole)
+        return None
+
+    def region(self, region: Region, span: Span) -> Probe:
+        """Return a probe of a region, as far as the region tells."""
         match region:
             case Answer() | Anything():
-                return str(region)
-            case Wrong(inner=Anything(), eps=None):
-                return "wrong"
-            case Wrong(inner=Answer() | Anything() | Wrong()):
+                return Probe("", str(region))
+            case Wrong(inner=Answer()) | Wrong(inner=Anything() | Only() | Pin(), eps=float()):
                 raise self.missing(f"the region `{region}`", region.span)
             case Wrong():
-                return self.region(region.inner, span)
+                return replace(self.region(region.inner, span), differs=True)
             case Only() | Pin():
-                word = "only" if isinstance(region, Only) else "pin"
-                raise self.missing(
-                    f"local losses: `{word}` in a loss", region.span,
-                    hint="nll and the like look at the whole",
-                )  # fmt: skip
+                for place in region.places:
+                    unknown = self.model.unknowns[place.unknown]
+                    if unknown.values is None or unknown.fields:
+                        raise self.missing(f"the region `{region}`", region.span)
+                places = tuple(
+                    replace(p, indices=tuple(map(self.over_data, p.indices))) for p in region.places
+                )
+                return Probe("", "only" if isinstance(region, Only) else "pin", places)
             case Sample() | Draw():
                 word = "sample" if isinstance(region, Sample) else "draw"
                 raise self.missing(f"sampling: `{word}` in a loss", region.span)
         raise self.missing(f"the region `{region}`", region.span)
 
-    def energy_at(self, e: EnergyAt) -> Expr:
+    def whole_terms(self, part: Part | None, region: Region, span: Span) -> None:
+        """Refuse a term of a factor in a region that its unknowns alone do not tell."""
+        if part is None or part.indices is None:
+            return
+        if not isinstance(region, Answer | Anything):
+            raise self.missing(f"the term of a factor in the region `{region}`", span)
+        factor = self.model.factors[part.name]
+        for program in lower(self.model, factor):
+            if program.factor.binders != factor.binders:
+                raise self.missing(f"the terms of `{part.name}`", span)
+
+    def placed(self, probe: Probe) -> Probe:
+        """Return a probe at the rows of the loops whose indices it reads."""
+        read = [i for place in probe.places for i in place.indices]
+        if probe.part is not None:
+            read += probe.part.indices or ()
+        return replace(probe, space=max(map(self.space_of, read), default=0))
+
+    def energy_at(self, e: EnergyAt, at: int) -> Expr:
         raise self.missing(f"the energy of one configuration: `{e.name}`", e.span)
 
-    def extremum(self, e: Extremum) -> Expr:
-        if isinstance(e.region, Sample | Draw | Only | Pin):
-            self.region(e.region, e.span)
+    def extremum(self, e: Extremum, at: int) -> Expr:
+        found = self.region(e.region, e.span)
+        if e.by is not None:
+            raise self.missing("`by =`: the inference of one probe", e.by.span)
         if e.split is None:
-            raise self.missing(
-                "a cost that does not split into terms of a few unknowns goes to k best",
-                e.span,
-                hint="margin and softmax_margin with a sum of small terms, like hamming",
-            )
-        energies = [energy for _, energy in e.split.energies]
-        part = next((energy for energy in energies if isinstance(energy, Part)), None)
-        if part is not None:
-            raise self.missing(f"a factor as an energy: `{e.name}`", e.span)
-        raise self.missing(f"costs of mistakes: `{e.name}`", e.span)
+            return self.product(e, found, at)
+        sign = -1.0 if e.operator == "max" else 1.0
+        part, scale = self.one_energy(e, e.split, sign)
+        self.whole_terms(part, e.region, e.span)
+        if part is not None and part.indices is not None and e.split.terms:
+            raise self.missing(f"a cost beside the term of a factor: `{e.name}`", e.span)
+        cost = self.cost(e, e.split, sign)
+        text = e.name if e.beta == inf else f"{e.name[:-1]}, beta = {e.beta:g})"
+        probe = replace(found, text=text, beta=e.beta, part=part, scale=scale, cost=cost)
+        least: Expr = self.probe(e.span, self.placed(probe))
+        if sign < 0:
+            least = Apply(e.span, REAL, "neg", (least,))
+        constant = self.lower(e.split.constant, at)
+        if fixed_value(constant) == 0:
+            return least
+        return Apply(e.span, REAL, "+", (least, constant))
 
-    def over_draws(self, e: OverDraws) -> Expr:
+    def one_energy(self, e: Extremum, found: Split, sign: float) -> tuple[Part | None, float]:
+        """Return the energy in what is minimised, and what it is multiplied with."""
+        scales: dict[Energy, float] = {}
+        for coefficient, energy in found.energies:
+            value = fixed_value(_folded(coefficient))
+            if value is None:
+                raise self.missing(
+                    f"an energy times `{show(coefficient)}`, which is no constant, in `{e.name}`",
+                    e.span,
+                )
+            scales[energy] = scales.get(energy, 0.0) + sign * value
+        if len(scales) != 1:
+            what = "several energies" if scales else "no energy"
+            raise self.missing(f"{what} in `{e.name}`", e.span)
+        ((energy, scale),) = scales.items()
+        if not scale > 0:
+            raise self.missing(f"the greatest energy: `{e.name}`", e.span)
+        part = self.energy(energy, e.span)
+        return part, scale
+
+    def cost(self, e: Extremum, found: Split, sign: float) -> int | None:
+        """Return the number of what is added to the energy, None where that is nothing."""
+        for term in found.terms:
+            if not (_small(term.weight, e) and _small(term.body, e)):
+                raise self.missing(f"a cost that energies or weights change: `{e.name}`", e.span)
+            inside = {b.variable for b in term.binders}
+            free = free_variables(term.weight) | free_variables(term.body)
+            if (free - inside) & self.owner.keys():
+                raise self.missing(f"a cost with an index from outside: `{e.name}`", e.span)
+        try:
+            programs = cost_programs(self.model, found.terms, sign)
+        except NotBuiltError as error:
+            raise self.at_home(error) from None
+        if not programs:
+            return None
+        if programs not in self.costs:
+            self.costs.append(programs)
+        return self.costs.index(programs)
+
+    def product(self, e: Extremum, region: Probe, at: int) -> Expr:
+        raise self.missing(
+            "a cost that does not split into terms of a few unknowns goes to k best",
+            e.span,
+            hint="margin and softmax_margin with a sum of small terms, like hamming",
+        )
+
+    def over_draws(self, e: OverDraws, at: int) -> Expr:
         raise self.missing(f"sampling: `{e.name}`", e.span)
 
-    def over_coordinates(self, e: OverCoordinates) -> Expr:
+    def over_coordinates(self, e: OverCoordinates, at: int) -> Expr:
         for part in walk(e.body):
             if isinstance(part, LossRead) and not isinstance(part, OverCoordinates):
-                self.lower(part)
+                self.lower(part, at)
         raise self.missing("losses of real answers", e.span)
 
-    def derivatives(self, e: Gradient | Laplacian) -> Expr:
+    def derivatives(self, e: Gradient | Laplacian, at: int) -> Expr:
         raise self.missing(f"derivatives in the answers: `{e.name}`", e.span)
 
-    def of_configuration(self, e: Coordinate | ValueIn | SpellingIn | IsObserved) -> Expr:
+    def of_configuration(self, e: Coordinate | ValueIn | SpellingIn | IsObserved, at: int) -> Expr:
         configuration = getattr(e, "configuration", None)
         if isinstance(configuration, Best):
             raise self.missing(f"losses through the minimum: `{e.name}`", configuration.span)
@@ -261,8 +419,37 @@ class _Planner:
             raise self.missing(f"noise on the answers: `{configuration}`", configuration.span)
         raise self.missing(f"a loss that reads `{e.name}`", e.span)
 
-    def reads(self, e: Read | SizeOf | MapRead) -> Expr:
+    def reads(self, e: Read | SizeOf | MapRead, at: int) -> Expr:
         raise self.missing(f"a loss that reads `{e.name}`", e.span)
+
+
+def _small(part: Expr, e: Extremum) -> bool:
+    """Return whether a part reads data, the answer and the configuration that is run over."""
+    for p in walk(part):
+        if isinstance(p, ParamRead | MapRead):
+            return False
+        if isinstance(p, LossRead) and not isinstance(p, IsObserved):
+            known = isinstance(p, ValueIn) and (
+                p.configuration == e.configuration or isinstance(p.configuration, Observed)
+            )
+            if not known:
+                return False
+    return True
+
+
+def _folded(e: Expr) -> Expr:
+    """Return an expression of constants as a constant, where it is one."""
+    if not isinstance(e, Apply):
+        return e
+    values = [fixed_value(_folded(a)) for a in e.arguments]
+    if any(v is None for v in values) or e.operator not in ("+", "-", "*", "/", "neg"):
+        return e
+    a = float(values[0] or 0.0)
+    b = float(values[-1] or 0.0)
+    if e.operator == "/" and b == 0:
+        return e
+    value = {"+": a + b, "-": a - b, "*": a * b, "neg": -a, "/": a / b if b else inf}[e.operator]
+    return Const(e.span, REAL, value)
 
 
 _LOOKS: dict[type[Expr], Callable[..., Expr]] = {
@@ -277,7 +464,6 @@ _LOOKS: dict[type[Expr], Callable[..., Expr]] = {
     ValueIn: _Planner.of_configuration,
     SpellingIn: _Planner.of_configuration,
     IsObserved: _Planner.of_configuration,
-    LetRead: _Planner.reads,
     MapRead: _Planner.reads,
     SizeOf: _Planner.reads,
     Read: _Planner.reads,

@@ -18,12 +18,13 @@ from typing import Any
 
 from factorgraph import cache
 from factorgraph.compiler import emit
-from factorgraph.compiler.emit import Printer, Storage, comment
-from factorgraph.compiler.loss import LossProgram, ProbeValue
+from factorgraph.compiler.emit import Storage
+from factorgraph.compiler.emit_loss import loss_function
+from factorgraph.compiler.loss import LossProgram
 from factorgraph.compiler.lower import lower
 from factorgraph.compiler.program import Call, CallDefinition, Program, State
 from factorgraph.errors import ModelError, NotBuiltError
-from factorgraph.model.expression import Expr, ParamRead, show, walk
+from factorgraph.model.expression import ParamRead, walk
 from factorgraph.model.model import Model
 
 _HEAD = """\
@@ -98,7 +99,10 @@ class Compiled:
     def reads(self) -> dict[str, tuple[int, ...]]:
         """The numbers of the calls that each program reads, by its symbol."""
         number = {call.definition: k for k, call in enumerate(self.calls)}
-        return {p.symbol: tuple(number[c.definition] for c in p.calls) for p in self.every}
+        costs = () if self.loss is None else tuple(p for cost in self.loss.costs for p in cost)
+        return {
+            p.symbol: tuple(number[c.definition] for c in p.calls) for p in (*self.every, *costs)
+        }
 
 
 def compile_model(model: Model, loss: LossProgram | None) -> Compiled:
@@ -133,14 +137,15 @@ def _compile(model: Model, loss: LossProgram | None) -> Compiled:
     lines = ["# Emitted by fgc from a model text; made again when the model changes.", ""]
     lines += _HEAD.splitlines()
     arguments = {}
-    for program in every:
+    costs = () if loss is None else tuple(p for cost in loss.costs for p in cost)
+    for program in (*every, *costs):
         text, names, missing = emit.factor(program, storage)
         lines += ["", "", *text]
         arguments[program.symbol] = names
         if missing is not None:
             slopeless[program.name] = missing
     if loss is not None:
-        lines += ["", "", *_loss(loss)]
+        lines += ["", "", *loss_function(loss)]
     return Compiled(model, programs, storage, loss, "\n".join(lines) + "\n", arguments,
                     evaluated, slopeless, calls)  # fmt: skip
 
@@ -175,49 +180,6 @@ def _storage(name: str, model: Model, programs: tuple[Program, ...]) -> tuple[in
                         states.add(k)
     rank = len(model.params[name].axes)
     return tuple(sorted(range(rank), key=lambda k: (k in states, k)))
-
-
-def _loss(loss: LossProgram) -> list[str]:
-    """Return the source of the loss over a range of instances."""
-
-    def leaf(e: Expr) -> str:
-        assert isinstance(e, ProbeValue)
-        return f"e{e.number}"
-
-    out = Printer()
-    out(f"# loss {comment(loss.name)} = {comment(show_loss(loss))}")
-    for k, probe in enumerate(loss.probes):
-        out(f"# e{k} = {probe}")
-    out("@kernel")
-    with out.block("def loss(probes, weight, value, slopes):"):
-        with out.block("for i in range(len(weight)):"):
-            with out.block("if weight[i] == 0.0:"):
-                out("value[i] = 0.0")
-                out("slopes[:, i] = 0.0")
-                out("continue")
-            for k in range(len(loss.probes)):
-                out(f"e{k} = probes[{k}, i]")
-            out(f"value[i] = weight[i] * {emit.arithmetic(loss.value, leaf)}")
-            for k, slope in enumerate(loss.slopes):
-                out(f"slopes[{k}, i] = weight[i] * {emit.arithmetic(slope, leaf)}")
-    return out.lines
-
-
-def show_loss(loss: LossProgram) -> str:
-    """Return the formula over probes e0, e1, … as text."""
-    from factorgraph.model.expression import INT, Variable
-
-    def named(e: Expr) -> Expr:
-        if isinstance(e, ProbeValue):
-            return Variable(e.span, INT, f"e{e.number}", e.number)
-        arguments = getattr(e, "arguments", None)
-        if arguments is None:
-            return e
-        from dataclasses import replace
-
-        return replace(e, arguments=tuple(named(a) for a in arguments))  # type: ignore[call-arg]
-
-    return show(named(loss.value))
 
 
 class _Loader(InspectLoader):

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from factorgraph.compiler.module import Compiled, energy_function, gradient_function
-from factorgraph.engine.choose import choose
+from factorgraph.engine.choose import Choice, choose
+from factorgraph.engine.probe import Engine
 from factorgraph.errors import InferenceError, NumericalError
 from factorgraph.ground.ground import Bound, Grounding
 from factorgraph.ground.outputs import Outputs, Pass
 from factorgraph.ground.weights import Weights
+
+if TYPE_CHECKING:
+    from factorgraph.ground.looks import Looks
 
 Floats = NDArray[np.float64]
 
@@ -27,10 +32,6 @@ class Batch:
     compiled : the model.
     module : its emitted module, loaded.
     grounding : some instances; its slots index weights as the weights handed in are stored.
-
-    Raises
-    ------
-    InferenceError : where no engine can answer for these graphs.
     """
 
     def __init__(self, compiled: Compiled, module: ModuleType, grounding: Grounding) -> None:
@@ -39,16 +40,33 @@ class Batch:
         self.grounding = grounding
         self.structure = grounding.structure
         self.instances = grounding.instances
-        try:
-            choice = choose(grounding.structure)
-        except InferenceError as error:
-            raise self._placed(error) from None
-        self.engine = choice.engine
-        self.reason = choice.reason
         counts = grounding.instances.vocabularies
         self._counts = {f"n_{name}": len(words) for name, words in counts.items()}
-        self.maps = Outputs(compiled, module, grounding, self._arguments)
+        self.maps = Outputs(compiled, module, grounding, self.arguments)
         self._kept: tuple[Weights, Pass] | None = None
+        self.looks: Looks | None = None
+
+    @cached_property
+    def _choice(self) -> Choice:
+        try:
+            return choose(self.structure)
+        except InferenceError as error:
+            raise self._placed(error) from None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine for the whole graph, made when it is first needed.
+
+        Raises
+        ------
+        InferenceError : where no engine can answer for these graphs.
+        """
+        return self._choice.engine
+
+    @property
+    def reason(self) -> str:
+        """Which inference answers for the whole graph, and why."""
+        return self._choice.reason
 
     def _placed(self, error: InferenceError) -> InferenceError:
         first = self.instances.where(0)
@@ -56,7 +74,9 @@ class Batch:
             error.message, code=error.code, span=error.span, hint=f"{error.hint}; data from {first}"
         )
 
-    def _arguments(self, bound: Bound, weights: Weights, outputs: Sequence[Floats]) -> list[Any]:
+    def arguments(
+        self, bound: Bound, weights: Weights, outputs: Sequence[Floats] = ()
+    ) -> list[Any]:
         """Return what an emitted function takes, in its order."""
         arrays: dict[str, Any] = {f"p_{name}": weights[name] for name in bound.program.params}
         reads = self.compiled.reads[bound.program.symbol]
@@ -93,7 +113,7 @@ class Batch:
             group = self.structure.groups[g]
             tables = self.structure.table(out, g).reshape(group.distinct, group.states)
             function = energy_function(self.module, bound.program.symbol)
-            arguments = self._arguments(bound, weights, run.outputs)
+            arguments = self.arguments(bound, weights, run.outputs)
             function(0, group.distinct, *arguments, tables)
         if not np.isfinite(out).all():
             self._refuse(out)
@@ -140,6 +160,6 @@ class Batch:
             tables = self.structure.table(cotangent, g).reshape(group.distinct, group.states)
             targets = [gradient[name] for name in bound.program.params]
             targets += [slopes[k] for k in self.compiled.reads[bound.program.symbol]]
-            arguments = self._arguments(bound, weights, run.outputs)
+            arguments = self.arguments(bound, weights, run.outputs)
             function(0, group.distinct, *arguments, tables, *targets)
         self.maps.backward(weights, run, slopes, gradient)

@@ -29,6 +29,7 @@ from factorgraph.graph.structure import Group, Structure
 from factorgraph.ground.binders import blocks, compute_lets
 from factorgraph.ground.calls import Calls, Inputs
 from factorgraph.ground.evaluate import Evaluator
+from factorgraph.ground.places import answer_columns
 from factorgraph.ground.rows import BLOCK, Rows, expand, joined
 from factorgraph.ground.share import share
 from factorgraph.model.expression import (
@@ -80,6 +81,7 @@ class Grounding:
     evidence : int32 [V], observed state of each variable, -1 where it is free.
     base : for each array of unknowns, int64 [I]: its first variable in each instance.
     inputs : of maps, in the order of the compiled model's calls.
+    costs : for each cost of the loss, the groups of its factors.
     """
 
     instances: Instances = field(repr=False)
@@ -88,6 +90,7 @@ class Grounding:
     base: dict[str, NDArray[np.int64]] = field(repr=False)
     bound: tuple[Bound, ...] = field(repr=False)
     inputs: tuple[Inputs, ...] = field(default=(), repr=False)
+    costs: tuple[tuple[tuple[Group, Bound], ...], ...] = field(default=(), repr=False)
 
 
 def ground(compiled: Compiled, instances: Instances) -> Grounding:
@@ -145,7 +148,15 @@ class _Grounder:
         structure = Structure(card, first, tuple(groups))
         budget.require(16 * structure.size, "the tables of the graph")
         inputs = self.calls.finish(self.evaluator, self.inputs)
-        return Grounding(instances, structure, evidence, base, tuple(bound), inputs)
+        return Grounding(instances, structure, evidence, base, tuple(bound), inputs, self.costs())
+
+    def costs(self) -> tuple[tuple[tuple[Group, Bound], ...], ...]:
+        """Return the factors of each cost of the loss, which read the observed answer."""
+        loss = self.compiled.loss
+        if loss is None or not loss.costs:
+            return ()
+        self.computed = self.computed | answer_columns(self.instances)
+        return tuple(tuple(self.program(p) for p in cost) for cost in loss.costs)
 
     def cards(self, values: IndexSet, sizes: Array) -> Array:
         """Return the number of states of every variable of an array."""

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import isinf, prod
+from math import prod
 from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from factorgraph import budget
-from factorgraph.compiler.loss import LossProgram, Probe
+from factorgraph.compiler.loss import LossProgram
 from factorgraph.compiler.module import Compiled
 from factorgraph.data.instances import Instances
-from factorgraph.engine.probe import Minimum, SoftMinimum
+from factorgraph.engine.region import Found
 from factorgraph.errors import DataError, NumericalError, some
+from factorgraph.factors.table import energy
 from factorgraph.ground.batch import Batch
 from factorgraph.ground.ground import ground
+from factorgraph.ground.looks import looks_of
 from factorgraph.ground.outputs import require_outputs
 from factorgraph.ground.weights import Layout, Weights, compact, shapes
 from factorgraph.learn.coordinates import Coordinates
@@ -149,36 +151,32 @@ class Losses:
         ------
         NumericalError : where an energy or a loss is not finite, naming factor and instance.
         """
-        values = np.empty((1, batch.structure.size))
-        batch.energies(weights, values[0], keep=True)
-        probes = [self.probe(batch, p, values) for p in self.loss.probes]
-        found = np.stack([p.value[0] for p in probes])
-        count = batch.structure.instances
-        loss, slopes = np.empty(count), np.empty((len(probes), count))
-        self.module.loss(found, batch.instances.weight, loss, slopes)
+        looks = looks_of(batch, self.loss)
+        size = batch.structure.size
+        values = looks.values()
+        batch.energies(weights, values[0, :size], keep=True)
+        found: list[Found] = []
+        for probe in looks.probes:
+            found.append(probe(values))
+        numbers = [np.ascontiguousarray(f.value[0]) for f in found]
+        slopes = [np.zeros_like(n) for n in numbers]
+        loss = np.empty(batch.structure.instances)
+        self.module.loss(batch.instances.weight, loss, *looks.arguments(numbers, slopes))
         if not np.isfinite(loss).all():
-            self._refuse(batch, values, loss)
+            self._refuse(batch, values[:, :size], loss)
         cotangent = np.zeros_like(values)
-        for probe, slope in zip(probes, slopes, strict=True):
-            probe.add_cotangents(slope[None], cotangent)
-        return loss, cotangent
-
-    def probe(self, batch: Batch, probe: Probe, values: Floats) -> Minimum | SoftMinimum:
-        """Run one probe on some instances."""
-        observed = batch.grounding.evidence
-        if probe.region == "wrong":
-            return batch.engine.second_best(values, observed)
-        evidence = observed if probe.region == "answer" else None
-        if isinf(probe.beta):
-            return batch.engine.minimum(values, evidence)
-        return batch.engine.soft_minimum(values, probe.beta, evidence)
+        for one, slope in zip(found, slopes, strict=True):
+            one.add_cotangents(slope[None], cotangent)
+        return loss, cotangent[:, :size]
 
     def _refuse(self, batch: Batch, values: Floats, loss: Floats) -> None:
         i = int(np.flatnonzero(~np.isfinite(loss))[0])
         where = batch.instances.where(i)
-        answer = batch.engine.minimum(values, batch.grounding.evidence)
-        if np.isinf(answer.value[0, i]):
-            factor = impossible(batch, values[0], answer.states[0], i)
+        states = batch.grounding.evidence
+        if (states < 0).any():
+            states = batch.engine.minimum(values, states).states[0]
+        if np.isinf(energy(batch.structure, values, states)[0, i]):
+            factor = impossible(batch, values[0], states, i)
             raise DataError(
                 f"{where}: the answer has infinite energy"
                 + (f", factor `{factor}` forbids it" if factor else ""),

@@ -1,0 +1,198 @@
+"""Losses with costs, local losses and losses of marginals: values against the slow oracle of
+losses, gradients against differences, on chains, trees with latents and small loops."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from factorgraph.compiler.module import load
+from factorgraph.data.bind import bind
+from factorgraph.data.python import from_python
+from factorgraph.learn.objective import Objective
+from factorgraph.learn.shards import Crew
+from factorgraph.pipeline import compile
+
+
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+slow: Any = _load("slow")
+slow_losses: Any = _load("slow_losses")
+LIBRARY = (Path(__file__).parent.parent / "models" / "losses.fg").read_text(encoding="utf-8")
+
+CHAIN = """
+size   n
+given  x[n], area[n], trust : real
+answer y[n] : 0..2
+param  U[3] ~ l2(0.1), A[3, 3], c
+factor emit[t in n]      = -U[y[t]] * x[t] + c * exp(-0.1 * U[y[t]])
+factor move[t in 1..n-1] = A[y[t-1], y[t]]
+"""
+TREE = """
+size   n
+given  x[n], area[n], trust : real
+answer y[n] : 0..2
+answer kind : bit
+latent z    : 0..1
+param  U[2, 3], B[2], W[3, 2, 2] ~ l2(0.2)
+factor leaf[t in n] = U[z, y[t]] * x[t]
+factor root = B[kind] * (1 + z)
+factor high = W[y[0], z, kind]
+"""
+LOOP = """
+size   n = 3
+given  x[n], area[n], trust : real
+answer y[n] : 0..2
+param  U[3], b, A[3, 3]
+factor emit[t in n] = -U[y[t]] * x[t]
+factor ring[t in n] = b * (y[t] == y[(t + 1) % n]) + A[y[t], y[(t + 1) % n]]
+factor high = b * max(y[0], max(y[1], y[2]))
+"""
+HARD = (
+    CHAIN
+    + """
+hard no[t in 1..n-1] : not (y[t-1] == 2 and y[t] == 0)
+"""
+)
+FUNS = """
+fun weighed(Y) = sum(area[t] * (if answer.y[t] == 1 then 2 else 1) * (Y.y[t] != answer.y[t])
+                     for t in n)
+fun pairs(Y)   = sum((Y.y[t-1] != answer.y[t-1]) * (Y.y[t] != answer.y[t]) / 2 for t in 1..n-1)
+"""
+TEXTS = {"chain": CHAIN, "tree": TREE, "loop": LOOP, "hard": HARD}
+
+LOSSES = """
+energy
+perceptron
+hinge
+logistic
+lvq2(m = 2)
+mce
+mce(beta = 0.7)
+square_square
+square_exp
+nll
+mee(beta = 0.5)
+likelihood
+margin
+margin(cost = weighed)
+margin(cost = pairs)
+squared_margin
+softmax_margin
+softmax_margin(beta = 0.5, cost = weighed)
+ramp
+direct
+direct(eps = 2)
+unified
+unified(b1 = 1, b2 = 2, c = 0.5)
+unified(b1 = inf, b2 = 1)
+pseudo
+pseudo(beta = inf)
+pseudo_margin(m = 0.5)
+piecewise
+piecewise(beta = 2)
+ratio
+univariate
+univariate(beta = 0.5)
+smooth_hamming
+free(wrong)
+free(wrong(only(y[0])))
+E(pin(y[0])) - E(any)
+E(wrong(pin(y[0])))
+sum(free(only(y[t])) * area[t] for t in n)
+trust * nll + 0.2 * pseudo
+max(E(answer) - E(only(v)) for v in answers) + 0.1 * energy
+sum(max(E(pin(y[t])) - E(pin(y[s])) for s in n) for t in n) + nll
+max(0, 1 + E(answer) - min(E(Y) - hamming(Y) for Y in wrong))
+min(2 * E(Y) - 3 * hamming(Y) + trust for Y in wrong)
+max(hamming(Y) - E(Y) for Y in any) + E(answer)
+sum(E(answer) - min(E(Y) - hamming(Y) for Y in only(v)) for v in answers)
+FIRST(any) - FIRST(answer)
+softmin(FIRST(Y) - hamming(Y) for Y in any, beta = 2)
+E(only(y)) - E(any)
+""".strip().splitlines()
+FIRST = {"chain": "emit", "tree": "leaf", "loop": "ring", "hard": "move"}
+
+
+@cache
+def data_of(name: str) -> tuple[dict[str, Any], ...]:
+    rng = np.random.default_rng(len(name))
+    found = []
+    while len(found) < 6:
+        n = 3 if name == "loop" else int(rng.integers(1, 4))
+        y: list[int | None] = [int(v) for v in rng.integers(0, 3, n)]
+        if name == "hard" and any(a == 2 and b == 0 for a, b in zip(y, y[1:])):
+            continue
+        if len(found) % 3 == 2 and n > 1:
+            y[int(rng.integers(n))] = None
+        one: dict[str, Any] = {
+            "x": rng.normal(size=n).round(2).tolist(),
+            "area": rng.uniform(0.5, 2, n).round(2).tolist(),
+            "trust": float(rng.uniform(0.5, 2)),
+            "y": y,
+            "weight": [1.0, 0.5, 2.0, 1.0, 0.0, 1.0][len(found)],
+        }
+        if name == "loop":
+            one["n"] = 3
+        if name == "tree":
+            one["kind"] = [0, 1, None, 1, 1, 0][len(found)]
+        found.append(one)
+    return tuple(found)
+
+
+def objective_of(name: str, loss: str, data: Any, crew: Crew) -> Objective:
+    model = compile(TEXTS[name] + FUNS, loss=loss.replace("FIRST", FIRST[name]))
+    model.trainable()
+    fields = model.checked.givens.keys() | model.checked.unknowns.keys() | {"weight"}
+    kept = [{k: v for k, v in one.items() if k in fields} for one in data]
+    instances = bind(model.checked, from_python(kept))
+    return Objective(model.compiled, load(model.compiled.text), instances, crew)
+
+
+def truth(name: str, loss: str, data: Any, weights: dict[str, Any]) -> float:
+    text = slow.Slow(TEXTS[name] + FUNS)
+    total = text.penalty(weights)
+    for one in data:
+        if one["weight"]:
+            world = slow_losses.Losses(text.instance(one, weights), LIBRARY)
+            total += one["weight"] * world.value(loss.replace("FIRST", FIRST[name]))
+    return float(total)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("name", TEXTS)
+def test_value_and_gradient(name: str, loss: str) -> None:
+    data = data_of(name)
+    if loss.startswith(("square_exp", "lvq2", "logistic", "mce", "free(wrong", "min(2", "E(wrong")):
+        data = tuple(d for d in data if d["y"][0] is not None)
+    if "wrong(pin" in loss:
+        data = tuple(d for d in data if len(d["y"]) > 1)
+    rng = np.random.default_rng(7)
+    with Crew(1) as crew:
+        objective = objective_of(name, loss, data, crew)
+        shapes = slow.Slow(TEXTS[name] + FUNS).shapes()
+        start = {p: rng.normal(size=s) for p, s in shapes.items()}
+        flat = objective.layout.pack(start)
+        weights = {p: w.tolist() for p, w in objective.layout.unpack(flat, start).items()}
+        value, gradient = objective(flat)
+        gradient = gradient.copy()
+        assert value == pytest.approx(truth(name, loss, data, weights), rel=1e-9, abs=1e-9)
+        assert np.isfinite(gradient).all()
+        for d in rng.normal(size=(3, len(flat))):
+            h = 1e-6 / np.linalg.norm(d)
+            slope = (objective(flat + h * d)[0] - objective(flat - h * d)[0]) / (2 * h)
+            assert gradient @ d == pytest.approx(slope, rel=2e-5, abs=2e-6 * (1 + abs(value)))
