@@ -16,6 +16,7 @@ import pytest
 from factorgraph.compiler.module import load
 from factorgraph.data.bind import bind
 from factorgraph.data.python import from_python
+from factorgraph.errors import DataError, InferenceError
 from factorgraph.learn.objective import Objective
 from factorgraph.learn.shards import Crew
 from factorgraph.pipeline import compile
@@ -92,6 +93,10 @@ margin
 margin(cost = weighed)
 margin(cost = pairs)
 squared_margin
+slack
+slack(cost = pairs)
+0.3 * slack(cost = weighed) + energy
+max((1 + hamming(Y)) * (3 - trust + E(answer) - 2 * E(Y)) for Y in any)
 softmax_margin
 softmax_margin(beta = 0.5, cost = weighed)
 ramp
@@ -196,3 +201,73 @@ def test_value_and_gradient(name: str, loss: str) -> None:
             h = 1e-6 / np.linalg.norm(d)
             slope = (objective(flat + h * d)[0] - objective(flat - h * d)[0]) / (2 * h)
             assert gradient @ d == pytest.approx(slope, rel=2e-5, abs=2e-6 * (1 + abs(value)))
+
+
+GRID = """
+size   h, w
+given  x[h, w] : real
+answer y[h, w] : bit
+param  u, c
+factor see[i in h, j in w]    = u * x[i, j] * y[i, j]
+factor down[i in 1..h-1, j in w]  = c * (y[i-1, j] != y[i, j])
+factor right[i in h, j in 1..w-1] = c * (y[i, j-1] != y[i, j])
+"""
+
+
+def test_local_losses_need_no_inference_over_the_whole() -> None:
+    """Pseudo-likelihood of a grid that no engine can sum; against a sum over single pixels."""
+    rng = np.random.default_rng(2)
+    x, y = rng.normal(size=(8, 9)), rng.integers(0, 2, (8, 9))
+    data = [{"x": x.tolist(), "y": y.tolist()}]
+    model = compile(GRID, loss="pseudo")
+    with Crew(1) as crew:
+        instances = bind(model.checked, from_python(data))
+        objective = Objective(model.compiled, load(model.compiled.text), instances, crew)
+        flat = np.array([-0.7, 0.4])
+        value = objective(flat)[0]
+
+    def energy(y: Any) -> float:
+        steps = (y[1:] != y[:-1]).sum() + (y[:, 1:] != y[:, :-1]).sum()
+        return float(-0.7 * (x * y).sum() + 0.4 * steps)
+
+    expected = 0.0
+    for i in range(8):
+        for j in range(9):
+            other = y.copy()
+            other[i, j] = 1 - y[i, j]
+            expected += np.log1p(np.exp(energy(y) - energy(other)))
+    assert value == pytest.approx(expected, rel=1e-12)
+    trained = model.fit(data)
+    assert trained.finished is not None and trained.finished.converged
+    assert trained.weights["c"] > 0 or trained.weights["u"] != 0
+    with pytest.raises(InferenceError, match="loop"):
+        compile(GRID, loss="nll").fit(data)
+
+
+def test_first_differences_keep_small_probabilities() -> None:
+    """Where the answer is all but sure, free(wrong) is no difference of large numbers."""
+    text = "size n answer y[n] : 0..2 param w factor f[t in n] = w * (y[t] != 1) loss free(wrong)"
+    model = compile(text)
+    with Crew(1) as crew:
+        instances = bind(model.checked, from_python([{"y": [1, 1, 1]}]))
+        objective = Objective(model.compiled, load(model.compiled.text), instances, crew)
+        value, gradient = objective(np.array([60.0]))
+        # six configurations of energy 60, and others that weigh nothing beside them
+        assert value == pytest.approx(60 - np.log(6), rel=1e-14)
+        assert gradient[0] == pytest.approx(1.0, rel=1e-14)
+
+
+def test_a_loss_does_not_read_what_is_not_observed() -> None:
+    model = compile("answer y : 0..2 param w[3] factor f = w[y] loss nll * (1 + answer.y)")
+    with pytest.raises(DataError, match="`y` of the answer, which is not observed"):
+        model.fit([{"y": 1}, {"y": None}])
+
+
+def test_slack_on_what_cannot_be_searched() -> None:
+    text = CHAIN + FUNS
+    x = [0.1] * 30
+    data = [{"x": x, "area": x, "trust": 1.0, "y": [0] * 30}]
+    compile(text, loss="slack + energy").fit(data, max_iterations=1)
+    with pytest.raises(InferenceError) as caught:
+        compile(text, loss="slack(cost = weighed)").fit(data)
+    assert caught.value.code == "E0512"

@@ -73,9 +73,25 @@ from factorgraph.model.region import (
     Wrong,
 )
 from factorgraph.model.resolve import PARTS
+from factorgraph.model.split import split
 from factorgraph.source import Span
 from factorgraph.syntax import tree as t
 from factorgraph.value import Value
+
+
+@dataclass(eq=False, repr=False)
+class Search(Value):
+    """What maximises ``(base + cost) * (offset - scale * E)`` over all configurations.
+
+    Attributes
+    ----------
+    what : what the probe gives: ``energy``, or ``cost``, a constant to the gradient.
+    offset : an expression over the probes before it.
+    """
+
+    what: str
+    base: float
+    offset: Expr
 
 
 @dataclass(eq=False, repr=False)
@@ -93,6 +109,7 @@ class Probe(Value):
     part : the factor, or the term of one, whose energy it is; None for the whole.
     scale : what the energy is multiplied with, above 0.
     cost : the number of the cost that is added to the energy.
+    search : where the cost is multiplied with the energy.
     """
 
     text: str = field(compare=False)
@@ -104,6 +121,7 @@ class Probe(Value):
     part: Part | None = None
     scale: float = 1.0
     cost: int | None = None
+    search: Search | None = None
 
     def __str__(self) -> str:
         return self.text
@@ -393,11 +411,42 @@ class _Planner:
         return self.costs.index(programs)
 
     def product(self, e: Extremum, region: Probe, at: int) -> Expr:
-        raise self.missing(
+        """Return the greatest cost times margin, as slack rescaling has it."""
+        refused = self.missing(
             "a cost that does not split into terms of a few unknowns goes to k best",
             e.span,
-            hint="margin and softmax_margin with a sum of small terms, like hamming",
+            hint="take a sum of small terms, like hamming; where any mistake costs 1, use hinge",
         )
+        if not isinstance(e.body, Apply) or e.body.operator != "*" or e.operator != "max":
+            raise refused
+        if region.region != "any" or region.differs or at:
+            raise refused
+        halves = [split(part, e.configuration) for part in e.body.arguments]
+        halves.sort(key=lambda half: half is None or bool(half.energies))
+        cost, margin = halves
+        if cost is None or margin is None or cost.energies or margin.terms:
+            raise refused
+        part, scale = self.one_energy(e, margin, -1.0)
+        base = fixed_value(_folded(cost.constant))
+        if part is not None or base is None:
+            raise refused
+        offset = self.lower(margin.constant, 0)
+        number = self.cost(e, cost, 1.0)
+        if number is None:
+            raise refused
+        found = []
+        for what in ("cost", "energy"):
+            probe = replace(
+                region,
+                text=f"the {what} where {e.name} is reached",
+                cost=number,
+                scale=scale,
+                search=Search(what, float(base), offset),
+            )
+            found.append(self.probe(e.span, probe))
+        gain = Apply(e.span, REAL, "*", (Const(e.span, REAL, scale), found[1]))
+        gap = Apply(e.span, REAL, "-", (offset, gain))
+        return Apply(e.span, REAL, "*", (found[0], gap))
 
     def over_draws(self, e: OverDraws, at: int) -> Expr:
         raise self.missing(f"sampling: `{e.name}`", e.span)

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from factorgraph.compiler.costs import ANSWER, OBSERVED
-from factorgraph.compiler.loss import LossProgram, Probe
+from factorgraph.compiler.loss import LossProgram, Probe, Search
 from factorgraph.compiler.module import energy_function
 from factorgraph.compiler.program import SlotDefinition
 from factorgraph.engine.choose import choose
+from factorgraph.engine.levels import WorstSearch
 from factorgraph.engine.probe import Engine
-from factorgraph.engine.region import Found, Probing, region
+from factorgraph.engine.region import Probing, region
 from factorgraph.errors import DataError
-from factorgraph.factors.table import add_indicator, energy
 from factorgraph.graph.structure import Energies, Ints, Structure
 from factorgraph.graph.view import Picked, View, around, copies, of_rows
 from factorgraph.ground.batch import Batch
 from factorgraph.ground.binders import compute_lets
 from factorgraph.ground.evaluate import Evaluator
 from factorgraph.ground.places import answer_columns, rows_of_terms, variables_at
+from factorgraph.ground.probing import Beside, Known, Look, Looking, Shifted
 from factorgraph.ground.rows import Rows, expand
+from factorgraph.ground.searching import Searched, Searching
 from factorgraph.model.expression import BIT, LetRead, reads
 
 Array = NDArray[Any]
@@ -36,6 +38,7 @@ class Looks:
     Attributes
     ----------
     size : length of the flat vector of values: that of the batch's tables and of a cost's.
+    reason : which inference answers for whole instances, and why; "local" where none is needed.
     """
 
     def __init__(self, loss: LossProgram, batch: Batch) -> None:
@@ -46,7 +49,9 @@ class Looks:
         start = Rows(np.arange(instances.count, dtype=np.int64), {})
         self.levels, self.offsets = _spaces(loss, start, at)
         self.slots = [_slot(s, self.levels[s.space], at) for s in loss.slots]
-        self.probes = _Maker(self, at).probes()
+        maker = _Maker(self, at)
+        self.probes = maker.probes()
+        self.reason = maker.reason or "local"
         self.tail = self.costs(0) if loss.costs else np.zeros(0)
         self.size = batch.structure.size + len(self.tail)
 
@@ -113,7 +118,7 @@ def _slot(definition: SlotDefinition, rows: Rows, at: Evaluator) -> Array:
             raise DataError(
                 f"the loss reads `{read.name.partition('.')[0]}` of the answer, which is not "
                 f"observed there ({at.instances.where(rows.instance[bad[0]])})",
-                code="E0307",
+                code="E0302",
                 span=read.span,
                 hint="leave the instance out, or take `answers`, which are what is observed",
             )
@@ -121,127 +126,6 @@ def _slot(definition: SlotDefinition, rows: Rows, at: Evaluator) -> Array:
         if definition.whole:
             return np.ascontiguousarray(at.whole(definition.value, rows), np.int64)
         return np.ascontiguousarray(at(definition.value, rows), np.float64)
-
-
-class Look:
-    """A probe at the rows of its space, over the values of a batch.
-
-    Parameters
-    ----------
-    size : of the batch's own values.
-    tail : tables of a cost that come after them; None where they are there already.
-    """
-
-    def __init__(self, inner: Probing, structure: Structure, size: int, scale: float,
-                 tail: Energies | None) -> None:  # fmt: skip
-        self.inner, self.structure = inner, structure
-        self.own, self.scale, self.tail = size, scale, tail
-
-    def __call__(self, values: Energies) -> Found:
-        """Look at values [1, T] with room for the first cost."""
-        if self.tail is None and self.scale == 1:
-            return _Part(self.inner(values[:, : self.structure.size]), self)
-        tail = values[:, self.own : self.structure.size] if self.tail is None else self.tail[None]
-        return _Part(
-            self.inner(np.concatenate([self.scale * values[:, : self.own], tail], axis=1)), self
-        )
-
-
-class _Part:
-    """What was found in a part of the values, or in a copy of them."""
-
-    def __init__(self, found: Found, look: Look) -> None:
-        self.found, self.look = found, look
-
-    @property
-    def value(self) -> Energies:
-        return self.found.value
-
-    def add_cotangents(self, weight: Energies, into: Energies) -> None:
-        look = self.look
-        if look.tail is None and look.scale == 1:
-            self.found.add_cotangents(weight, into[:, : look.structure.size])
-            return
-        inner = np.zeros((1, look.structure.size))
-        self.found.add_cotangents(weight, inner)
-        into[:, : look.own] += look.scale * inner[:, : look.own]
-
-
-@dataclass(frozen=True, eq=False)
-class Known:
-    """The energy of the only configuration that agrees with the evidence.
-
-    Attributes
-    ----------
-    states : int32 [V], all of them.
-    """
-
-    structure: Structure
-    states: Ints
-
-    def __call__(self, values: Energies) -> Found:
-        return _AtAnswer(self, energy(self.structure, values, self.states))
-
-
-class _AtAnswer:
-    def __init__(self, probe: Known, value: Energies) -> None:
-        self.probe, self.value = probe, value
-
-    def add_cotangents(self, weight: Energies, into: Energies) -> None:
-        add_indicator(self.probe.structure, self.probe.states, weight, into)
-
-
-@dataclass(frozen=True, eq=False)
-class Beside:
-    """Some variables with all that touches them; everything else stays at the answer.
-
-    Attributes
-    ----------
-    inner : the probe of the view.
-    here : the energy of the view at the answer.
-    whole : the energy of the whole at the answer.
-    owner : int64 [J], the instance that each instance of the view is a part of.
-    """
-
-    inner: Probing
-    here: Known
-    whole: Known
-    owner: Longs
-
-    def __call__(self, values: Energies) -> Found:
-        return _Beside(self, self.inner(values), self.here(values), self.whole(values))
-
-
-class _Beside:
-    def __init__(self, probe: Beside, found: Found, here: Found, whole: Found) -> None:
-        self.probe, self.found, self.here, self.whole = probe, found, here, whole
-        self.value: Energies = found.value + (whole.value[:, probe.owner] - here.value)
-
-    def add_cotangents(self, weight: Energies, into: Energies) -> None:
-        self.found.add_cotangents(weight, into)
-        self.here.add_cotangents(-weight, into)
-        owner, count = self.probe.owner, self.whole.value.shape[1]
-        self.whole.add_cotangents(
-            np.bincount(owner, weight[0], minlength=count).astype(np.float64)[None], into
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class Shifted:
-    """A probe whose values, float64 [1, J], are greater by constants."""
-
-    inner: Probing
-    shift: Energies
-
-    def __call__(self, values: Energies) -> Found:
-        return _Shifted(self.inner(values), self.shift)
-
-
-class _Shifted:
-    def __init__(self, found: Found, shift: Energies) -> None:
-        self.found = found
-        self.value: Energies = found.value + shift
-        self.add_cotangents = found.add_cotangents
 
 
 class _Maker:
@@ -255,15 +139,30 @@ class _Maker:
         self.views: dict[Any, View] = {}
         self.engines: dict[int, Engine] = {}
         self.structures: dict[Any, Structure] = {}
+        self.searches: dict[Any, Searching] = {}
+        self.reason = ""
 
-    def probes(self) -> list[Look]:
+    def probes(self) -> list[Looking]:
         return [self.look(p) for p in self.looks.loss.probes]
 
-    def look(self, probe: Probe) -> Look:
+    def look(self, probe: Probe) -> Looking:
+        if probe.search is not None:
+            return self.searching(probe, probe.search)
         structure = self.structure(probe)
         tail = self.looks.costs(probe.cost) if probe.cost else None
         size = self.batch.structure.size
         return Look(self.probing(probe, structure), structure, size, probe.scale, tail)
+
+    def searching(self, probe: Probe, search: Search) -> Looking:
+        assert probe.cost is not None
+        key = (probe.cost, search.base, probe.scale, search.offset)
+        if key not in self.searches:
+            costs = tuple(g for g, _ in self.batch.grounding.costs[probe.cost])
+            tables = self.looks.costs(probe.cost)
+            self.reason = self.batch.reason
+            worst = WorstSearch(self.batch.structure, costs, tables, search.base)
+            self.searches[key] = Searching(worst, self.looks.slots, search.offset, probe.scale)
+        return Searched(self.searches[key], search.what == "energy")
 
     def structure(self, probe: Probe) -> Structure:
         """Return the factors that a probe adds up, those of its cost last."""
@@ -301,6 +200,8 @@ class _Maker:
         observed = answer if probe.differs else None
         if evidence is not None and observed is None and (evidence >= 0).all():
             return Known(own, evidence)
+        if not local and not (probe.part is not None and probe.part.indices):
+            self.reason = self.batch.reason
         engine = None if observed is not None and np.isfinite(probe.beta) else self.engine(own)
         inner = region(own, engine, probe.beta, evidence, observed)
         if not local:

@@ -160,8 +160,10 @@ def _coefficients(compiled: Compiled, which: str) -> str | None:
 def _is_perceptron(loss: LossProgram) -> bool:
     """Return whether the loss is E(answer) - E(any)."""
     regions = [(p.region, p.beta) for p in loss.probes]
+    plain = all(p.cost is None and p.part is None and not p.differs for p in loss.probes)
     return (
-        isinstance(loss.value, Apply)
+        plain
+        and isinstance(loss.value, Apply)
         and loss.value.operator == "-"
         and all(isinstance(a, ProbeValue) for a in loss.value.arguments)
         and regions == [("answer", inf), ("any", inf)]

@@ -14,7 +14,7 @@ from math import inf
 
 from factorgraph.compiler.loss import LossProgram, ProbeValue
 from factorgraph.compiler.module import Compiled
-from factorgraph.compiler.program import Reduction
+from factorgraph.compiler.program import Reduction, Slot
 from factorgraph.model.expression import Apply, Const, Expr, MapRead, ParamRead, fixed_value, walk
 
 KINKS = ("min", "max", "abs", "if", "sqrt")
@@ -76,8 +76,16 @@ def _shape(e: Expr, loss: LossProgram, observed: bool) -> Shape:
     if value is not None:
         return Shape(True, True, (value > 0) - (value < 0))
     if isinstance(e, ProbeValue):
-        exact = loss.probes[e.number].region == "answer" and observed
-        return Shape(exact, True)
+        probe = loss.probes[e.number]
+        if probe.search is not None:
+            return UNKNOWN
+        return Shape(probe.region == "answer" and observed and probe.cost is None, True)
+    if isinstance(e, Slot):
+        return Shape(True, True)
+    if isinstance(e, Reduction):
+        found = _shape(e.body, loss, observed)
+        return Shape(found.convex and e.operator != "min", found.concave and e.operator != "max",
+                     found.sign)  # fmt: skip
     if not isinstance(e, Apply):
         return UNKNOWN
     a = [_shape(x, loss, observed) for x in e.arguments]
@@ -128,6 +136,9 @@ def _agrees(first: Expr, second: Expr, loss: LossProgram) -> bool:
     return (
         answer.region == "answer"
         and anything.region == "any"
+        and not anything.differs
+        and (answer.part, answer.scale, answer.cost) == (anything.part, anything.scale, None)
+        and anything.cost is None
         and (answer.beta == anything.beta or answer.beta == inf)
     )
 

@@ -22,6 +22,7 @@ from factorgraph.data.instances import Instances
 from factorgraph.errors import some
 from factorgraph.ground.batch import Batch
 from factorgraph.ground.ground import Grounding, ground
+from factorgraph.ground.looks import looks_of
 from factorgraph.ground.weights import Layout, compact
 from factorgraph.learn.rows import RowTable, touched_rows
 
@@ -108,6 +109,7 @@ class Minibatches:
         shard: int,
         seed: int,
     ) -> None:
+        self.compiled = compiled
         self.seed, self.count = seed, instances.count
         spans: list[tuple[int, int]] = []
         self.shards: list[tuple[int, int]] = []
@@ -134,7 +136,7 @@ class Minibatches:
     @property
     def reason(self) -> str:
         """Which inference answers for the instances, and why."""
-        return _reason([m.batch for m in self.batches])
+        return _reason(self.compiled, [m.batch for m in self.batches])
 
     def epoch(self, number: int, done: int = 0) -> Iterator[Minibatch]:
         """Yield the batches of an epoch in its order, but for those that are done."""
@@ -160,8 +162,9 @@ def batched(
     )
 
 
-def _reason(batches: list[Batch]) -> str:
-    if not batches:
+def _reason(compiled: Compiled, batches: list[Batch]) -> str:
+    if not batches or compiled.loss is None:
         return "no instances"
     factors = sum(len(g.table) for b in batches for g in b.structure.groups)
-    return f"{batches[0].reason.split(',')[0]}, {some(factors, 'factor')}"
+    method = looks_of(batches[0], compiled.loss).reason.split(",")[0]
+    return f"{method}, {some(factors, 'factor')}"

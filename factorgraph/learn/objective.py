@@ -90,7 +90,7 @@ class Objective:
         """Which inference answers for the instances, and why."""
         if not self.batches:
             return "no instances"
-        method = self.batches[0].reason.split(",")[0]
+        method = looks_of(self.batches[0], self.loss).reason.split(",")[0]
         factors = sum(len(g.table) for b in self.batches for g in b.structure.groups)
         return f"{method}, {some(factors, 'factor')}"
 
@@ -157,7 +157,7 @@ class Losses:
         batch.energies(weights, values[0, :size], keep=True)
         found: list[Found] = []
         for probe in looks.probes:
-            found.append(probe(values))
+            found.append(probe(values, found))
         numbers = [np.ascontiguousarray(f.value[0]) for f in found]
         slopes = [np.zeros_like(n) for n in numbers]
         loss = np.empty(batch.structure.instances)

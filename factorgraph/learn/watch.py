@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import ModuleType
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from factorgraph.compiler.module import Compiled
 from factorgraph.data.instances import Instances
+from factorgraph.errors import InferenceError
 from factorgraph.ground.batch import Batch
 from factorgraph.ground.ground import ground
 from factorgraph.ground.weights import Layout, Weights, whole
@@ -46,10 +48,12 @@ class Watch:
         self.coordinates = Coordinates(layout)
         if instances is not None:
             self.whole = whole(compiled, instances.vocabularies)
-            self.batches = [
+            batches = [
                 Batch(compiled, module, ground(compiled, instances.part(*span)))
                 for span in deal(instances, 0, PART)
             ]
+            with suppress(InferenceError):  # a local loss trains what cannot be inferred
+                self.batches = [batch for batch in batches if batch.reason]
 
     def __call__(self, flat: Floats) -> Scores | None:
         """Return the scores at some coordinates."""

@@ -178,7 +178,7 @@ def _compiled(texts: Texts) -> Compiled:
     for error in (*errors, *more):
         raise error
     assert checked is not None and checked.loss is not None
-    return compile_model(checked, plan_formula(check_formula(checked, checked.loss)))
+    return compile_model(checked, plan_formula(checked, check_formula(checked, checked.loss)))
 
 
 def _settle(mine: _Training, groundings: Mapping[int, Grounding], kept: Kept) -> None:

@@ -99,4 +99,17 @@ left) are the ways out.
         "15 unknowns of 2 states, or 30 in a chain",
         "words",
     ),
+    Page(
+        "E0512",
+        "Cost times energy on a graph too large to search",
+        """
+`slack` multiplies the cost of mistakes with the energy's gap. The worst configuration is found on
+chains and trees of factors of at most two unknowns where the cost is a whole number for each
+unknown, as `hamming` is, and on graphs small enough to enumerate. `margin` subtracts the cost
+instead, and takes any sum of small terms on any graph that is inferred exactly.
+""",
+        "loss slack(cost = weighed), with weights such as 0.5, of long chains",
+        "loss margin(cost = weighed)",
+        "words",
+    ),
 )
