@@ -29,6 +29,7 @@ from factorgraph.diagnose import check, read
 from factorgraph.errors import FgError
 from factorgraph.ground.batch import Batch
 from factorgraph.ground.ground import Grounding, ground
+from factorgraph.ground.looks import looks_of
 from factorgraph.ground.weights import Kept, Layout, kept_layout, moved, touched
 from factorgraph.learn.objective import Losses, slope
 from factorgraph.learn.shards import Crew
@@ -93,7 +94,7 @@ def hold(
         return {
             "code": code_of(mine.compiled),
             "touched": touched(mine.compiled, found),
-            "reason": batch.reason,
+            "reason": looks_of(batch, mine.losses.loss).reason,
             "factors": sum(len(g.table) for one in found for g in one.structure.groups),
             "states": sum(one.structure.size for one in found),
         }
