@@ -163,6 +163,8 @@ def words(
     true: Sequence[Sequence[str]],
     read: Sequence[Sequence[str]],
     path: Where,
+    *,
+    called: tuple[str, str] = ("words", "letters"),
 ) -> None:
     """Draw words: the images of their letters, below them what they are and what was read.
 
@@ -173,6 +175,7 @@ def words(
     images : for each word float or integer [n, height, width], ink positive; n may differ.
     true, read : for each word the n letters.
     path : the PNG file to write.
+    called : what words and letters are called.
     """
     require()
     stacks = [np.asarray(image) for image in images]
@@ -191,8 +194,9 @@ def words(
         _word(axes, stack, list(t), list(r), longest)
     whole = sum(list(t) == list(r) for t, r in zip(true, read))
     letters = sum(a == b for t, r in zip(true, read) for a, b in zip(t, r))
+    rows, parts = called
     figure.suptitle(
-        f"{whole} of {len(stacks)} words and {letters} of {sum(map(len, stacks))} letters "
+        f"{whole} of {len(stacks)} {rows} and {letters} of {sum(map(len, stacks))} {parts} "
         "read right; wrong ones are red and underlined",
         fontsize=9,
     )
