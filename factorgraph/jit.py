@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, overload
 
@@ -25,7 +26,8 @@ def kernel_hash() -> str:
     """Return a hash of all kernel sources and of Numba's version."""
     root = Path(__file__).parent
     digest = hashlib.sha256(f"numba {numba.__version__}\n".encode())
-    sources = [*root.glob("engine/*.py"), *root.glob("factors/*.py"), Path(__file__)]
+    rooms = (root.glob(f"{name}/*.py") for name in ("engine", "factors"))
+    sources = [*chain(*rooms), root / "learn" / "vectors.py", Path(__file__)]
     for path in sorted(sources):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]

@@ -351,6 +351,7 @@ class Model:
         progress: float = 1e-6,
         max_iterations: int = 1000,
         threads: int | None = None,
+        observed: bool = False,
         with_: Any = None,
         skip_infeasible: bool = False,
         on_event: Listener | None = None,
@@ -382,6 +383,9 @@ class Model:
         optimizer to shard, patience : see `factorgraph.learn.options.Options`.
         validate : data whose scores after each epoch decide when stochastic optimisers end, and
             which weights are the best.
+        observed : weights that no training answer reads stay at 0; where labels are missing or
+            unknowns latent, what any value of theirs reads is read. Params that are held to
+            something (positive, between ends, of unit length, on the simplex) move all.
         skip_infeasible : leave out instances whose answers a hard factor forbids, instead of
             failing; the event `Skipped` says how many.
         on_event : hears what happens on the way.
@@ -406,7 +410,7 @@ class Model:
 
         from factorgraph.data.bind import bind, wanted
         from factorgraph.ground.vocabulary import fill_features
-        from factorgraph.learn.choose import choose
+        from factorgraph.learn.choose import choose, for_observed
         from factorgraph.learn.cluster import cluster
         from factorgraph.learn.events import Skipped, silent
         from factorgraph.learn.fit import SAMPLE, fit
@@ -420,7 +424,7 @@ class Model:
             raise UsageError(f"a seed is a whole number of at least 0, not {seed!r}", code="E0910")
         options = Options(
             seed, tolerance, progress, max_iterations, threads, optimizer, batch, epochs, rate,
-            schedule, average, clip, patience, gap, shard,
+            schedule, average, clip, patience, gap, shard, observed,
         )  # fmt: skip
         records = self._records(data)
         there = {name.partition(".")[0] for name in records.columns}
@@ -445,6 +449,8 @@ class Model:
             self.compiled, options, unknowns=int(instances.variables.sum()),
             observed=not instances.open.any(), spread=dask is not None,
         )  # fmt: skip
+        if observed:
+            choice = for_observed(choice, options)
         options = replace(options, optimizer=choice.optimizer)
         decided: dict[str, Any] = {"optimizer": choice.optimizer}
         held_out = None
@@ -464,6 +470,7 @@ class Model:
             identity = {
                 "text": text_hash(self.text), "data": digest(records, shared), "seed": seed,
                 "tolerance": float(tolerance), "progress": float(progress),
+                "observed": observed,
                 "code": text_hash(self.compiled.text), "versions": versions(),
             } | decided  # fmt: skip
             keeper = Keeper(Path(checkpoint), identity, checkpoint_every)

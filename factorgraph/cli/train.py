@@ -43,6 +43,9 @@ def train(
     skip_infeasible: Annotated[
         bool, typer.Option("--skip-infeasible", help="Leave out answers that are forbidden.")
     ] = False,
+    observed: Annotated[
+        bool, typer.Option("--observed", help="Weights that no training answer reads stay at 0.")
+    ] = False,
     tolerance: Annotated[
         float, typer.Option(min=0.0, help="Converged at this gradient norm, relative to weights.")
     ] = 1e-4,
@@ -130,6 +133,7 @@ def train(
                 progress=progress_,
                 max_iterations=max_iterations,
                 threads=threads,
+                observed=observed,
                 with_=with_,
                 skip_infeasible=skip_infeasible,
                 on_event=hear,

@@ -247,8 +247,11 @@ def plan_as_text(compiled: Compiled) -> str:
     for p in compiled.programs:
         table = " x ".join(extent(s) for s in p.sets) or "1"
         lines.append(f"factor {piece_name(p)}{binders(p.factor)}: table of {table}, {p.tables}")
-        for s in p.slots:
-            lines.append(f"  once a row: {_said(s.value)}")
+        for picks in p.picks:
+            lines.append(f"  once a row: a list of {len(picks.slots)} places in {picks.param}")
+        for k, s in enumerate(p.slots):
+            if k not in p.picked:
+                lines.append(f"  once a row: {_said(s.value)}")
         for d in p.tabled:
             lines.append(f"  once a row and state: {_said(d.slot.value)}")
         for b in p.bases:

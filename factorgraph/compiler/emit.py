@@ -202,13 +202,15 @@ class _Emitter:
         p = self.p
         names = [f"p_{name}" for name in p.params]
         names += [f"m{k}" for k in range(len(p.calls))]
-        names += [f"s{k}" for k in range(len(p.slots))]
+        names += [f"s{k}" for k in range(len(p.slots)) if k not in p.picked]
         names += [f"v{k}" for k in range(len(p.tabled))]
         used = {n.number for n in everything(p.body) if isinstance(n, InPlace)}
         for k in sorted(used):
             names += [f"d{k}", f"b{k}"]
         for k in range(len(p.terms)):
             names += [f"at{k}", f"by{k}", f"o{k}"]
+        for k in range(len(p.picks)):
+            names += [f"pick{k}", f"start{k}"]
         names += [f"r{k + 1}" for k in range(len(p.spaces))]
         names += [f"l{k}" for k in range(len(p.lookups))]
         names += [f"n_{name}" for name in self.domains]
@@ -332,6 +334,10 @@ class _Emitter:
     def forward(self, body: Expr) -> None:
         """Compute the reductions that stand in ``body``."""
         for r in children(body):
+            if r.picks is not None:
+                span = f"start{r.picks}[row], start{r.picks}[row + 1]"
+                self.out(f"sum_rows(flat{r.number}, pick{r.picks}, {span}, t{r.number})")
+                continue
             own = axes(r.body)
             start = {"sum": "0.0", "min": "INF", "max": "-INF"}[r.operator]
             self.out(f"t{r.number}[:] = {start}" if own else f"t{r.number} = {start}")
@@ -430,6 +436,10 @@ class _Emitter:
             for line in lines:
                 self.out(line)
         for r in inner:
+            if r.picks is not None:
+                with self.out.block(f"for k in range(len(a{r.number})):"):
+                    self.out(f"adjoint{r.picks}[row, k] = a{r.number}[k]")
+                continue
             plain, rest = split(r)
             mine = axes(r.body)
             text = f"a{r.number}[{self.flat(mine)}]" if mine else f"a{r.number}"
@@ -444,6 +454,8 @@ class _Emitter:
             if own:
                 size = " * ".join(self.card(axis) for axis in own)
                 self.out(f"{prefix}{r.number} = np.empty({size})")
+            if prefix == "t" and r.picks is not None:
+                self.out(f"flat{r.number} = p_{self.p.picks[r.picks].param}.reshape(-1)")
             if prefix == "t" and self.gathers(r):
                 low, high = self.number(r.low), self.number(r.high)
                 self.out(f"place{r.number} = np.empty({high} - {low} + 1, np.int64)")
@@ -470,6 +482,7 @@ class _Emitter:
         every = tuple(range(len(p.sets)))
         gradients = [f"g_{name}" for name in p.params]
         gradients += [f"h{k}" for k in range(len(p.calls))]
+        gradients += [f"adjoint{k}" for k in range(len(p.picks))]
         arguments = ", ".join(["low", "high", *self.arguments(), "cotangent", *gradients])
         self.out("@kernel")
         with self.out.block(f"def gradient{p.symbol}({arguments}):"):
@@ -477,6 +490,8 @@ class _Emitter:
             self.scratch("a")
             with self.out.block("for row in range(low, high):"):
                 with self.out.block("if not touched(cotangent[row]):"):
+                    for k in range(len(p.picks)):
+                        self.out(f"adjoint{k}[row, :] = 0.0")
                     self.out("continue")
                 self.hoist(p.body, 0, None)
                 # every state of the table counts, also where the code does not depend on it

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import reduce
 from math import inf
 from typing import Any
 
 from factorgraph.compiler.calls import call_of
+from factorgraph.compiler.picks import Picks
 from factorgraph.compiler.pieces import pieces
 from factorgraph.compiler.program import (
     BaseDefinition,
@@ -71,8 +73,14 @@ TABLE_LIMIT = 2**24
 """Entries of one table above which a factor is no small table."""
 
 
-def lower(model: Model, factor: FactorDeclaration) -> tuple[Program, ...]:
+def lower(
+    model: Model, factor: FactorDeclaration, scattered: Collection[str] = ()
+) -> tuple[Program, ...]:
     """Return the programs of a factor, one for each of its pieces.
+
+    Parameters
+    ----------
+    scattered : params whose rows are no runs of memory, so that lists of picks do not serve.
 
     Raises
     ------
@@ -80,7 +88,7 @@ def lower(model: Model, factor: FactorDeclaration) -> tuple[Program, ...]:
     NotBuiltError : for a table too large to be one.
     """
     cut = enumerate(pieces(model, factor))
-    return tuple(_Lowering(model, piece, number).program() for number, piece in cut)
+    return tuple(_Lowering(model, piece, number).program(scattered) for number, piece in cut)
 
 
 def inputs(model: Model, user: FactorDeclaration, definition: CallDefinition) -> Call:
@@ -93,7 +101,7 @@ def inputs(model: Model, user: FactorDeclaration, definition: CallDefinition) ->
     if is_data(definition.read.body):
         return Call(definition, None)
     made = _Inputs(model, user, definition)
-    return Call(definition, made.program(), made.spread)
+    return Call(definition, made.program(model.params), made.spread)
 
 
 class _Ragged(Exception):
@@ -158,7 +166,7 @@ class _Lowering:
                 )
         return unknown.values
 
-    def program(self) -> Program:
+    def program(self, scattered: Collection[str] = ()) -> Program:
         fixed = [s.fixed or 1 for s in self.sets]
         states = reduce(lambda a, b: a * b, fixed, 1)
         if states > TABLE_LIMIT:
@@ -170,7 +178,8 @@ class _Lowering:
             zero = Const(value.span, REAL, 0.0)
             infinite = Const(value.span, REAL, float("inf"))
             value = Apply(value.span, REAL, "if", (value, zero, infinite))
-        body = self.code(value, _Context(0, {}))
+        picks = Picks(self.model, self.slots, self.sets, scattered)
+        body = picks.code(self.code(value, _Context(0, {})), self.loops_made + 1)
         params = dict.fromkeys(p.name for p in walk(body) if isinstance(p, ParamRead))
         return Program(
             self.factor,
@@ -186,6 +195,8 @@ class _Lowering:
             body,
             tuple(params),
             tuple(self.calls),
+            tuple(picks.found),
+            picks.consumed(body, self.terms),
         )
 
     def made(self) -> tuple[int, ...]:

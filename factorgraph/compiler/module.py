@@ -27,6 +27,8 @@ from factorgraph.errors import ModelError, NotBuiltError
 from factorgraph.model.expression import ParamRead, walk
 from factorgraph.model.model import Model
 
+_KERNEL = "from factorgraph.jit import kernel\n"
+_PICKS = "from factorgraph.factors.picks import sum_rows\n"
 _HEAD = """\
 import math
 
@@ -130,12 +132,22 @@ def _compile(model: Model, loss: LossProgram | None) -> Compiled:
         except NotBuiltError as error:
             evaluated[factor.name] = error
     programs = tuple(found)
+    storage = {name: _storage(name, model, _every(programs)) for name in model.params}
+    scattered = {
+        k.param for p in programs for k in p.picks if storage[k.param][0] != k.axis
+    }  # a state indexes elsewhere what data pick here
+    if scattered:
+        programs = tuple(
+            again
+            for f in dict.fromkeys(p.name for p in programs)
+            for again in lower(model, model.factors[f], scattered)
+        )
     calls = _calls(programs)
-    every = (*programs, *(c.program for c in calls if c.program is not None))
-    storage = {name: _storage(name, model, every) for name in model.params}
+    every = _every(programs)
     # nothing here depends on where the text lies, so that a run shares its model's machine code
     lines = ["# Emitted by fgc from a model text; made again when the model changes.", ""]
-    lines += _HEAD.splitlines()
+    picks = any(program.picks for program in programs)
+    lines += _HEAD.replace(_KERNEL, _PICKS + _KERNEL if picks else _KERNEL).splitlines()
     arguments = {}
     costs = () if loss is None else tuple(p for cost in loss.costs for p in cost)
     for program in (*every, *costs):
@@ -148,6 +160,11 @@ def _compile(model: Model, loss: LossProgram | None) -> Compiled:
         lines += ["", "", *loss_function(loss)]
     return Compiled(model, programs, storage, loss, "\n".join(lines) + "\n", arguments,
                     evaluated, slopeless, calls)  # fmt: skip
+
+
+def _every(programs: tuple[Program, ...]) -> tuple[Program, ...]:
+    """Return some programs, and those of the inputs of the maps that they read."""
+    return (*programs, *(c.program for c in _calls(programs) if c.program is not None))
 
 
 def _calls(programs: tuple[Program, ...]) -> tuple[Call, ...]:

@@ -24,6 +24,7 @@ from factorgraph.model.expression import (
     free_variables,
     is_fixed,
     is_whole,
+    walk,
 )
 from factorgraph.model.model import FactorDeclaration, IndexSet
 from factorgraph.value import Value
@@ -121,7 +122,8 @@ class Reduction(Expr):
     """A loop in the code: over ``low .. high``, or over the rows of a ragged space.
 
     Where ``terms`` is given, the loop is a sum of ``body`` times a number of the data, and runs
-    over the terms in which that number is not 0.
+    over the terms in which that number is not 0. Where ``picks`` is, it is a sum of rows of a
+    param, and runs over the places in a list.
     """
 
     number: int
@@ -132,6 +134,7 @@ class Reduction(Expr):
     space: int | None
     body: Expr
     terms: int | None = None
+    picks: int | None = None
 
     def parts(self) -> tuple[Expr, ...]:
         return (self.body,)
@@ -224,6 +227,16 @@ class TermsDefinition(Value):
 
 
 @dataclass(eq=False, repr=False)
+class PicksDefinition(Value):
+    """The rows along ``axis`` of ``param`` that a sum adds up: for each row of the factor those
+    that the ``slots`` hold, where they are computed."""
+
+    param: str
+    axis: int
+    slots: tuple[int, ...]
+
+
+@dataclass(eq=False, repr=False)
 class LookupDefinition(Value):
     """An array over a set of values: ``value`` for each, whole numbers."""
 
@@ -243,10 +256,11 @@ class Program(Value):
     scope : reads of unknowns, in the order of the table's axes.
     sets : the values of each variable of the scope.
     spaces : row spaces; space 0 is the factor's own rows and is not listed here (numbered from 1).
-    slots, tabled, bases, terms, lookups : definitions, by number.
+    slots, tabled, bases, terms, lookups, picks : definitions, by number.
     body : the code of the energy.
     params : the names of the params that the code reads.
     calls : the maps that it reads, by number, and what they are fed with.
+    picked : the slots that only lists of picks are made of: the code does not read them.
     """
 
     factor: FactorDeclaration
@@ -262,10 +276,19 @@ class Program(Value):
     body: Expr
     params: tuple[str, ...]
     calls: tuple[Call, ...] = ()
+    picks: tuple[PicksDefinition, ...] = ()
+    picked: frozenset[int] = frozenset()
 
     @property
     def name(self) -> str:
         return self.factor.name
+
+    def list_of(self, read: ParamRead) -> int | None:
+        """Return the number of the list of picks that a read runs over, None if it does not."""
+        for node in walk(self.body):
+            if isinstance(node, Reduction) and node.picks is not None and node.body == read:
+                return node.picks
+        return None
 
     @property
     def symbol(self) -> str:

@@ -52,6 +52,7 @@ class Instances:
     weight : float64 [N], the weight of each instance in the objective.
     vocabularies : labels of the domains that the training data filled.
     skipped : instances left out because of labels that training has not seen.
+    lets : what has been computed of the givens, columns by name; None where nothing has yet.
     """
 
     model: Model = field(repr=False)
@@ -66,6 +67,7 @@ class Instances:
     vocabularies: Vocabularies = field(repr=False)
     first: int = 0
     skipped: int = 0
+    lets: dict[str, Column] | None = field(default=None, repr=False)
 
     def where(self, i: int) -> str:
         """Return the place of instance ``i`` in the data, for messages."""
@@ -92,6 +94,9 @@ class Instances:
             unknowns=unknowns,
             weight=self.weight[low:high],
             first=self.first + low,
+            lets=None
+            if self.lets is None
+            else {name: _part(column, low, high) for name, column in self.lets.items()},
         )
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from math import prod
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from factorgraph.compiler.module import Compiled, energy_function, gradient_func
 from factorgraph.engine.choose import Choice, choose
 from factorgraph.engine.probe import Engine
 from factorgraph.errors import InferenceError, NumericalError
+from factorgraph.factors.picks import scatter
 from factorgraph.ground.ground import Bound, Grounding
 from factorgraph.ground.outputs import Outputs, Pass
 from factorgraph.ground.weights import Weights
@@ -87,6 +89,8 @@ class Batch:
             arrays[f"d{k}"], arrays[f"b{k}"] = values, place
         for k, (index, number, offsets) in enumerate(bound.terms):
             arrays[f"at{k}"], arrays[f"by{k}"], arrays[f"o{k}"] = index, number, offsets
+        for k, (place, offsets) in enumerate(bound.picks):
+            arrays[f"pick{k}"], arrays[f"start{k}"] = place, offsets
         arrays |= {f"l{k}": values for k, values in enumerate(bound.lookups)}
         arrays |= {f"r{k + 1}": offsets for k, offsets in enumerate(bound.offsets)}
         arrays |= self._counts
@@ -143,6 +147,35 @@ class Batch:
         cotangent : float64 [T], d objective / d values.
         gradient : stored arrays by name, changed in place.
         """
+        for bound, adjoints in zip(
+            self.grounding.bound, self.adjoints(weights, cotangent, gradient), strict=True
+        ):
+            for definition, (pick, start), adjoint in zip(
+                bound.program.picks, bound.picks, adjoints, strict=True
+            ):
+                rows = gradient[definition.param]
+                scatter(pick, start, adjoint, rows.reshape(len(rows), -1))
+
+    def adjoints(
+        self,
+        weights: Weights,
+        cotangent: Floats,
+        gradient: Weights,
+        room: Sequence[list[Floats]] | None = None,
+    ) -> Sequence[list[Floats]]:
+        """Do as `add_gradient`, but for sums of picked rows, whose adjoints are returned.
+
+        Parameters
+        ----------
+        gradient : as for `add_gradient`; what only such sums read may be without rows.
+        room : arrays like those that are returned, to write into.
+
+        Returns
+        -------
+        For each program, for each of its lists, float64 [distinct tables, states].
+        """
+        if room is None:
+            room = [[np.empty(s) for s in self.shape_of_adjoints(b)] for b in self.grounding.bound]
         kept, self._kept = self._kept, None
         if kept is not None and kept[0] is weights:
             run = kept[1]
@@ -161,5 +194,15 @@ class Batch:
             targets = [gradient[name] for name in bound.program.params]
             targets += [slopes[k] for k in self.compiled.reads[bound.program.symbol]]
             arguments = self.arguments(bound, weights, run.outputs)
-            function(0, group.distinct, *arguments, tables, *targets)
+            function(0, group.distinct, *arguments, tables, *targets, *room[g])
         self.maps.backward(weights, run, slopes, gradient)
+        return room
+
+    def shape_of_adjoints(self, bound: Bound) -> list[tuple[int, int]]:
+        """Return distinct tables and states of the adjoint of each list of a program."""
+        counts = [
+            [self.compiled.model.count(a, self.instances.vocabularies)
+             for k, a in enumerate(self.compiled.model.params[p.param].axes) if k != p.axis]
+            for p in bound.program.picks
+        ]  # fmt: skip
+        return [(bound.distinct, prod(n)) for n in counts]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from factorgraph import budget
 from factorgraph.data.column import Column
 from factorgraph.data.instances import Instances
+from factorgraph.ground.coded import Coded
 from factorgraph.ground.evaluate import Evaluator
 from factorgraph.ground.rows import Rows
 from factorgraph.model.expression import (
@@ -79,22 +80,32 @@ def _next(rows: Rows, binders: tuple[Binder, ...], guard: Expr | None, at: Evalu
     return 0
 
 
-def compute_lets(instances: Instances) -> dict[str, Column]:
+def compute_lets(
+    instances: Instances, known: Mapping[Expr, Coded] | None = None
+) -> dict[str, Column]:
     """Return every `let` that reads only givens as a column.
+
+    Parameters
+    ----------
+    known : texts of all rows of the binders that they are written with.
 
     Raises
     ------
     DataError : where an index leaves its array, naming the let, the index and the instance.
     BudgetError : where one would not fit.
     """
+    if instances.lets is not None:
+        return instances.lets
     computed: dict[str, Column] = {}
+    at = Evaluator(instances, "lets", computed)
+    at.known = known or {}
     for let in instances.model.lets.values():
-        computed[let.name] = _compute(instances, let, computed)
+        at.what, at.rows = f"let `{let.name.split('.')[0]}`", 0
+        computed[let.name] = _compute(instances, let, at)
     return computed
 
 
-def _compute(instances: Instances, let: LetDeclaration, computed: dict[str, Column]) -> Column:
-    at = Evaluator(instances, f"let `{let.name.split('.')[0]}`", computed)
+def _compute(instances: Instances, let: LetDeclaration, at: Evaluator) -> Column:
     start = Rows(np.arange(instances.count, dtype=np.int64), {})
     shape = np.empty((instances.count, len(let.binders)), np.int64)
     for k, binder in enumerate(let.binders):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,6 +16,7 @@ from factorgraph.data.instances import Instances
 from factorgraph.data.shared import Sparse
 from factorgraph.errors import DataError, NumericalError
 from factorgraph.ground import texts
+from factorgraph.ground.coded import Coded, code, join
 from factorgraph.ground.rows import BLOCK, Rows, expand, nonzeros
 from factorgraph.model.arrays import integer, plus
 from factorgraph.model.expression import (
@@ -94,6 +95,8 @@ class Evaluator:
         self.point = point
         self.calls = calls
         self.rows = 0
+        self.known: Mapping[Expr, Coded] = {}
+        self.columns: dict[int, Coded] = {}
 
     def __call__(self, e: Expr, rows: Rows) -> Array:
         """Return the value of an expression at every row: int64, float64, bool or text [n].
@@ -482,7 +485,7 @@ class Evaluator:
     def text(self, e: Apply, rows: Rows) -> Array:
         """Evaluate a function of texts, or one that makes a text of another value."""
         if e.operator == "padded":
-            return self.padded(e.arguments[0], rows)
+            return self.padded(e.arguments[0], rows).texts()
         if e.operator == "text":
             return self.as_text(e.arguments[0], rows)
         if e.operator == "&":
@@ -517,28 +520,27 @@ class Evaluator:
             return words[values.astype(np.int64)]
         return texts.as_texts(values)
 
-    def padded(self, e: Expr, rows: Rows) -> Array:
+    def padded(self, e: Expr, rows: Rows) -> Coded:
         """Read as a text; outside of the array, give a symbol that tells side and distance."""
         read = e.arguments[0] if isinstance(e, Apply) else e
         assert isinstance(read, GivenRead | LetRead)
         held = self.computed if isinstance(read, LetRead) else self.instances.givens
         column = held[read.name]
-        symbol: Array = np.full(rows.count, "", dtype="<U24")
+        distance = np.zeros(rows.count, np.int64)
         indices = [self.whole(part, rows) for part in read.indices]
         for k, index in enumerate(indices):
             extent = self.extent(read, k, indices, column, rows)
-            for outside, sign, distance in (
-                (index < 0, "-", -index), (index >= extent, "+", index - extent + 1)
-            ):  # fmt: skip
-                new = np.flatnonzero(outside & (symbol == ""))
-                symbol[new] = [f"<{sign}{d}>" for d in distance[new].tolist()]
-        inside = symbol == ""
-        if inside.all():
-            return self(e, rows)
-        values = self(e, rows.take(inside))
-        out = symbol.astype(np.promote_types(symbol.dtype, values.dtype))
-        out[inside] = values
-        return out
+            beyond = np.where(index < 0, index, np.maximum(index - extent + 1, 0))
+            distance = np.where(distance == 0, beyond, distance)
+        inside = np.flatnonzero(distance == 0)
+        if len(inside) == rows.count:
+            return self.coded(e, rows)
+        found = self.coded(e, rows.take(inside))
+        steps, which = np.unique(distance, return_inverse=True)
+        symbols = [f"<{d:+d}>" if d else "" for d in steps.tolist()]
+        codes = len(found.words) + which.reshape(-1)
+        codes[inside] = found.code
+        return Coded(codes.astype(np.int64), [*found.words, *symbols])
 
     def extent(
         self, read: Read, axis: int, indices: list[Array], column: Column, rows: Rows
@@ -566,12 +568,56 @@ class Evaluator:
         """Return the place of a feature among its domain's, -1 for one that it has not."""
         domain = e.arguments[0]
         assert isinstance(domain, Const)
-        known = np.array(self.instances.vocabularies[str(domain.value)], dtype=np.str_)
-        names = self(e.arguments[1], rows)
-        if not len(known):
+        vocabulary = self.instances.vocabularies[str(domain.value)]
+        if not vocabulary:
             return np.full(rows.count, -1, np.int64)
-        at = np.minimum(np.searchsorted(known, names), len(known) - 1)
-        return np.where(known[at] == names, at, -1).astype(np.int64)
+        return self.coded(e.arguments[1], rows).among(vocabulary)
+
+    def coded(self, e: Expr, rows: Rows) -> Coded:
+        """Return texts at every row as numbers: each distinct one is put together once."""
+        match e:
+            case Const(kind=kind, value=str(text)) if kind.domain is None:
+                return Coded(np.zeros(rows.count, np.int64), [text])
+            case Apply(operator="&", arguments=(*parts, Const(value=str(between)))):
+                found = self.known.get(e)
+                if found is None:
+                    found = join([self.coded(p, rows) for p in parts], between)
+                return found
+            case Apply(operator="padded"):
+                return self.padded(e.arguments[0], rows)
+            case GivenRead(name=name) if self.plain(name):
+                column = self.instances.givens[name]
+                indices = [self.whole(i, rows) for i in e.indices]
+                return self.column(column).take(self.place(e, indices, column, rows))
+            case Apply(operator=operator, arguments=(inside, *more)) if (
+                operator in _TEXT_FUNCTIONS and inside.kind.sort == "text"
+            ):
+                function = _TEXT_FUNCTIONS[operator]
+                if more:
+                    size = fixed_value(more[0])
+                    if size is None:
+                        return code(self(e, rows))
+                    function = texts.cut(int(size), operator == "prefix")
+                return self.coded(inside, rows).each(function)
+        return code(texts.as_texts(self(e, rows)))
+
+    def plain(self, name: str) -> bool:
+        """Return whether a given holds texts, in rows that do not differ in length."""
+        given = self.instances.model.givens.get(name)
+        column = self.instances.givens.get(name)
+        return (
+            given is not None
+            and column is not None
+            and column.values.dtype.kind == "U"
+            and not any(is_ragged(a) for a in given.axes)
+        )
+
+    def column(self, column: Column) -> Coded:
+        """Return a column of texts as numbers; coded once."""
+        found = self.columns.get(id(column))
+        if found is None:
+            found = self.columns[id(column)] = code(column.values)
+        return found
 
     def choose(self, e: Apply, rows: Rows) -> Array:
         """Evaluate only the branch that is taken."""

@@ -5,7 +5,7 @@ Grounding is array work over all rows of all instances; there is no loop over fa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,7 @@ class Bound:
     offsets : int64 [rows of the parent + 1] for each ragged space.
     terms : for each sparse sum, index int32 [terms], number float64 [terms] and offsets
         int64 [rows + 1].
+    picks : for each sum of picked rows, place int32 [picks] and offsets int64 [rows + 1].
     distinct : number of tables to compute.
     """
 
@@ -68,6 +69,7 @@ class Bound:
     bases: list[tuple[Array, Array]]
     offsets: list[Array]
     terms: list[tuple[Array, Array, Array]]
+    picks: list[tuple[Array, Array]]
     lookups: list[Array]
     distinct: int
 
@@ -174,10 +176,13 @@ class _Grounder:
         at = self.evaluator(what)
         counts = np.zeros(self.instances.count, np.int64)
         scopes: list[Array] = []
-        slots: dict[int, list[Array]] = {k: [] for k, s in enumerate(program.slots) if not s.space}
+        slots: dict[int, list[Array]] = {
+            k: [] for k, s in enumerate(program.slots) if not s.space and k not in program.picked
+        }
+        places: dict[int, list[Array]] = {k: [] for p in program.picks for k in p.slots}
         bases: dict[int, list[Array]] = {k: [] for k, b in enumerate(program.bases) if not b.space}
         kept: list[Rows] = []
-        bytes_a_row = 8 + 4 * len(program.scope) + 8 * (len(slots) + len(bases))
+        bytes_a_row = 8 + 4 * len(program.scope) + 8 * (len(slots) + len(bases) + len(places))
         total = 0
         for rows in blocks(self.instances.count, factor.binders, factor.guard, at):
             total += rows.count
@@ -189,6 +194,8 @@ class _Grounder:
             scopes.append(scope)
             for number, parts in slots.items():
                 parts.append(self.slot(program.slots[number], rows, at))
+            for number, parts in places.items():
+                parts.append(self.picked(program.slots[number], rows, at))
             for number, parts in bases.items():
                 parts.append(self.place(program.bases[number], rows, at))
             if program.spaces or program.tabled:
@@ -199,6 +206,8 @@ class _Grounder:
         for number, parts in slots.items():
             arrays[number] = _join(parts, (0,), _dtype(program.slots[number]))
             parts.clear()
+        columns = {k: _join(parts, (0,), np.int32) for k, parts in places.items()}
+        places.clear()
         starts: list[Array] = [np.zeros(0, np.int64)] * len(program.bases)
         for number, parts in bases.items():
             starts[number] = _join(parts, (0,), np.int64)
@@ -206,20 +215,24 @@ class _Grounder:
         offsets = self.spaces(program, levels, arrays, starts, at)
         shared = None
         if program.shareable:
-            shared = share([*arrays, *_keys(program, levels[0])], total)
+            slotted = [a for k, a in enumerate(arrays) if k not in program.picked]
+            shared = share([*slotted, *columns.values(), *_keys(program, levels[0])], total)
         if shared is None:
             budget.require(4 * total, what)
             table, distinct = np.arange(total, dtype=np.int32), total
         else:
             table, example = shared
             distinct = len(example)
-            arrays = [np.ascontiguousarray(a[example]) for a in arrays]
+            arrays = [np.ascontiguousarray(a[example]) if len(a) else a for a in arrays]
+            columns = {k: a[example] for k, a in columns.items()}
             levels[0] = levels[0].take(example) if program.tabled else levels[0]
         cards = tuple(self.model.count(s, self.instances.vocabularies) for s in program.sets)
         rows_by_instance = np.concatenate(([0], np.cumsum(counts)))
         group = Group(factor.name, cards, scope, table, distinct, rows_by_instance)
         self.twice(group, program)
-        return group, self.bound(program, levels, arrays, starts, offsets, distinct, at)
+        bound = self.bound(program, levels, arrays, starts, offsets, distinct, at)
+        picks = [_listed([columns[k] for k in p.slots]) for p in program.picks]
+        return group, replace(bound, picks=picks)
 
     def inputs(self, program: Program, rows: Rows, at: Evaluator) -> Bound:
         """Return the arrays of a program that makes the inputs of a map, a row each."""
@@ -250,7 +263,7 @@ class _Grounder:
         pairs = list(zip(columns, starts, strict=True))
         terms = [self.sparse(program, t, arrays, pairs, at) for t in program.terms]
         lookups = [self.lookup(d, at) for d in program.lookups]
-        return Bound(program, arrays, tabled, pairs, offsets, terms, lookups, distinct)
+        return Bound(program, arrays, tabled, pairs, offsets, terms, [], lookups, distinct)
 
     def tabled(self, definition: TabledDefinition, rows: Rows, at: Evaluator) -> Array:
         """Return a number for each row and each joint state of some unknowns."""
@@ -341,6 +354,18 @@ class _Grounder:
                     )
 
     def slot(self, definition: SlotDefinition, rows: Rows, at: Evaluator) -> Array:
+        return self._slot(definition, rows, at)[0]
+
+    def picked(self, definition: SlotDefinition, rows: Rows, at: Evaluator) -> Array:
+        """Return a slot as int32, -1 where it is not computed."""
+        values, taken = self._slot(definition, rows, at)
+        values[~taken] = -1
+        return values.astype(np.int32)
+
+    def _slot(
+        self, definition: SlotDefinition, rows: Rows, at: Evaluator
+    ) -> tuple[Array, NDArray[np.bool_]]:
+        """Return a slot's numbers, and where it is computed."""
         dtype = _dtype(definition)
         evaluate = at.whole if definition.whole else at
         taken: Array = np.ones(rows.count, np.bool_)
@@ -365,7 +390,7 @@ class _Grounder:
                     code="E0311",
                     span=definition.value.span,
                 )
-        return values
+        return values, taken
 
     def place(self, definition: BaseDefinition, rows: Rows, at: Evaluator) -> Array:
         """Return where reading in place starts, at every row, its whole reach checked."""
@@ -422,6 +447,13 @@ class _Grounder:
                 if base.space == number:
                     bases[k] = self.place(base, below, at)
         return offsets
+
+
+def _listed(columns: list[Array]) -> tuple[Array, Array]:
+    """Return the places of each row that are at least 0, row after row, and their offsets."""
+    table = np.stack(columns, axis=1)
+    there = table >= 0
+    return table[there], np.concatenate(([0], np.cumsum(there.sum(axis=1))))
 
 
 def _keys(program: Program, rows: Rows) -> list[Array]:

@@ -33,11 +33,16 @@ def after_dash(label: str) -> str:
     return label.partition("-")[2]
 
 
+def cut(size: int, first: bool) -> Callable[[str], str]:
+    """Return the function that gives the first or the last characters of a text."""
+    if first:
+        return lambda t: t[: max(size, 0)]
+    return lambda t: t[max(0, len(t) - max(size, 0)) :]
+
+
 def ends(texts: Texts, size: int, first: bool) -> Texts:
     """Return the first or the last characters of every text."""
-    if first:
-        return each(texts, lambda t: t[:size])
-    return each(texts, lambda t: t[max(0, len(t) - size) :])
+    return each(texts, cut(size, first))
 
 
 def shape(text: str) -> str:
@@ -74,13 +79,3 @@ def code(texts: Texts) -> NDArray[np.int64]:
 def as_texts(values: NDArray[Any]) -> Texts:
     """Return whole numbers as texts."""
     return values if values.dtype.kind == "U" else values.astype(np.int64).astype(np.str_)
-
-
-def count_names(names: list[Texts]) -> dict[str, int]:
-    """Return how often each text occurs in some arrays."""
-    out: dict[str, int] = {}
-    for part in names:
-        distinct, counts = np.unique(part, return_counts=True)
-        for text, count in zip(distinct.tolist(), counts.tolist(), strict=True):
-            out[text] = out.get(text, 0) + count
-    return out

@@ -6,9 +6,10 @@ are kept; the rest stay where the regulariser's minimum is. Axes that states ind
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from factorgraph import budget
 from factorgraph.compiler.emit import everything
 from factorgraph.compiler.module import Compiled
-from factorgraph.compiler.program import Slot
+from factorgraph.compiler.program import Reduction, Slot
 from factorgraph.data.instances import Vocabularies
 from factorgraph.ground.ground import Bound, Grounding
 from factorgraph.model.expression import ParamRead
@@ -25,6 +26,9 @@ from factorgraph.model.model import Model, ParamDeclaration
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Weights = dict[str, Floats]
+
+OFTEN = 32
+"""Positions that are picked at least so often are stored by how often, the others as they come."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +100,37 @@ class Layout:
             out[name][place.choose()] = view.transpose(np.argsort(place.axes))
         return out
 
+    def following(self, grounding: Grounding) -> Grounding | None:
+        """Return a grounding that indexes these weights, None where it reads others, too."""
+        kept = {
+            (name, k): at
+            for name, place in self.places.items()
+            for k, at in enumerate(place.kept)
+            if at is not None
+        }
+        for bound in _bounds(grounding):
+            for definition, slot in zip(bound.program.slots, bound.slots, strict=True):
+                limit = definition.limit
+                if not len(slot) or limit is None or limit[:2] not in kept:
+                    continue
+                if not _inside(slot, kept[limit[:2]]):
+                    return None
+            for listed, (place, _) in zip(bound.program.picks, bound.picks, strict=True):
+                at = kept.get((listed.param, listed.axis))
+                if at is not None and not _inside(place, at):
+                    return None
+        return moved(grounding, kept)
+
+    def spans(self, size: int) -> Iterator[tuple[int, int, ParamDeclaration]]:
+        """Yield stretches of the flat vector of at most ``size`` weights of one param."""
+        for place in self.places.values():
+            for low in range(place.start, place.stop, size):
+                yield low, min(low + size, place.stop), place.declaration
+
     def coefficients(self, which: str) -> Floats:
         """Return the coefficient ``l1`` or ``l2`` of each kept weight."""
+        if not any(getattr(p.declaration, which) for p in self.places.values()):
+            return np.broadcast_to(np.zeros(()), self.size)
         out = np.zeros(self.size)
         for place in self.places.values():
             out[place.start : place.stop] = getattr(place.declaration, which)
@@ -183,7 +216,7 @@ def whole(compiled: Compiled, vocabularies: Vocabularies) -> Layout:
 
 
 Kept = dict[tuple[str, int], Ints]
-"""The sorted positions of a param's axis that data touch, by name and axis."""
+"""The positions of a param's axis that data touch, by name and axis, in stored order."""
 
 
 def compact(
@@ -191,7 +224,10 @@ def compact(
 ) -> tuple[Layout, list[Grounding]]:
     """Return the layout of the weights that data touch, and the groundings that index into it."""
     given = list(groundings)
-    layout, kept = kept_layout(compiled, vocabularies, [touched(compiled, given)])
+    extents = shapes(compiled.model, vocabularies)
+    kept = {key: _ordered(key, at, given) for key, at in touched(compiled, given).items()}
+    kept = {(name, k): at[at < extents[name][k]] for (name, k), at in kept.items()}
+    layout = _layout(compiled, extents, kept)
     return layout, [moved(grounding, kept) for grounding in given]
 
 
@@ -201,9 +237,15 @@ def touched(compiled: Compiled, groundings: Iterable[Grounding]) -> Kept:
     for grounding in groundings:
         for bound in _bounds(grounding):
             for definition, slot in zip(bound.program.slots, bound.slots, strict=True):
-                if definition.limit is not None and definition.limit[:2] in found:
-                    found[definition.limit[:2]].append(np.unique(slot))
-    return _united(found)
+                if len(slot) and definition.limit is not None and definition.limit[:2] in found:
+                    found[definition.limit[:2]].append(distinct(slot))
+            for listed, (place, _) in zip(bound.program.picks, bound.picks, strict=True):
+                if (listed.param, listed.axis) in found:
+                    found[listed.param, listed.axis].append(distinct(place))
+    return {
+        key: distinct(np.concatenate(parts)) if parts else np.zeros(0, np.int64)
+        for key, parts in found.items()
+    }
 
 
 def kept_layout(
@@ -211,7 +253,10 @@ def kept_layout(
 ) -> tuple[Layout, Kept]:
     """Return the layout of the weights that parts of the data touch, and what is kept of them."""
     given = list(parts)
-    kept = _united({key: [part[key] for part in given] for key in axes_by_data(compiled)})
+    kept = {
+        key: distinct(np.concatenate([np.zeros(0, np.int64), *(part[key] for part in given)]))
+        for key in axes_by_data(compiled)
+    }
     extents = shapes(compiled.model, vocabularies)
     # a slot that is not taken holds 0, also where a domain of features is empty
     kept = {(name, k): at[at < extents[name][k]] for (name, k), at in kept.items()}
@@ -219,19 +264,65 @@ def kept_layout(
 
 
 def moved(grounding: Grounding, kept: Kept) -> Grounding:
-    """Return a grounding whose slots index what is kept."""
+    """Return a grounding whose slots and lists index what is kept."""
+    number = {key: _numbers(at) for key, at in kept.items()}
     inputs = tuple(
-        i if i.bound is None else replace(i, bound=_moved(i.bound, kept)) for i in grounding.inputs
+        i if i.bound is None else replace(i, bound=_moved(i.bound, number))
+        for i in grounding.inputs
     )
-    bounds = tuple(_moved(bound, kept) for bound in grounding.bound)
+    bounds = tuple(_moved(bound, number) for bound in grounding.bound)
     return replace(grounding, bound=bounds, inputs=inputs)
 
 
-def _united(parts: dict[tuple[str, int], list[Ints]]) -> Kept:
-    return {
-        key: np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
-        for key, found in parts.items()
-    }
+def distinct(positions: NDArray[np.integer[Any]]) -> Ints:
+    """Return the distinct ones of some positions, sorted; without sorting them all."""
+    there = np.zeros(int(positions.max(initial=-1)) + 1, np.bool_)
+    there[positions] = True
+    return np.flatnonzero(there)
+
+
+def _inside(positions: NDArray[np.integer[Any]], kept: Ints) -> bool:
+    """Return whether some positions are all kept."""
+    found = distinct(positions)
+    there = np.zeros(int(max(found.max(initial=-1), kept.max(initial=-1))) + 1, np.bool_)
+    there[kept] = True
+    return bool(there[found].all())
+
+
+def _numbers(kept: Ints) -> NDArray[np.int32]:
+    """Return the place of each position among those that are kept, 0 for the others."""
+    out = np.zeros(int(kept.max(initial=-1)) + 1, np.int32)
+    out[kept] = np.arange(len(kept), dtype=np.int32)
+    return out
+
+
+def _ordered(key: tuple[str, int], kept: Ints, groundings: list[Grounding]) -> Ints:
+    """Return positions in an order that caches like.
+
+    Where lists pick them, those picked often come first, then the others as the data come to
+    them: what one row picks then lies near to what the next one does.
+    """
+    lists = [
+        place
+        for grounding in groundings
+        for bound in grounding.bound
+        for listed, (place, _) in zip(bound.program.picks, bound.picks, strict=True)
+        if (listed.param, listed.axis) == key
+    ]
+    if not lists:
+        return kept
+    size = int(kept.max(initial=-1)) + 1
+    count = np.zeros(size, np.int64)
+    seen = np.full(size, np.iinfo(np.int64).max)
+    before = 0
+    for place in lists:
+        count += np.bincount(place, minlength=size)
+        first = np.full(size, -1, np.int64)
+        first[place[::-1]] = np.arange(before + len(place) - 1, before - 1, -1)
+        np.minimum(seen, first, out=seen, where=first >= 0)
+        before += len(place)
+    often = count[kept] >= OFTEN
+    return kept[np.lexsort((seen[kept], np.where(often, -count[kept], 0)))]
 
 
 def _bounds(grounding: Grounding) -> tuple[Bound, ...]:
@@ -240,23 +331,32 @@ def _bounds(grounding: Grounding) -> tuple[Bound, ...]:
     return (*grounding.bound, *(bound for bound in made if bound is not None))
 
 
-def _moved(bound: Bound, kept: Kept) -> Bound:
-    """Return a program's arrays with slots that index the kept weights."""
+def _moved(bound: Bound, number: dict[tuple[str, int], NDArray[np.int32]]) -> Bound:
+    """Return a program's arrays with slots and lists that index the kept weights."""
     slots = list(bound.slots)
     for k, definition in enumerate(bound.program.slots):
-        if definition.limit is not None and definition.limit[:2] in kept:
-            slots[k] = np.searchsorted(kept[definition.limit[:2]], slots[k])
-    return replace(bound, slots=slots)
+        if len(slots[k]) and definition.limit is not None:
+            to = number.get(definition.limit[:2])
+            if to is not None and len(to):
+                slots[k] = to[slots[k]].astype(np.int64)
+    picks = [
+        (number[p.param, p.axis][place] if (p.param, p.axis) in number else place, start)
+        for p, (place, start) in zip(bound.program.picks, bound.picks, strict=True)
+    ]
+    return replace(bound, slots=slots, picks=picks)
 
 
 def axes_by_data(compiled: Compiled) -> set[tuple[str, int]]:
     """Return the axes of params that only slots index, and along which nothing ties weights."""
     uses: dict[tuple[str, int], bool] = {}
     for program in compiled.every:
-        for node in everything(program.body):
+        nodes = list(everything(program.body))
+        lists = {n.index for n in nodes if isinstance(n, Reduction) and n.picks is not None}
+        for node in nodes:
             if isinstance(node, ParamRead):
                 for k, index in enumerate(node.indices):
                     slot = isinstance(index, Slot) and program.slots[index.number].limit is not None
+                    slot |= index in lists
                     uses[node.name, k] = uses.get((node.name, k), True) and slot
     tied = {
         (name, len(p.axes) - 1)

@@ -35,6 +35,23 @@ class Choice:
         return SHOWN[self.optimizer]
 
 
+def for_observed(choice: Choice, options: Options) -> Choice:
+    """Return an optimiser that moves the weights that answers read, and no others.
+
+    Raises
+    ------
+    UsageError : E0911, where another one is asked for.
+    """
+    if choice.optimizer in ("lbfgs", "owlqn"):
+        return choice
+    if options.optimizer == "auto":
+        return Choice("lbfgs", "only weights that answers read are to move")
+    raise UsageError(
+        f"--observed goes with L-BFGS and OWL-QN, not with --optimizer {options.optimizer}",
+        code="E0911",
+    )
+
+
 def choose(
     compiled: Compiled,
     options: Options,

@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from factorgraph.ground.weights import Layout, Place
+from factorgraph.learn.shards import Crew
+from factorgraph.learn.vectors import Vectors
 
 Floats = NDArray[np.float64]
 
@@ -32,14 +34,30 @@ class Coordinates:
     Parameters
     ----------
     layout : of the weights; unit and simplex params have all places of their last axis.
+    chosen : int64 [size], places of the weights that move, in order; the others are 0. None for
+        all of them.
+    crew : the threads that work on long vectors.
+
+    Attributes
+    ----------
+    size : how many coordinates there are.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(
+        self, layout: Layout, chosen: NDArray[np.int64] | None = None, crew: Crew | None = None
+    ) -> None:
         self.layout = layout
+        self.chosen = chosen
+        self.size = layout.size if chosen is None else len(chosen)
+        self.vectors = Vectors(self.size, crew)
+        self._spread = np.zeros(layout.size if chosen is not None else 0)
+        self._picked = np.empty(self.size if chosen is not None else 0)
         self.held = [p for p in layout.places.values() if p.declaration.constraint != "real"]
 
     def weights(self, flat: Floats) -> Floats:
-        """Return the weights at some coordinates; the same array where none is held."""
+        """Return the weights at some coordinates, valid until the next call; the same array where
+        all are free."""
+        flat = self._all(flat)
         if not self.held:
             return flat
         out = flat.copy()
@@ -51,21 +69,41 @@ class Coordinates:
         for place in self.held:
             _rows(place, out)[...] = _weights(place, _rows(place, flat))
 
+    def _all(self, flat: Floats) -> Floats:
+        """Return coordinates with 0 for the weights that stay there."""
+        if self.chosen is None:
+            return flat
+        self.vectors.spread(flat, self.chosen, self._spread)
+        return self._spread
+
     def coordinates(self, weights: Floats) -> Floats:
         """Return coordinates of some weights that are within what they are held to."""
         out = weights.copy()
         for place in self.held:
             _rows(place, out)[...] = _coordinates(place, _rows(place, weights))
-        return out
+        return out if self.chosen is None else out[self.chosen]
 
-    def pull_back(self, flat: Floats, weights: Floats, gradient: Floats) -> None:
-        """Turn a gradient of the weights into one of the coordinates, in place."""
-        for place in self.held:
-            rows = _rows(place, gradient)
-            rows[...] = _pulled(place, _rows(place, flat), _rows(place, weights), rows)
+    def pull_back(self, flat: Floats, weights: Floats, gradient: Floats) -> Floats:
+        """Return a gradient of the weights as one of the coordinates; the first is overwritten."""
+        if self.held:
+            every = self._all(flat)
+            for place in self.held:
+                rows = _rows(place, gradient)
+                rows[...] = _pulled(place, _rows(place, every), _rows(place, weights), rows)
+        if self.chosen is None:
+            return gradient
+        self.vectors.pick(gradient, self.chosen, self._picked)
+        return self._picked
 
     def free(self, coefficients: Floats) -> Floats:
         """Return coefficients of the weights that are held to nothing, 0 for the others."""
+        if self.chosen is not None:
+            return self._free(coefficients)[self.chosen]
+        return self._free(coefficients)
+
+    def _free(self, coefficients: Floats) -> Floats:
+        if not self.held or not coefficients.any():
+            return coefficients
         out = coefficients.copy()
         for place in self.held:
             out[place.start : place.stop] = 0.0

@@ -15,6 +15,7 @@ from factorgraph.compiler.module import Compiled
 from factorgraph.data.instances import Instances
 from factorgraph.errors import NumericalError
 from factorgraph.ground.weights import initial
+from factorgraph.learn.blocks import norm as length
 from factorgraph.learn.checkpoint import LBFGSState
 from factorgraph.learn.choose import Choice
 from factorgraph.learn.epochs import Setting, Trained, descend
@@ -84,15 +85,17 @@ def fit(
             )  # fmt: skip
             return descend(setting, source)
         objective = make(compiled, module, instances, crew)
+        if options.observed:
+            objective.keep_observed()
         layout = objective.layout
         l1 = objective.l1
-        watch = Watch(compiled, module, sample, start, layout, crew)
+        watch = Watch(compiled, module, sample, start, layout, crew, objective.coordinates)
         listen(
             Started(
                 objective.count,
                 int(instances.variables.sum()),
                 sum(w.size for w in start.values()),
-                layout.size,
+                objective.coordinates.size,
                 crew.threads,
                 objective.shards,
                 objective.loss.name,
@@ -103,10 +106,11 @@ def fit(
             )
         )
         optimiser = LBFGS(
-            layout.size,
+            objective.coordinates.size,
             l1=l1 if l1.any() else None,
             tolerance=options.tolerance,
             max_iterations=options.max_iterations,
+            crew=crew,
         )
 
         def evaluate(flat: Floats) -> tuple[float, Floats]:
@@ -144,7 +148,7 @@ def fit(
         coordinates = objective.coordinates
         if kept is None:
             state = optimiser.start(evaluate, coordinates.coordinates(layout.pack(start)))
-            level = options.tolerance * max(1.0, float(np.linalg.norm(state.x)))
+            level = options.tolerance * max(1.0, length(state.x))
             small = max(0.1 * state.norm, level)
         else:
             state, small, reached = kept.state, kept.small, kept.state.iteration
@@ -206,7 +210,7 @@ class _Pace:
 
     def __call__(self, state: LBFGSState) -> tuple[float, float | None]:
         now = time.monotonic()
-        target = self.options.tolerance * max(1.0, float(np.linalg.norm(state.x)))
+        target = self.options.tolerance * max(1.0, length(state.x))
         self.recent.append((state.iteration, state.value, max(state.norm, 1e-300), now))
         iteration, value, norm, then = self.recent[0]
         steps = state.iteration - iteration

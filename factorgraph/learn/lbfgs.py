@@ -17,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from factorgraph.errors import NumericalError, UsageError
-from factorgraph.learn.blocks import BLOCK, curvature, dot, norm, parts
+from factorgraph.learn.blocks import BLOCK, curvature, dot, parts
 from factorgraph.learn.checkpoint import RUNNING, LBFGSState
 from factorgraph.learn.linesearch import EPSILON, Trial, backtrack, wolfe
+from factorgraph.learn.shards import Crew
+from factorgraph.learn.vectors import Vectors
 
 Floats = NDArray[np.float64]
 Objective = Callable[[Floats], tuple[float, Floats]]
@@ -40,6 +42,7 @@ class LBFGS:
         norms; with l1 the gradient is the pseudo-gradient.
     max_iterations : the most iterations since the start.
     max_evaluations_per_step : the most evaluations of one line search.
+    crew : the threads that work on long vectors; results do not depend on them.
 
     Raises
     ------
@@ -61,6 +64,7 @@ class LBFGS:
         tolerance: float = 1e-5,
         max_iterations: int = 1000,
         max_evaluations_per_step: int = 20,
+        crew: Crew | None = None,
     ) -> None:
         if n < 0 or memory < 1 or max_iterations < 0 or max_evaluations_per_step < 1:
             raise UsageError(
@@ -75,6 +79,7 @@ class LBFGS:
         self.tolerance = tolerance
         self.max_iterations = max_iterations
         self.max_evaluations_per_step = max_evaluations_per_step
+        self._vectors = Vectors(n, crew)
         self._l1 = _penalty(l1, n)
         penalised = None if self._l1 is None else self._l1 > 0
         self._bound = None if penalised is None or penalised.all() else penalised
@@ -121,7 +126,7 @@ class LBFGS:
             products=np.zeros((2 * m, m + 1)),
             evaluations=1,
         )
-        state.norm = state.least_norm = norm(self._slopes(state))
+        state.norm = state.least_norm = self._vectors.norm(self._slopes(state))
         state.lowest = state.value
         self._judge(state)
         return state
@@ -210,6 +215,8 @@ class LBFGS:
         if not (np.isfinite(s).all() and np.isfinite(y).all() and math.isfinite(scale)):
             return math.nan
         k, slope = state.count, 0.0
+        if self._l1 is None:
+            return self._vectors.combine(s, y, scale, state.S, state.Y, slopes, self._direction)
         both, held = np.empty((2, min(BLOCK, self.n))), np.empty(min(BLOCK, self.n), np.bool_)
         for part in parts(self.n):
             out = self._direction[part]
@@ -220,14 +227,13 @@ class LBFGS:
             np.multiply(slopes[part], -scale, out=out)
             out -= one
             out -= two
-            if self._l1 is not None:
-                # Keep to the signs of the steepest descent, where the penalty has an orthant.
-                np.multiply(out, slopes[part], out=one)
-                wrong = held[:size]
-                np.greater_equal(one, 0.0, out=wrong)
-                if self._bound is not None:
-                    wrong &= self._bound[part]
-                np.copyto(out, 0.0, where=wrong)
+            # Keep to the signs of the steepest descent, where the penalty has an orthant.
+            np.multiply(out, slopes[part], out=one)
+            wrong = held[:size]
+            np.greater_equal(one, 0.0, out=wrong)
+            if self._bound is not None:
+                wrong &= self._bound[part]
+            np.copyto(out, 0.0, where=wrong)
             slope += float(np.vecdot(out, slopes[part]))
         return slope
 
@@ -247,7 +253,7 @@ class LBFGS:
             state.evaluations += 1
             with np.errstate(over="ignore", invalid="ignore"):
                 if self._l1 is None:
-                    return Trial(step, value, dot(gradient, self._direction))
+                    return Trial(step, value, self._vectors.dot(gradient, self._direction))
                 value += self._penalty_at(self._trial)
                 usable = math.isfinite(dot(gradient, gradient))
                 return Trial(step, value, predicted if usable else math.nan)
@@ -269,19 +275,20 @@ class LBFGS:
     def _move(self, state: LBFGSState, slopes: Floats, step: float) -> float:
         """Write the trial point of a step; with l1, return the change predicted for it."""
         predicted = 0.0
+        if self._l1 is None:
+            self._vectors.move(state.x, self._direction, step, self._trial)
+            return predicted
         for part in parts(self.n):
             to, x = self._trial[part], state.x[part]
             np.multiply(self._direction[part], step, out=to)
             to += x
-            if self._l1 is not None:
-                slope = slopes[part]
-                # From 0 the aligned direction picks the orthant; elsewhere its sign must stay.
-                left = np.signbit(to) != np.signbit(x)
-                left &= x != 0
-                if self._bound is not None:
-                    left &= self._bound[part]
-                np.copyto(to, 0.0, where=left)
-                predicted += float(np.vecdot(to - x, slope))
+            # From 0 the aligned direction picks the orthant; elsewhere its sign must stay.
+            left = np.signbit(to) != np.signbit(x)
+            left &= x != 0
+            if self._bound is not None:
+                left &= self._bound[part]
+            np.copyto(to, 0.0, where=left)
+            predicted += float(np.vecdot(to - x, slopes[part]))
         return predicted
 
     def _advance(self, state: LBFGSState, end: Trial, gradient: Floats, curved: bool) -> None:
@@ -291,21 +298,13 @@ class LBFGS:
             state.count = min(state.count + 1, m)
             state.position = (slot + 1) % m
         k = state.count
-        with_y, with_slope = np.zeros((2, k)), np.zeros((2, k))
-        for part in parts(self.n):
-            x, g = self._trial[part], state.gradient[part]
-            S, Y = state.S[:k, part], state.Y[:k, part]
-            if curved:
-                np.subtract(x, state.x[part], out=S[slot])
-                np.subtract(gradient[part], g, out=Y[slot])
-                with_y[0] += np.vecdot(S, Y[slot])
-                with_y[1] += np.vecdot(Y, Y[slot])
-            g[:] = gradient[part]
-            slope = g if self._l1 is None else _pseudo_gradient(x, g, self._l1[part])
-            with_slope[0] += np.vecdot(S, slope)
-            with_slope[1] += np.vecdot(Y, slope)
-            if self._pseudo is not None:
-                self._pseudo[part] = slope
+        if self._l1 is None:
+            with_y, with_slope = self._vectors.advance(
+                state.x, self._trial, state.gradient, gradient, state.S, state.Y, k,
+                slot if curved else -1,
+            )  # fmt: skip
+        else:
+            with_y, with_slope = self._penalised(state, gradient, k, slot if curved else None)
         table = state.products.reshape(2, m, m + 1)
         table[:, :k, m] = with_slope
         if curved:
@@ -317,7 +316,7 @@ class LBFGS:
         state.value, state.step = end.value, end.step
         state.iteration += 1
         self._pseudo_of = (state.x, state.iteration)
-        state.norm = norm(self._slopes(state))
+        state.norm = self._vectors.norm(self._slopes(state))
         gained = state.value < state.lowest - 2 * EPSILON * abs(state.lowest)
         if gained or state.norm < 0.9 * state.least_norm:
             state.stalls = 0
@@ -326,10 +325,31 @@ class LBFGS:
         else:
             state.stalls += 1
 
+    def _penalised(
+        self, state: LBFGSState, gradient: Floats, k: int, slot: int | None
+    ) -> tuple[Floats, Floats]:
+        """Keep differences and slopes, where there is l1; return products as `Vectors.advance`."""
+        assert self._l1 is not None and self._pseudo is not None
+        with_y, with_slope = np.zeros((2, k)), np.zeros((2, k))
+        for part in parts(self.n):
+            x, g = self._trial[part], state.gradient[part]
+            S, Y = state.S[:k, part], state.Y[:k, part]
+            if slot is not None:
+                np.subtract(x, state.x[part], out=S[slot])
+                np.subtract(gradient[part], g, out=Y[slot])
+                with_y[0] += np.vecdot(S, Y[slot])
+                with_y[1] += np.vecdot(Y, Y[slot])
+            g[:] = gradient[part]
+            slope = _pseudo_gradient(x, g, self._l1[part])
+            with_slope[0] += np.vecdot(S, slope)
+            with_slope[1] += np.vecdot(Y, slope)
+            self._pseudo[part] = slope
+        return with_y, with_slope
+
     def _judge(self, state: LBFGSState) -> None:
         """Set the status by the gradient norm, the stalls and the iterations."""
         reached = f"gradient norm {state.norm:.1e}"
-        if state.norm <= self.tolerance * max(1.0, norm(state.x)):
+        if state.norm <= self.tolerance * max(1.0, self._vectors.norm(state.x)):
             state.status = f"converged: {reached}"
         elif state.stalls >= MOST_STALLS:
             state.status = f"stopped: no progress beyond rounding, {reached}"

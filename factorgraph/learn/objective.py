@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from math import prod
 from types import ModuleType
 
@@ -14,17 +14,23 @@ from factorgraph.compiler.loss import LossProgram
 from factorgraph.compiler.module import Compiled
 from factorgraph.data.instances import Instances
 from factorgraph.engine.region import Found
-from factorgraph.errors import DataError, NumericalError, some
+from factorgraph.errors import DataError, NumericalError, UsageError, some
 from factorgraph.factors.table import energy
 from factorgraph.ground.batch import Batch
 from factorgraph.ground.ground import ground
 from factorgraph.ground.looks import looks_of
 from factorgraph.ground.outputs import require_outputs
+from factorgraph.ground.transposed import Transposed, only_listed
 from factorgraph.ground.weights import Layout, Weights, compact, shapes
 from factorgraph.learn.coordinates import Coordinates
+from factorgraph.learn.observed import observed
 from factorgraph.learn.shards import Crew, deal
+from factorgraph.model.model import ParamDeclaration
 
 Floats = NDArray[np.float64]
+
+SPAN = 1 << 16
+"""Weights that are regularised at a time: few enough to stay in the cache."""
 
 
 class Objective:
@@ -50,7 +56,11 @@ class Objective:
     """
 
     def __init__(
-        self, compiled: Compiled, module: ModuleType, instances: Instances, crew: Crew
+        self,
+        compiled: Compiled,
+        module: ModuleType,
+        instances: Instances,
+        crew: Crew,
     ) -> None:
         assert compiled.loss is not None
         self.compiled = compiled
@@ -61,18 +71,33 @@ class Objective:
         self.layout: Layout
         self.batches: list[Batch]
         self.layout, self.batches = self._dealt(instances)
+        self.transposed = Transposed(compiled, self.layout, self.batches)
         self.coordinates = Coordinates(self.layout)
-        self.l2 = self.layout.coefficients("l2")
-        l1 = self.layout.coefficients("l1")
-        self.l1 = self.coordinates.free(l1)
-        self._held_l1 = l1 - self.l1
         self.count = instances.count
         self._gradient = np.empty(self.layout.size)
+
+    @property
+    def l1(self) -> Floats:
+        """The coefficient of each coordinate's absolute value, which is left to the optimiser."""
+        return self.coordinates.free(self.layout.coefficients("l1"))
+
+    def keep_observed(self) -> None:
+        """Let weights that no training answer reads stay at 0: they have no coordinates.
+
+        Raises
+        ------
+        UsageError : the instances lie elsewhere.
+        """
+        if not self.batches and self.count:
+            raise UsageError("--observed and --dask do not go together yet", code="E0911")
+        chosen = observed(self.layout, self.batches, self.transposed, self.crew)
+        self.coordinates = Coordinates(self.layout, chosen, self.crew)
 
     def _dealt(self, instances: Instances) -> tuple[Layout, list[Batch]]:
         """Return the layout of the weights that instances touch, and their shards."""
         compiled = self.compiled
-        parts = [instances.part(*span) for span in deal(instances, weights_of(instances))]
+        weights = weights_of(instances, only_listed(compiled))
+        parts = [instances.part(*span) for span in deal(instances, weights)]
         groundings = list(self.crew.map(lambda part: ground(compiled, part), parts))
         layout, groundings = compact(compiled, instances.vocabularies, groundings)
         states = sum(g.structure.size for g in groundings)
@@ -102,18 +127,36 @@ class Objective:
         NumericalError : where an energy or a loss is not finite, naming factor and instance.
         """
         packed = self.coordinates.weights(flat)
+        spans = list(self.layout.spans(SPAN))
         gradient = self._gradient
-        np.multiply(self.l2, packed, out=gradient)
-        value = 0.5 * float(np.vecdot(gradient, packed))
-        if self.coordinates.held:
-            value += float(np.vecdot(self._held_l1, np.abs(packed)))
-            gradient += self._held_l1 * np.sign(packed)
+        value = sum(self.crew.map(lambda s: regularise(s, packed, gradient), spans), 0.0)
+        value += self.add_losses(packed, gradient)
+        return value, self.coordinates.pull_back(flat, packed, gradient)
 
-        for part, slopes in self.worked(packed):
+    def add_losses(self, packed: Floats, gradient: Floats) -> float:
+        """Add the gradient of the losses at packed weights; return their sum."""
+        value = 0.0
+        if not self.batches:  # they lie elsewhere, or there are none
+            for part, slopes in self.worked(packed):
+                value += part
+                gradient += slopes
+            return value
+        transposed, weights = self.transposed, self.layout.views(packed)
+        into = self.layout.views(gradient)
+
+        def work(b: int) -> tuple[float, Weights]:
+            batch, direct = self.batches[b], transposed.empty()
+            loss, cotangent = self.losses(batch, weights)
+            batch.adjoints(weights, cotangent[0], direct, transposed.rooms[b])
+            return float(loss.sum()), direct
+
+        for part, direct in self.crew.map(work, range(len(self.batches))):
             value += part
-            gradient += slopes
-        self.coordinates.pull_back(flat, packed, gradient)
-        return value, gradient
+            for name in transposed.direct:
+                into[name] += direct[name]
+        for _ in self.crew.map(lambda p: transposed.add(p, into), transposed.parts):
+            pass
+        return value
 
     def worked(self, packed: Floats) -> Iterator[tuple[float, Floats]]:
         """Yield the loss of each shard and its gradient at packed weights, in order."""
@@ -129,6 +172,21 @@ def slope(losses: Losses, batch: Batch, weights: Weights, layout: Layout) -> tup
     gradient = np.zeros(layout.size)
     batch.add_gradient(weights, cotangent[0], layout.views(gradient))
     return float(loss.sum()), gradient
+
+
+def regularise(span: tuple[int, int, ParamDeclaration], packed: Floats, slopes: Floats) -> float:
+    """Write the slopes of a stretch's regularisers; return what they cost.
+
+    The l1 of weights that are held to nothing is the optimiser's.
+    """
+    low, high, declaration = span
+    x, out = packed[low:high], slopes[low:high]
+    np.multiply(x, declaration.l2, out=out)
+    value = 0.5 * float(np.vecdot(out, x)) if declaration.l2 else 0.0
+    if declaration.l1 and declaration.constraint != "real":
+        value += declaration.l1 * float(np.abs(x).sum())
+        out += declaration.l1 * np.sign(x)
+    return value
 
 
 class Losses:
@@ -186,9 +244,10 @@ class Losses:
         raise NumericalError(f"{where}: the loss is {loss[i]}", code="E0702")
 
 
-def weights_of(instances: Instances) -> int:
-    """Return how many weights the params and maps of a model have, for `deal`."""
-    return sum(prod(shape) for shape in shapes(instances.model, instances.vocabularies).values())
+def weights_of(instances: Instances, without: Collection[str] = ()) -> int:
+    """Return how many weights the params and maps of a model have, but for some, for `deal`."""
+    every = shapes(instances.model, instances.vocabularies)
+    return sum(prod(shape) for name, shape in every.items() if name not in without)
 
 
 def impossible(batch: Batch, values: Floats, states: NDArray[np.int32], i: int) -> str | None:

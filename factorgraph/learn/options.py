@@ -38,6 +38,7 @@ class Options:
     patience : training ends when so many epochs have not bettered the score on validation data.
     gap : Frank-Wolfe has converged at this duality gap, as a share of the objective.
     shard : instances that are shuffled together.
+    observed : whether weights that no training answer reads stay at 0.
     """
 
     seed: int = 0
@@ -55,6 +56,7 @@ class Options:
     patience: int = 3
     gap: float = 1e-3
     shard: int = 1 << 14
+    observed: bool = False
 
     def __post_init__(self) -> None:
         for name, value, least in (

@@ -172,6 +172,13 @@ def _of_read(
     split: Split, node: ParamRead, bound: Bound, owners: list[tuple[Ints, Ints]]
 ) -> tuple[Ints, Ints]:
     """Return pairs of an instance and a row that one read of a param touches."""
+    listed = bound.program.list_of(node)
+    if listed is not None:
+        pick, start = bound.picks[listed]
+        owner, table = owners[0]
+        count = np.diff(start)[table]
+        first = np.repeat(start[:-1][table] - (np.cumsum(count) - count), count)
+        return np.repeat(owner, count), split.first + pick[first + np.arange(count.sum())]
     numbers = {_slot(node.indices[a]) for a, d in zip(split.axes, split.data, strict=True) if d}
     spaces = {bound.program.slots[k].space for k in numbers}
     if len(spaces) > 1:

@@ -32,6 +32,7 @@ class Watch:
     instances : with answers; None measures nothing.
     start : all weights as they are at the start.
     layout : of the weights that training moves.
+    coordinates : what training moves; None where these are the layout's.
     """
 
     def __init__(
@@ -42,16 +43,19 @@ class Watch:
         start: Weights,
         layout: Layout,
         crew: Crew,
+        coordinates: Coordinates | None = None,
     ) -> None:
         self.batches: list[Batch] = []
         self.start, self.layout, self.crew = start, layout, crew
-        self.coordinates = Coordinates(layout)
+        self.coordinates = Coordinates(layout) if coordinates is None else coordinates
+        self.whole: Layout | None = None
         if instances is not None:
-            self.whole = whole(compiled, instances.vocabularies)
-            batches = [
-                Batch(compiled, module, ground(compiled, instances.part(*span)))
-                for span in deal(instances, 0, PART)
-            ]
+            spans = deal(instances, 0, PART)
+            found = [ground(compiled, instances.part(*span)) for span in spans]
+            known = [g for g in map(layout.following, found) if g is not None]
+            if len(known) < len(found):  # they read weights that training leaves alone
+                self.whole, known = whole(compiled, instances.vocabularies), found
+            batches = [Batch(compiled, module, grounding) for grounding in known]
             with suppress(InferenceError):  # a local loss trains what cannot be inferred
                 self.batches = [batch for batch in batches if batch.reason]
 
@@ -59,7 +63,10 @@ class Watch:
         """Return the scores at some coordinates."""
         if not self.batches:
             return None
-        declared = self.layout.unpack(self.coordinates.weights(flat), self.start)
+        weights = self.coordinates.weights(flat)
+        if self.whole is None:
+            return measure(self.batches, self.layout.views(weights), self.crew)
+        declared = self.layout.unpack(weights, self.start)
         return measure(self.batches, self.whole.views(self.whole.pack(declared)), self.crew)
 
 

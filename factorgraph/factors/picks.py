@@ -1,0 +1,91 @@
+"""Sums of picked rows of a matrix, and their gradient, row of weights by row of weights.
+
+A list of places is a sparse matrix of ones: row ``r`` picks ``pick[start[r] : start[r + 1]]``. For
+the gradient it is transposed once, so that every weight is written once, by one thread, and no
+thread needs a gradient of its own.
+"""
+
+from __future__ import annotations
+
+from numpy import uintp
+
+from factorgraph.jit import kernel
+
+
+@kernel
+def sum_rows(weights, pick, low, high, out):  # type: ignore[no-untyped-def]
+    """Write the sum of rows ``pick[low:high]`` of a flat matrix; a row is as long as ``out``.
+
+    Four rows are read at a time, so that ``out`` is written a quarter as often.
+    """
+    n = len(out)
+    for s in range(n):
+        out[s] = 0.0
+    j = low
+    while j + 4 <= high:
+        a, b = uintp(pick[j]) * uintp(n), uintp(pick[j + 1]) * uintp(n)
+        c, d = uintp(pick[j + 2]) * uintp(n), uintp(pick[j + 3]) * uintp(n)
+        for s in range(n):
+            e, f = weights[uintp(a + s)] + weights[uintp(b + s)], weights[uintp(c + s)]
+            out[s] += e + (f + weights[uintp(d + s)])
+        j += 4
+    while j < high:
+        a = uintp(pick[j]) * uintp(n)
+        for s in range(n):
+            out[s] += weights[uintp(a + s)]
+        j += 1
+
+
+@kernel
+def count_picks(pick, count):  # type: ignore[no-untyped-def]
+    """Add to ``count`` how often each place is picked."""
+    for place in pick:
+        count[place] += 1
+
+
+@kernel
+def transpose(pick, start, first, after, rows):  # type: ignore[no-untyped-def]
+    """Write the rows that pick each place into ``rows``; ``after`` says where, and moves on.
+
+    Parameters
+    ----------
+    first : added to the number of a row.
+    after : int64 [places], where the next row of each place goes; changed.
+    """
+    for r in range(len(start) - 1):
+        for j in range(start[r], start[r + 1]):
+            place = pick[j]
+            rows[after[place]] = first + r
+            after[place] += 1
+
+
+@kernel
+def add_picked(start, rows, adjoint, low, high, gradient):  # type: ignore[no-untyped-def]
+    """Add to rows ``low .. high - 1`` of ``gradient`` the adjoints of the rows that pick them."""
+    n = adjoint.shape[1]
+    flat = adjoint.reshape(-1)
+    for place in range(low, high):
+        out = gradient[place]
+        j, last = start[place], start[place + 1]
+        while j + 4 <= last:
+            a, b = uintp(rows[j]) * uintp(n), uintp(rows[j + 1]) * uintp(n)
+            c, d = uintp(rows[j + 2]) * uintp(n), uintp(rows[j + 3]) * uintp(n)
+            for s in range(n):
+                e, f = flat[uintp(a + s)] + flat[uintp(b + s)], flat[uintp(c + s)]
+                out[s] += e + (f + flat[uintp(d + s)])
+            j += 4
+        while j < last:
+            a = uintp(rows[j]) * uintp(n)
+            for s in range(n):
+                out[s] += flat[uintp(a + s)]
+            j += 1
+
+
+@kernel
+def scatter(pick, start, adjoint, gradient):  # type: ignore[no-untyped-def]
+    """Add the adjoint of every row to the rows of ``gradient`` that it picks, in order."""
+    for r in range(len(start) - 1):
+        for j in range(start[r], start[r + 1]):
+            out = gradient[pick[j]]
+            for s in range(len(out)):
+                out[s] += adjoint[r, s]

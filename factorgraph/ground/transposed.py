@@ -1,0 +1,139 @@
+"""The gradient of sums of picked rows, over all batches at once.
+
+Each batch writes the adjoints of its sums into its part of one array. Then each row of weights adds
+up the adjoints of the rows that picked it, always in the same order. Ranges of weights are
+independent: threads need no gradients of their own, and the result is the same to the last bit
+whatever their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from factorgraph import budget
+from factorgraph.compiler.emit import everything
+from factorgraph.compiler.module import Compiled
+from factorgraph.compiler.program import Reduction
+from factorgraph.factors.picks import add_picked, count_picks, transpose
+from factorgraph.ground.batch import Batch
+from factorgraph.ground.weights import Layout, Weights
+from factorgraph.model.expression import ParamRead
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+PARTS = 32
+"""Ranges of weights; more than threads, so that none waits long for another."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lists:
+    """One list of picks over all batches, by place.
+
+    Attributes
+    ----------
+    start : int64 [places + 1].
+    rows : int32 [picks], which rows pick each place.
+    adjoint : float64 [rows, states].
+    first : int64 [batches + 1], rows by batch.
+    """
+
+    param: str
+    program: int
+    number: int
+    start: Ints
+    rows: NDArray[np.int32]
+    adjoint: Floats
+    first: Ints
+
+
+class Transposed:
+    """The lists of all batches by place, with room for the adjoints.
+
+    Parameters
+    ----------
+    batches : with groundings that index the layout.
+
+    Attributes
+    ----------
+    direct : the params that are read in other ways, too: each batch has a gradient of these.
+    """
+
+    def __init__(self, compiled: Compiled, layout: Layout, batches: Sequence[Batch]) -> None:
+        self.layout = layout
+        self.direct = layout.places.keys() - only_listed(compiled)
+        self.lists = [
+            _lists(layout, batches, g, k)
+            for g, program in enumerate(compiled.programs)
+            for k in range(len(program.picks))
+            if batches
+        ]
+        programs = range(len(compiled.programs))
+        self.rooms = [
+            [
+                [x.adjoint[x.first[b] : x.first[b + 1]] for x in self.lists if x.program == g]
+                for g in programs
+            ]
+            for b in range(len(batches))
+        ]
+        self.parts = [(x, *span) for x in self.lists for span in _spans(x.start)]
+
+    def empty(self) -> Weights:
+        """Return a gradient for one batch: zeros, without rows where only lists read a param."""
+        return {
+            name: np.zeros(p.stored if name in self.direct else (0, *p.stored[1:]))
+            for name, p in self.layout.places.items()
+        }
+
+    def add(self, part: tuple[Lists, int, int], gradient: Weights) -> None:
+        """Add to the gradient of a range of rows what the batches have left as adjoints."""
+        lists, low, high = part
+        rows = gradient[lists.param]
+        to = rows.reshape(len(rows), -1)
+        add_picked(lists.start, lists.rows, lists.adjoint, low, high, to)
+
+
+def _lists(layout: Layout, batches: Sequence[Batch], g: int, k: int) -> Lists:
+    found = [b.grounding.bound[g].picks[k] for b in batches]
+    counts = [len(start) - 1 for _, start in found]
+    first = np.concatenate(([0], np.cumsum(counts)))
+    shape = batches[0].shape_of_adjoints(batches[0].grounding.bound[g])[k]
+    param = batches[0].grounding.bound[g].program.picks[k].param
+    places = layout.places[param].stored[0]
+    total = sum(len(pick) for pick, _ in found)
+    budget.require(4 * total + 8 * (int(first[-1]) * shape[1] + 2 * places), "training")
+    count = np.zeros(places + 1, np.int64)
+    for pick, _ in found:
+        count_picks(pick, count[1:])
+    start = np.cumsum(count)
+    rows, after = np.empty(total, np.int32), start[:-1].copy()
+    for (pick, offsets), base in zip(found, first[:-1].tolist(), strict=True):
+        transpose(pick, offsets, base, after, rows)
+    adjoint = np.zeros((int(first[-1]), shape[1]))
+    return Lists(param, g, k, start, rows, adjoint, first)
+
+
+def _spans(start: Ints) -> list[tuple[int, int]]:
+    """Return ranges of places of about equal work."""
+    places = len(start) - 1
+    work = start + 2 * np.arange(places + 1)
+    cuts = np.searchsorted(work, work[-1] * np.arange(1, PARTS) / PARTS)
+    edges = np.unique(np.concatenate(([0], cuts, [places])))
+    return [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+
+
+def only_listed(compiled: Compiled) -> set[str]:
+    """Return the params that nothing but lists of picks reads."""
+    listed: set[str] = set()
+    direct: set[str] = set()
+    for program in compiled.every:
+        nodes = list(everything(program.body))
+        lists = {n.index for n in nodes if isinstance(n, Reduction) and n.picks is not None}
+        for node in nodes:
+            if isinstance(node, ParamRead):
+                (listed if lists & set(node.indices) else direct).add(node.name)
+    return listed - direct
