@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-NAMES = ("startup", "gradient", "grounding", "exactness", "lbfgs", "letters")
+NAMES = ("startup", "gradient", "networks", "grounding", "exactness", "lbfgs", "letters")
 
 
 def figures(name: str) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from factorgraph.errors import DataError
 from factorgraph.ground.layers import build
 from factorgraph.ground.rows import Rows, expand, joined
 from factorgraph.maps.layer import Layer, ShapeError
+from factorgraph.model.expression import GivenRead, LetRead, MapRead, SizeOf, walk
 
 if TYPE_CHECKING:
     from factorgraph.ground.evaluate import Evaluator
@@ -91,8 +92,9 @@ class Inputs:
 class _Site:
     """The calls of one definition so far."""
 
-    def __init__(self, definition: CallDefinition, layer: Layer) -> None:
+    def __init__(self, definition: CallDefinition, layer: Layer, alone: bool) -> None:
         self.layer = layer
+        self.alone = alone  # whether the instance tells inputs apart
         self.rows = Rows(np.zeros(0, np.int64), {k: np.zeros(0, np.int64) for k in definition.keys})
         self.shape = np.zeros(0, np.int64)
         self.start = np.zeros(0, np.int64)
@@ -130,11 +132,11 @@ class Calls:
         values = [at.whole(a, rows) for a in e.arguments]
         if not rows.count:
             return np.zeros(0, np.int64)
-        columns = [*([rows.instance] if definition.of_instance else []), *values[:count]]
+        site = self.site(definition)
+        columns = [*([rows.instance] if site.alone else []), *values[:count]]
         first, number = numbered(columns, rows.count)
         index = {k: v[first] for k, v in zip(definition.keys, values[:count], strict=True)}
         call = self.register(definition, Rows(rows.instance[first], index), at)[number]
-        site = self.sites[definition]
         position = np.zeros(rows.count, np.int64)
         shape = site.shape[call]
         for output, which in [(out, k) for k, out in site.shapes.values()]:
@@ -157,15 +159,31 @@ class Calls:
             position[here] = flat
         return position + site.start[call]
 
+    def site(self, definition: CallDefinition) -> _Site:
+        """Return the calls of a definition so far."""
+        if definition not in self.sites:
+            alone = definition.of_instance and not self.is_shared(definition.read)
+            layer = self.layers[definition.read.name]
+            self.sites[definition] = _Site(definition, layer, alone)
+        return self.sites[definition]
+
+    def is_shared(self, read: MapRead) -> bool:
+        """Return whether all data that an input reads are the same for all instances."""
+        for part in walk(read):
+            if isinstance(part, LetRead | SizeOf):
+                return False
+            if isinstance(part, GivenRead):
+                column = self.instances.givens.get(part.name)
+                if column is None or not column.shared:
+                    return False
+        return True
+
     def register(self, definition: CallDefinition, rows: Rows, at: Evaluator) -> Ints:
         """Return the numbers of some calls; those that are new are added."""
-        name = definition.read.name
-        if definition not in self.sites:
-            self.sites[definition] = _Site(definition, self.layers[name])
-        site = self.sites[definition]
+        site = self.site(definition)
         known = site.rows.count
         both = joined([site.rows, rows], list(definition.keys))
-        columns = [*([both.instance] if definition.of_instance else []), *both.index.values()]
+        columns = [*([both.instance] if site.alone else []), *both.index.values()]
         first, number = numbered(columns, both.count)
         new = both.take(first[known:])
         if new.count:
@@ -212,7 +230,7 @@ class Calls:
         for call in reversed(self.compiled.calls):
             definition = call.definition
             name = definition.read.name
-            site = self.sites.get(definition) or _Site(definition, self.layers[name])
+            site = self.site(definition)
             evaluator = at(f"map `{name}`")
             groups = []
             for shape, (k, output) in site.shapes.items():
