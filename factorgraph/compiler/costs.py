@@ -109,7 +109,8 @@ def _factor(model: Model, term: Term, sign: float) -> FactorDeclaration:
             if free_variables(read) & inner:
                 raise not_built(f"a cost that reads `{read.name}` inside of a sum", read.span)
             there = replace(read, name=read.name.removesuffix(ANSWER) + OBSERVED, kind=BIT)
-            guard = there if guard is None else _and(there, guard)
+            if guard is None or there not in _conjuncts(guard):
+                guard = there if guard is None else _and(there, guard)
     known = fixed_value(weight)
     factor: Expr = (
         Const(weight.span, REAL, sign * known)
@@ -121,6 +122,12 @@ def _factor(model: Model, term: Term, sign: float) -> FactorDeclaration:
     value = body if fixed_value(factor) == 1 else Apply(body.span, REAL, "*", (factor, body))
     scope = tuple(reads(value, UnknownRead))
     return FactorDeclaration("cost", body.span, term.binders, guard, value, False, scope)
+
+
+def _conjuncts(e: Expr) -> list[Expr]:
+    if isinstance(e, Apply) and e.operator == "and":
+        return [c for a in e.arguments for c in _conjuncts(a)]
+    return [e]
 
 
 def _and(a: Expr, b: Expr) -> Expr:

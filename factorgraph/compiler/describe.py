@@ -276,5 +276,9 @@ def plan_as_text(compiled: Compiled) -> str:
     if compiled.loss is not None:
         lines.append(f"loss {compiled.loss.name} = {show_loss(compiled.loss)}")
         for k, probe in enumerate(compiled.loss.probes):
-            lines.append(f"  e{k} = {probe}")
+            cost = "" if probe.cost is None else f", cost {probe.cost}"
+            lines.append(f"  e{k} = {probe}{cost}")
+        for k, programs in enumerate(compiled.loss.costs):
+            for p in programs:
+                lines.append(f"  cost {k}{binders(p.factor)}: {show(p.factor.value)}, {p.tables}")
     return "\n".join(lines)
