@@ -44,7 +44,9 @@ def main() -> None:
                 found.add_cotangents(np.ones_like(found.value), into)
                 seconds[which].append(time.perf_counter() - begun)
         ratios = [b / a for a, b in zip(*seconds, strict=True)][1:]
-        report(case=case, ratio=median(ratios), plain=median(seconds[0]), augmented=median(seconds[1]))
+        report(
+            case=case, ratio=median(ratios), plain=median(seconds[0]), augmented=median(seconds[1])
+        )
 
 
 if __name__ == "__main__":

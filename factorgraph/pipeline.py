@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from factorgraph.data.column import Records
     from factorgraph.data.instances import Instances, Vocabularies
+    from factorgraph.ground.weights import Weights
     from factorgraph.learn.events import Listener
 
 
@@ -371,6 +372,7 @@ class Model:
         shard: int = 1 << 14,
         validate: Any = None,
         patience: int = 3,
+        start: Run | str | os.PathLike[str] | None = None,
     ) -> Run:
         """Train the model and return the run.
 
@@ -386,6 +388,8 @@ class Model:
         observed : weights that no training answer reads stay at 0; where labels are missing or
             unknowns latent, what any value of theirs reads is read. Params that are held to
             something (positive, between ends, of unit length, on the simplex) move all.
+        start : a run, or its folder, whose weights training begins with instead of initial ones;
+            of the same energy and with the same labels, but perhaps of another loss.
         skip_infeasible : leave out instances whose answers a hard factor forbids, instead of
             failing; the event `Skipped` says how many.
         on_event : hears what happens on the way.
@@ -417,7 +421,7 @@ class Model:
         from factorgraph.learn.folder import text_hash
         from factorgraph.learn.minibatch import order
         from factorgraph.learn.options import STOCHASTIC, Options
-        from factorgraph.learn.resume import Keeper, digest
+        from factorgraph.learn.resume import Keeper, digest, digest_of_arrays
 
         self.trainable()
         if not isinstance(seed, int) or seed < 0:
@@ -460,6 +464,7 @@ class Model:
             instances = bind(self.checked, mixed, instances.vocabularies, shared=shared)
             if validate is not None:
                 held_out = self._bound(validate, instances.vocabularies, shared)
+        first = None if start is None else self._weights_of(start, instances.vocabularies)
         keeper = None
         if checkpoint is not None:
             if not checkpoint_every >= 0:
@@ -473,6 +478,8 @@ class Model:
                 "observed": observed,
                 "code": text_hash(self.compiled.text), "versions": versions(),
             } | decided  # fmt: skip
+            if first is not None:
+                identity["start"] = digest_of_arrays(first)
             keeper = Keeper(Path(checkpoint), identity, checkpoint_every)
         elif resume:
             raise UsageError("`resume` needs the file of a `checkpoint`", code="E0911")
@@ -490,8 +497,29 @@ class Model:
                 make,
                 choice,
                 held_out,
+                first,
             )
         return Run(self, trained.weights, instances.vocabularies, trained.finished, seed)
+
+    def _weights_of(
+        self, start: Run | str | os.PathLike[str], vocabularies: Vocabularies
+    ) -> Weights:
+        """Return the weights of a run to begin with.
+
+        Raises
+        ------
+        RunError : it is of another energy, or its labels are others.
+        """
+        run = start if isinstance(start, Run) else load_run(start)
+        fits(run, self)
+        for name, words in vocabularies.items():
+            if run.vocabularies.get(name) != words:
+                raise RunError(
+                    f"the data give `{name}` other values than the run to start with has",
+                    code="E0804",
+                    hint="start with a run that was trained on the same data",
+                )
+        return {name: weights.copy() for name, weights in run.weights.items()}
 
     def _bound(self, data: Any, vocabularies: Vocabularies, shared: dict[str, Any]) -> Instances:
         """Return validation data; instances with labels that training has not seen are left out.

@@ -16,7 +16,7 @@ import pytest
 from factorgraph.compiler.module import load
 from factorgraph.data.bind import bind
 from factorgraph.data.python import from_python
-from factorgraph.errors import DataError, InferenceError
+from factorgraph.errors import DataError, InferenceError, RunError
 from factorgraph.learn.objective import Objective
 from factorgraph.learn.shards import Crew
 from factorgraph.pipeline import compile
@@ -271,3 +271,26 @@ def test_slack_on_what_cannot_be_searched() -> None:
     with pytest.raises(InferenceError) as caught:
         compile(text, loss="slack(cost = weighed)").fit(data)
     assert caught.value.code == "E0512"
+
+
+def test_training_starts_with_the_weights_of_a_run() -> None:
+    """A loss with flat regions goes on from one without; what does not fit is refused."""
+    rng = np.random.default_rng(4)
+    data = [
+        {"x": [(k + 1.0 + rng.normal() / 3) * (v - 1) for v in y], "y": y}
+        for k, y in enumerate(rng.integers(0, 3, (20, 4)).tolist())
+    ]
+    text = """
+    size n given x[n] : real answer y[n] : 0..2 param U[3], b[3] ~ l2(0.1)
+    factor emit[t in n] = -U[y[t]] * x[t] - b[y[t]]
+    """
+    first = compile(text, loss="nll").fit(data)
+    still = compile(text, loss="mee").fit(data, start=first, max_iterations=0)
+    for name, weights in first.weights.items():
+        np.testing.assert_array_equal(still.weights[name], weights)
+    better = compile(text, loss="mee").fit(data, start=first)
+    assert better.finished is not None and still.finished is not None
+    assert better.finished.objective < still.finished.objective
+    other = compile(text.replace("- b[", "- 2 * b["), loss="mee")
+    with pytest.raises(RunError, match="factor `emit` of <string> is not the one"):
+        other.fit(data, start=first)

@@ -85,6 +85,9 @@ def train(
     checkpoint_every: Annotated[
         float, typer.Option(min=0.0, metavar="SECONDS", help="Keep the state so often.")
     ] = 30.0,
+    start: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Begin with the weights of a run.")
+    ] = None,
     dask: Annotated[
         str | None, typer.Option("--dask", metavar="ADDRESS", help="Compute on a Dask cluster.")
     ] = None,
@@ -141,6 +144,7 @@ def train(
                 checkpoint=checkpoint,
                 checkpoint_every=checkpoint_every,
                 resume=resume,
+                start=start,
                 dask=dask,
                 optimizer=optimizer,
                 batch=batch,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from factorgraph.compiler.module import Compiled
 from factorgraph.data.instances import Instances
 from factorgraph.errors import NumericalError
-from factorgraph.ground.weights import initial
+from factorgraph.ground.weights import Weights, initial
 from factorgraph.learn.blocks import norm as length
 from factorgraph.learn.checkpoint import LBFGSState
 from factorgraph.learn.choose import Choice
@@ -48,6 +48,7 @@ def fit(
     make: Callable[[Compiled, ModuleType, Instances, Crew], Objective] = Objective,
     choice: Choice | None = None,
     validation: Instances | None = None,
+    start: Weights | None = None,
 ) -> Trained:
     """Minimise a model's objective over training data.
 
@@ -61,6 +62,7 @@ def fit(
     resume : whether to go on from its last checkpoint.
     make : makes the objective, here or on other machines.
     choice : of the optimiser; None for L-BFGS, or OWL-QN where there is l1.
+    start : weights to begin with; None for the initial ones.
     validation : instances that decide when stochastic optimisers end, and what they hand over.
 
     Raises
@@ -70,7 +72,8 @@ def fit(
     """
     begun = time.monotonic()
     listen(Compiling(compiled.model.source.name))
-    start = initial(compiled.model, instances.vocabularies, options.seed)
+    if start is None:
+        start = initial(compiled.model, instances.vocabularies, options.seed)
     with Crew(options.threads) as crew:
         if choice is not None and choice.optimizer in STOCHASTIC:
             source = Minibatches(

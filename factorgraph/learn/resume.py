@@ -154,6 +154,15 @@ def digest(records: Records, shared: dict[str, Any]) -> str:
     return out.hexdigest()
 
 
+def digest_of_arrays(arrays: dict[str, NDArray[np.float64]]) -> str:
+    """Return a hash of arrays and their names."""
+    out = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        out.update(f"{name} {array.shape}".encode())
+        out.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return out.hexdigest()
+
+
 def _columns(columns: Iterable[Column]) -> Iterable[str | NDArray[Any]]:
     for column in columns:
         yield column.name
