@@ -1,6 +1,7 @@
-"""Every loss on the handwriting chain: trained on fold 0, letters of the other folds.
+"""Every loss on the handwriting chain: trained on fold 1, letters of the other folds.
 
-Weights start at random: from zero, losses that look at the best wrong answer cannot leave.
+Weights start at random, as losses that look at the best wrong answer cannot leave zero; losses
+that are flat far from a good answer start with the weights of `nll`.
 """
 
 from __future__ import annotations
@@ -19,22 +20,26 @@ LOSSES = (
     "margin squared_margin slack softmax_margin ramp direct unified unified(1,1) pseudo "
     "pseudo_margin piecewise ratio univariate smooth_hamming"
 ).split()
+FLAT = "mce(1) mee ramp direct smooth_hamming".split()
 ITERATIONS = 60
 
 
 def main() -> None:
     letters = read(LETTERS)
-    train, test = select(letters, "fold=0"), select(letters, "fold!=0")
+    train, test = select(letters, "fold=1"), select(letters, "fold!=1")
     text = OCR.read_text(encoding="utf-8").replace("p] ~", "p] = normal(0, 0.01) ~")
+    first = fg.compile(text, loss="nll").fit(train, seed=0, max_iterations=ITERATIONS)
     for loss in sys.argv[1:] or LOSSES:
         model = fg.compile(text, loss=loss)
         model.fit(train, max_iterations=1)  # compiled
         begun = time.perf_counter()
-        run = model.fit(train, seed=0, max_iterations=ITERATIONS)
+        start = first if loss in FLAT else None
+        run = model.fit(train, seed=0, max_iterations=ITERATIONS, start=start)
         took = time.perf_counter() - begun
         assert run.finished is not None
         report(
             case=loss,
+            start="nll" if loss in FLAT else "random",
             letters=run.evaluate(test).accuracy["y"],
             objective=run.finished.objective,
             status=run.finished.status,
