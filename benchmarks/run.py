@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-NAMES = ("startup", "gradient", "networks", "grounding", "exactness", "lbfgs", "letters")
+NAMES = (
+    "startup", "gradient", "networks", "grounding", "exactness", "lbfgs", "letters", "losses",
+    "augmented",
+)  # fmt: skip
 
 
 def figures(name: str) -> list[dict[str, Any]]:
