@@ -232,11 +232,33 @@ def _suites() -> Iterator[Line]:
         ("hostile data files", "tests/test_data_hostile.py"),
         ("Python interface and run folders", "tests/test_pipeline.py"),
         ("command line", "tests/test_cli.py"),
+        ("training on a cluster", "tests/test_cluster.py"),
+        ("full disks, read-only folders", "tests/test_faults.py"),
         ("wheel and editable installs", "tests/test_packaging.py"),
         ("import direction and light imports", "tests/test_architecture.py"),
     ):
         closing, ok = _tests(path)
         yield Line(what, closing, "all pass", ok, f"python -m pytest {path}")
+
+
+def interruptions() -> Iterator[Line]:
+    """Trainings that are killed, and trainings on several processes."""
+    command = "python tests/faults/kill.py"
+    done = _run([PYTHON, "tests/faults/kill.py"])
+    last = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else done.stderr.strip()
+    kills = re.match(r"(\d+) kills, (\d+) resumed, the same weights (\d+) times", last)
+    ok = done.returncode == 0 and kills is not None and int(kills[1]) >= 50
+    yield Line("resume identity over 50 kills", last, ">= 50 kills, all the same to the bit", ok,
+               command)  # fmt: skip
+    command = "python benchmarks/cluster.py"
+    (found,) = figures("cluster")
+    for key, what in (
+        ("difference", "weights of two worker processes against one process"),
+        ("difference_after_a_kill", "the same, one of the workers killed on the way"),
+    ):
+        value = found[key]
+        ok = None if value is None else value <= 1e-9
+        yield Line(what, value, "<= 1e-9", ok, command)
 
 
 def mistakes() -> Iterator[Line]:
@@ -273,7 +295,7 @@ def mistakes() -> Iterator[Line]:
         yield Line("a wrong option is told", done.stderr.strip(), "exit 2", ok, "fgc train …")
 
 
-GROUPS = (language, exactness, mistakes, speed, letters, losses, demo)
+GROUPS = (language, exactness, interruptions, mistakes, speed, letters, losses, demo)
 
 
 def main() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 
@@ -25,6 +25,36 @@ def write(path: Path, data: bytes, *, sync: bool = True) -> None:
     """
     with writing(path, sync=sync) as out:
         out(data)
+
+
+def write_all(parts: Mapping[Path, bytes]) -> None:
+    """Write files of one folder: where one of them cannot be written, none is changed.
+
+    Parameters
+    ----------
+    parts : what each is to hold. They take their names in this order, once all are on the disk.
+
+    Raises
+    ------
+    OSError : as the system says.
+    """
+    staged: dict[str, Path] = {}
+    try:
+        for name, data in parts.items():
+            path = Path(os.path.realpath(name))
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+            staged[temporary] = path
+            with os.fdopen(handle, "wb") as out:
+                out.write(data)
+                out.flush()
+                os.fsync(out.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())
+        for temporary, path in staged.items():
+            os.replace(temporary, path)
+    finally:
+        for temporary in staged:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
 
 
 @contextlib.contextmanager

@@ -466,12 +466,14 @@ def test_a_run_that_cannot_be_saved_leaves_nothing(
 ) -> None:
     run = fg.compile(COIN).init()
 
-    def full(path: Path, data: bytes) -> None:
-        if path.name == "run.json":
-            raise OSError(28, "No space left on device")
-        path.write_bytes(data)
+    written: list[int] = []
 
-    monkeypatch.setattr("factorgraph.files.write", full)
+    def full(handle: int) -> None:
+        written.append(handle)
+        if len(written) == 3:  # weights and text are on the disk
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(fg.RunError, match="No space left"):
         run.save(tmp_path / "a" / "run")
     assert not list(tmp_path.iterdir())

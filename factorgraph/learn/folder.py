@@ -136,7 +136,8 @@ def save(
     header: dict[str, Any],
     energies: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a run; ``run.json`` comes last, so that a run that is there is whole.
+    """Write a run; ``run.json`` comes last, so that a run that is there is whole. Where the disk is
+    full, a run that was there stays as it was.
 
     Parameters
     ----------
@@ -159,11 +160,10 @@ def save(
     }
     try:
         path.mkdir(parents=True, exist_ok=True)
-        files.write(path / "weights.npz", packed.getvalue())
-        files.write(path / "model.fg", text.encode())
-        for name, other in (energies or {}).items():
-            files.write(path / f"{name}.fg", other.encode())
-        files.write(path / "run.json", json.dumps(full, indent=1).encode())
+        parts = {"weights.npz": packed.getvalue(), "model.fg": text.encode()}
+        parts |= {f"{name}.fg": other.encode() for name, other in (energies or {}).items()}
+        parts["run.json"] = json.dumps(full, indent=1).encode()
+        files.write_all({path / name: data for name, data in parts.items()})
     except OSError as error:
         raise _unwritable(path, error) from None
 
@@ -289,4 +289,8 @@ class Log:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stream.close()
+        try:
+            self._stream.close()
+        except OSError as full:
+            if error is None:
+                raise _unwritable(self._path, full) from None
