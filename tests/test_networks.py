@@ -293,12 +293,21 @@ class Trial:
                 observed.append(every[-1])
         return every, observed
 
-    def objective(self, loss: str) -> Objective:
+    def objective(self, loss: str, *, alone: bool = False) -> Objective:
+        """Return the objective of a loss.
+
+        Parameters
+        ----------
+        alone : whether the loss knows of no unknowns: it is then compiled once for all models.
+        """
+        if loss != "nll" and not alone:
+            model = compile(CASES[self.name].text, loss=loss)
+            instances = bind(model.checked, from_python(self.data))
+            return Objective(model.compiled, load(model.compiled.text), instances, Crew(1))
         instances = bind(self.model.checked, from_python(self.data))
         compiled, module = self.model.compiled, load(self.model.compiled.text)
         if loss == "nll":
             return Objective(compiled, module, instances, Crew(1))
-        # a loss depends on no model: it is compiled once for all
         other = compile("answer y : bit", loss=loss)
         changed: Any = SimpleNamespace(**(vars(module) | {"loss": load(other.compiled.text).loss}))
         return Objective(replace(compiled, loss=other.loss), changed, instances, Crew(1))
@@ -347,11 +356,14 @@ def test_value_and_gradient(name: str) -> None:
         assert gradient[i] == pytest.approx(slope, rel=1e-5, abs=1e-7)
 
 
-@pytest.mark.parametrize("loss", ["hinge", "perceptron", "0.3 * logistic + mee"])
-@pytest.mark.parametrize("name", ["picture", "shared"])
+OTHER = [("picture", x) for x in ("hinge", "perceptron", "0.3 * logistic + mee")]
+OTHER += [("linear", x) for x in ("margin", "softmax_margin", "pseudo", "piecewise", "univariate")]
+
+
+@pytest.mark.parametrize(("name", "loss"), OTHER)
 def test_gradients_of_other_losses(name: str, loss: str) -> None:
     found = trial(name)
-    objective = found.objective(loss)
+    objective = found.objective(loss, alone=name == "picture")
     flat = objective.coordinates.coordinates(objective.layout.pack(found.run.weights))
     gradient = objective(flat)[1].copy()
     assert gradient.any()
