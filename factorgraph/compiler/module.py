@@ -215,13 +215,17 @@ class _Loader(InspectLoader):
         return False
 
 
+def module_name(text: str) -> str:
+    """Return the name under which the module of an emitted text is loaded."""
+    return f"factorgraph_emitted_{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+
+
 def load(text: str) -> ModuleType:
     """Return the module of an emitted text, compiled lazily and cached by Numba.
 
     The same text gives the same module object within a process.
     """
-    digest = hashlib.sha256(text.encode()).hexdigest()[:24]
-    name = f"factorgraph_emitted_{digest}"
+    name = module_name(text)
     if name in sys.modules:
         return sys.modules[name]
     path = cache.subfolder("emitted") / f"{name}.py"

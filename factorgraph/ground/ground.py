@@ -95,20 +95,25 @@ class Grounding:
     costs: tuple[tuple[tuple[Group, Bound], ...], ...] = field(default=(), repr=False)
 
 
-def ground(compiled: Compiled, instances: Instances) -> Grounding:
+def ground(compiled: Compiled, instances: Instances, *, apart: bool = False) -> Grounding:
     """Return the graph of some instances.
+
+    Parameters
+    ----------
+    apart : whether no two instances share a table; those of each then follow each other.
 
     Raises
     ------
     DataError : where an index leaves its array, naming factor, index and instance.
     BudgetError : where the graph would not fit, naming the factor.
     """
-    return _Grounder(compiled, instances).grounding()
+    return _Grounder(compiled, instances, apart).grounding()
 
 
 class _Grounder:
-    def __init__(self, compiled: Compiled, instances: Instances) -> None:
+    def __init__(self, compiled: Compiled, instances: Instances, apart: bool) -> None:
         self.compiled = compiled
+        self.apart = apart
         self.model = compiled.model
         self.instances = instances
         self.computed: dict[str, Column] = {}
@@ -215,8 +220,11 @@ class _Grounder:
         offsets = self.spaces(program, levels, arrays, starts, at)
         shared = None
         if program.shareable:
+            own = np.repeat(np.arange(self.instances.count), counts)
+            first = [own] if self.apart else []
             slotted = [a for k, a in enumerate(arrays) if k not in program.picked]
-            shared = share([*slotted, *columns.values(), *_keys(program, levels[0])], total)
+            keys = [*slotted, *columns.values(), *_keys(program, levels[0])]
+            shared = share([*first, *keys], total)
         if shared is None:
             budget.require(4 * total, what)
             table, distinct = np.arange(total, dtype=np.int32), total
