@@ -27,7 +27,8 @@ def kernel_hash() -> str:
     root = Path(__file__).parent
     digest = hashlib.sha256(f"numba {numba.__version__}\n".encode())
     rooms = (root.glob(f"{name}/*.py") for name in ("engine", "factors"))
-    sources = [*chain(*rooms), root / "learn" / "vectors.py", Path(__file__)]
+    sources = [*chain(*rooms), Path(__file__)]
+    sources += [root / "learn" / name for name in ("ascent.py", "vectors.py")]
     for path in sorted(sources):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]

@@ -457,6 +457,8 @@ class Model:
             choice = for_observed(choice, options)
         options = replace(options, optimizer=choice.optimizer)
         decided: dict[str, Any] = {"optimizer": choice.optimizer}
+        if choice.optimizer == "frank-wolfe":
+            decided |= {"batch": options.batch_size, "average": options.averages}
         held_out = None
         if choice.optimizer in STOCHASTIC:
             decided = options.deciding()

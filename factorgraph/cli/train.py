@@ -56,7 +56,9 @@ def train(
     max_iterations: Annotated[int, typer.Option(min=0, help="Stop after so many.")] = 1000,
     optimizer: Annotated[
         str,
-        typer.Option(metavar="NAME", help="auto, lbfgs, owlqn, sgd, adam, adagrad, perceptron."),
+        typer.Option(
+            metavar="NAME", help="auto, lbfgs, owlqn, sgd, adam, adagrad, perceptron, frank-wolfe."
+        ),
     ] = "auto",
     batch: Annotated[int | None, typer.Option(min=1, help="Instances of a step.")] = None,
     epochs: Annotated[int, typer.Option(min=0, help="Passes of stochastic optimisers.")] = 20,
@@ -68,6 +70,9 @@ def train(
         bool | None, typer.Option("--average/--no-average", help="Hand over the mean weights.")
     ] = None,
     clip: Annotated[float | None, typer.Option(help="Most that a step's gradient may be.")] = None,
+    gap: Annotated[
+        float, typer.Option(min=0.0, help="Frank-Wolfe ends at this share of the objective.")
+    ] = 1e-3,
     validate: Annotated[
         str | None, typer.Option(metavar="DATA", help="Keep the weights that are best on these.")
     ] = None,
@@ -153,6 +158,7 @@ def train(
                 schedule=schedule,
                 average=average,
                 clip=clip,
+                gap=gap,
                 validate=held_out,
                 patience=patience,
                 shard=shard,

@@ -15,8 +15,8 @@ GROUP = ("rows", "table", "scope", "cards", "place")
 """Arrays that tell which entries a group of factors reads."""
 
 WALK = (
-    "chosen", "weight", "answer", "bounds", "state", "unary", "link", "roots", "values", "own",
-    "heard", "states", "cotangent", "starts", "touched", "begin", "start", "inverse", "w",
+    "chosen", "weight", "answer", "bounds", "state", "unary", "link", "roots", "values", "heard",
+    "states", "told", "cotangent", "starts", "touched", "begin", "start", "inverse", "w",
     "scratch", "plane", "planes", "offsets", "held", "mean", "done", "losses",
 )  # fmt: skip
 """What ``walk`` takes before the arrays of programs and groups; see `factorgraph.learn.walk`."""
@@ -129,12 +129,12 @@ def _spaced(out: Printer, line: str) -> None:
 def _infer(out: Printer) -> None:
     out("v0, v1 = bounds[i, 0], bounds[i + 1, 0]")
     out("s0, s1 = state[v0], state[v1]")
-    out("mine = own[:, : s1 - s0]")
-    out("mine[:] = 0.0")
-    out("best = states[:, v0:v1]")
+    out("mine = np.zeros((1, s1 - s0))")
+    out("best = np.empty((1, v1 - v0), np.int32)")
     out("gather(bounds, state, unary, values, i, i + 1, mine)")
-    out("ascend(bounds, link, values, i, i + 1, s0, mine, np.empty((0, 0)), heard)")
+    out("ascend(bounds, link, values, i, i + 1, s0, mine, told, heard)")
     out("decode(bounds, state, link, roots, values, i, i + 1, mine, best)")
+    out("states[0, v0:v1] = best[0]")
     out("here, there, share = 0.0, 0.0, weight[i]")
 
 
@@ -169,5 +169,4 @@ def _step(out: Printer) -> None:
     out("    rows, start, plane, offset, inverse, w, planes[low:high], offsets, i, held[i] != 0")
     out(")")
     out("held[i] = 1")
-    with out.block("if len(mean):"):
-        out("mixed(mean, w, 2.0 / (done + n + 2.0))")
+    out("mixed(mean, w, done + n)")

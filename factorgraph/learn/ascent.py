@@ -20,9 +20,10 @@ def harvest(rows, start, scratch, out):  # type: ignore[no-untyped-def]
     for k in range(len(rows)):
         low = start[rows[k]]
         size = start[rows[k] + 1] - low
+        part, goal = scratch[low : low + size], out[at : at + size]
         for j in range(size):
-            out[at + j] = scratch[low + j]
-            scratch[low + j] = 0.0
+            goal[j] = part[j]
+            part[j] = 0.0
         at += size
 
 
@@ -33,8 +34,9 @@ def valued(rows, start, plane, w):  # type: ignore[no-untyped-def]
     for k in range(len(rows)):
         low = start[rows[k]]
         size = start[rows[k] + 1] - low
+        one, here = plane[at : at + size], w[low : low + size]
         for j in range(size):
-            total += plane[at + j] * w[low + j]
+            total += one[j] * here[j]
         at += size
     return total
 
@@ -59,10 +61,12 @@ def step(  # type: ignore[no-untyped-def]
     for k in range(len(rows)):
         low = start[rows[k]]
         size = start[rows[k] + 1] - low
+        one, mine = plane[at : at + size], own[at : at + size]
+        here, curve = w[low : low + size], inverse[low : low + size]
         for j in range(size):
-            d = plane[at + j] - own[at + j]
-            along += d * w[low + j]
-            bend += d * d * inverse[low + j]
+            d = one[j] - mine[j]
+            along += d * here[j]
+            bend += d * d * curve[j]
         at += size
     gain = along + offset - offsets[i]
     share = 1.0
@@ -74,20 +78,24 @@ def step(  # type: ignore[no-untyped-def]
     for k in range(len(rows)):
         low = start[rows[k]]
         size = start[rows[k] + 1] - low
+        one, mine = plane[at : at + size], own[at : at + size]
+        here, curve = w[low : low + size], inverse[low : low + size]
         for j in range(size):
-            d = share * (plane[at + j] - own[at + j])
-            own[at + j] += d
-            w[low + j] -= d * inverse[low + j]
+            d = share * (one[j] - mine[j])
+            mine[j] += d
+            here[j] -= d * curve[j]
         at += size
     offsets[i] += share * (offset - offsets[i])
     return gain
 
 
 @kernel(fastmath={"reassoc", "contract"})
-def mixed(mean, w, share):  # type: ignore[no-untyped-def]
-    """Move a mean towards the weights by a share."""
-    for j in range(len(mean)):
-        mean[j] += share * (w[j] - mean[j])
+def mixed(mean, w, done):  # type: ignore[no-untyped-def]
+    """Move a mean towards the weights after every eighth step, by 2 / (k + 2) the k-th time."""
+    if done % 8 == 7 and len(mean):
+        share = 2.0 / (done // 8 + 2.0)
+        for j in range(len(mean)):
+            mean[j] += share * (w[j] - mean[j])
 
 
 @kernel
@@ -111,10 +119,17 @@ def ascend(  # type: ignore[no-untyped-def]
         loss[i] -= valued(chosen, start, planes[begin[i] : begin[i + 1]], w)
     for i in range(len(loss)):
         step(
-            rows[starts[i] : starts[i + 1]], start, planes[begin[i] : begin[i + 1]], loss[i],
-            inverse, w, own[begin[i] : begin[i + 1]], offsets, i, held[i] != 0,
+            rows[starts[i] : starts[i + 1]],
+            start,
+            planes[begin[i] : begin[i + 1]],
+            loss[i],
+            inverse,
+            w,
+            own[begin[i] : begin[i + 1]],
+            offsets,
+            i,
+            held[i] != 0,
         )
         held[i] = 1
-        if len(mean):
-            mixed(mean, w, 2.0 / (done + i + 2.0))
+        mixed(mean, w, done + i)
     return total

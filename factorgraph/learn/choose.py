@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
 
-from factorgraph.compiler.loss import LossProgram, ProbeValue
+from factorgraph.compiler.loss import LossProgram
 from factorgraph.compiler.module import Compiled
 from factorgraph.errors import UsageError
-from factorgraph.learn.convex import bent, is_convex, is_smooth
+from factorgraph.learn.convex import bent, is_convex, is_smooth, worst
 from factorgraph.learn.options import STOCHASTIC, Options
-from factorgraph.model.expression import Apply
 
 LARGE = 20_000_000
 """Unknowns from which on passes over all data are thought too dear for a step each."""
@@ -92,7 +90,9 @@ def choose(
         return Choice("owlqn", "some weights have an l1 penalty")
     if is_smooth(loss):
         return Choice("lbfgs", "the loss is smooth")
-    return Choice("lbfgs", "the data are not too many for a step each pass")
+    if _unfit(compiled, observed) is None:
+        return Choice("frank-wolfe", "the loss is convex with kinks, with l2 on every weight")
+    return Choice("lbfgs", "the loss has kinks, and is no case for Frank-Wolfe")
 
 
 def _refuse(
@@ -176,12 +176,5 @@ def _coefficients(compiled: Compiled, which: str) -> str | None:
 
 def _is_perceptron(loss: LossProgram) -> bool:
     """Return whether the loss is E(answer) - E(any)."""
-    regions = [(p.region, p.beta) for p in loss.probes]
-    plain = all(p.cost is None and p.part is None and not p.differs for p in loss.probes)
-    return (
-        plain
-        and isinstance(loss.value, Apply)
-        and loss.value.operator == "-"
-        and all(isinstance(a, ProbeValue) for a in loss.value.arguments)
-        and regions == [("answer", inf), ("any", inf)]
-    )
+    found = worst(loss)
+    return found is not None and found[1].cost is None

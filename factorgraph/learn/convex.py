@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-from factorgraph.compiler.loss import LossProgram, ProbeValue
+from factorgraph.compiler.loss import LossProgram, Probe, ProbeValue
 from factorgraph.compiler.module import Compiled
 from factorgraph.compiler.program import Reduction, Slot
 from factorgraph.model.expression import Apply, Const, Expr, MapRead, ParamRead, fixed_value, walk
@@ -43,7 +43,10 @@ UNKNOWN = Shape(False, False)
 
 def is_smooth(loss: LossProgram) -> bool:
     """Return whether the loss has a slope everywhere, as far as its formula shows it."""
-    kinked = any(p.beta == inf and p.region != "answer" for p in loss.probes)
+    kinked = any(
+        (p.beta == inf and (p.region != "answer" or p.differs)) or p.search is not None
+        for p in loss.probes
+    )
     parts = walk(loss.value)
     return not kinked and not any(isinstance(e, Apply) and e.operator in KINKS for e in parts)
 
@@ -128,6 +131,24 @@ def _zero(e: Apply) -> bool:
     return any(fixed_value(a) == 0 for a in e.arguments)
 
 
+def worst(loss: LossProgram) -> tuple[Probe, Probe] | None:
+    """Return the probes of a loss that is E(answer) - E(any), a cost added to the latter or not."""
+    e = loss.value
+    if not (isinstance(e, Apply) and e.operator == "-"):
+        return None
+    if not all(isinstance(a, ProbeValue) for a in e.arguments):
+        return None
+    answer, anything = (loss.probes[a.number] for a in e.arguments if isinstance(a, ProbeValue))
+    plain = all(
+        p.part is None and p.search is None and p.scale == 1 and not (p.space or p.differs)
+        for p in (answer, anything)
+    )
+    minima = answer.beta == inf and anything.beta == inf and answer.cost is None
+    if plain and minima and answer.region == "answer" and anything.region == "any":
+        return answer, anything
+    return None
+
+
 def _agrees(first: Expr, second: Expr, loss: LossProgram) -> bool:
     """Return whether the first is of the answer, and the second of a set that holds it."""
     if not (isinstance(first, ProbeValue) and isinstance(second, ProbeValue)):
@@ -136,10 +157,11 @@ def _agrees(first: Expr, second: Expr, loss: LossProgram) -> bool:
     return (
         answer.region == "answer"
         and anything.region == "any"
-        and not anything.differs
-        and (answer.part, answer.scale, answer.cost) == (anything.part, anything.scale, None)
-        and anything.cost is None
         and (answer.beta == anything.beta or answer.beta == inf)
+        and (answer.part, answer.scale, answer.space) == (anything.part, anything.scale, 0)
+        and not (answer.differs or anything.differs or answer.search or anything.search)
+        and answer.cost is None
+        and anything.cost is None
     )
 
 

@@ -14,16 +14,18 @@ from numpy.typing import NDArray
 from factorgraph.compiler.module import Compiled
 from factorgraph.data.instances import Instances
 from factorgraph.errors import NumericalError
-from factorgraph.ground.weights import Weights, initial
+from factorgraph.ground.weights import Layout, Weights, initial
 from factorgraph.learn.blocks import norm as length
 from factorgraph.learn.checkpoint import LBFGSState
 from factorgraph.learn.choose import Choice
 from factorgraph.learn.epochs import Setting, Trained, descend
 from factorgraph.learn.events import Compiling, Finished, Iteration, Listener, Started, silent
+from factorgraph.learn.frankwolfe import FrankWolfe
 from factorgraph.learn.lbfgs import LBFGS
 from factorgraph.learn.minibatch import Minibatches
 from factorgraph.learn.objective import Objective
 from factorgraph.learn.options import STOCHASTIC, Options
+from factorgraph.learn.passes import raise_bound
 from factorgraph.learn.resume import Checkpoint, Keeper, Past
 from factorgraph.learn.shards import Crew
 from factorgraph.learn.watch import Watch, gap_and_accuracy
@@ -74,19 +76,26 @@ def fit(
     listen(Compiling(compiled.model.source.name))
     if start is None:
         start = initial(compiled.model, instances.vocabularies, options.seed)
+    begin = start
+
+    def setting(layout: Layout) -> Setting:
+        assert choice is not None
+        return Setting(
+            compiled, module, options, choice, begin, int(instances.variables.sum()), crew,
+            listen, stop, keeper, resume, Watch(compiled, module, sample, begin, layout, crew),
+            Watch(compiled, module, validation, begin, layout, crew), begun,
+        )  # fmt: skip
+
     with Crew(options.threads) as crew:
         if choice is not None and choice.optimizer in STOCHASTIC:
             source = Minibatches(
                 compiled, module, instances, size=options.batch_size, shard=options.shard,
                 seed=options.seed,
             )  # fmt: skip
-            setting = Setting(
-                compiled, module, options, choice, start, int(instances.variables.sum()), crew,
-                listen, stop, keeper, resume,
-                Watch(compiled, module, sample, start, source.layout, crew),
-                Watch(compiled, module, validation, start, source.layout, crew), begun,
-            )  # fmt: skip
-            return descend(setting, source)
+            return descend(setting(source.layout), source)
+        if choice is not None and choice.optimizer == "frank-wolfe":
+            solver = FrankWolfe(compiled, module, instances, options)
+            return raise_bound(setting(solver.layout), solver)
         objective = make(compiled, module, instances, crew)
         if options.observed:
             objective.keep_observed()

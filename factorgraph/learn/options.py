@@ -8,7 +8,7 @@ from math import cos, isfinite, pi
 from factorgraph.errors import UsageError, did_you_mean
 
 OPTIMIZERS = (
-    "auto", "lbfgs", "owlqn", "sgd", "adam", "adagrad", "perceptron",
+    "auto", "lbfgs", "owlqn", "sgd", "adam", "adagrad", "perceptron", "frank-wolfe",
 )  # fmt: skip
 SCHEDULES = ("constant", "inverse", "cosine")
 STOCHASTIC = ("sgd", "adam", "adagrad", "perceptron")
@@ -33,7 +33,7 @@ class Options:
     rate : length of a step at the start; None for the optimiser's usual one.
     schedule : how rates fall from epoch to epoch.
     average : whether the answer is the mean of the weights over steps; None for the perceptron
-        alone.
+        and Frank-Wolfe alone.
     clip : the most that the norm of a step's mean gradient may be; None for no limit.
     patience : training ends when so many epochs have not bettered the score on validation data.
     gap : Frank-Wolfe has converged at this duality gap, as a share of the objective.
@@ -85,12 +85,13 @@ class Options:
         """Instances of a step."""
         if self.batch is not None:
             return self.batch
-        return {"perceptron": 1, "frank-wolfe": 64}.get(self.optimizer, 16)
+        return {"perceptron": 1, "frank-wolfe": 8}.get(self.optimizer, 16)
 
     @property
     def averages(self) -> bool:
         """Whether weights are averaged."""
-        return self.optimizer == "perceptron" if self.average is None else self.average
+        default = self.optimizer in ("perceptron", "frank-wolfe")
+        return default if self.average is None else self.average
 
     def rate_at(self, epoch: int) -> float:
         """Return the length of the steps of an epoch, counted from 0."""

@@ -16,10 +16,11 @@ from factorgraph.compiler.module import Compiled, load
 from factorgraph.compiler.planes import planes_text
 from factorgraph.data.instances import Instances
 from factorgraph.errors import some
+from factorgraph.graph.structure import Group
 from factorgraph.ground.batch import Batch
 from factorgraph.ground.ground import ground
 from factorgraph.ground.weights import Weights, compact
-from factorgraph.jit import kernel
+from factorgraph.learn.ascent import harvest
 from factorgraph.learn.minibatch import cuts
 from factorgraph.learn.objective import Losses
 from factorgraph.learn.rows import RowTable, touched_rows
@@ -38,28 +39,22 @@ class Block:
     begin : int64 [I + 1], where each one's packed plane begins.
     """
 
-    def __init__(
-        self, batch: Batch, first: int, table: RowTable, planes: ModuleType
-    ) -> None:
+    def __init__(self, batch: Batch, first: int, table: RowTable, planes: ModuleType) -> None:
         self.batch, self.first, self.planes = batch, first, planes
         self.last = first + batch.structure.instances
         self.starts, self.rows = touched_rows(table, batch.grounding)
         self.table = table
         ends = np.concatenate([[0], np.cumsum(table.width[self.rows])])
         self.begin = np.ascontiguousarray(ends[self.starts])
-        count = batch.structure.instances
         self.whole = bool((np.diff(self.begin) == table.layout.size).all())
         self.programs = []
-        every = np.arange(count + 1)
         for g, bound in enumerate(batch.grounding.bound):
             if hasattr(planes, f"planes{bound.program.symbol}"):
                 group = batch.structure.groups[g]
-                owner = np.empty(group.distinct, np.int64)
-                owner[group.table] = np.repeat(every[:-1], np.diff(group.rows))
                 places = [table.layout.places[name] for name in bound.program.params]
                 self.programs.append(
                     (
-                        g, bound, np.searchsorted(owner, every),
+                        g, bound, ranges(group),
                         np.array([[p.start, p.stop] for p in places], np.int64),
                     )
                 )  # fmt: skip
@@ -96,15 +91,12 @@ class Block:
             function(ranges[chosen], places, *arguments, tables, *likes, out)
 
 
-@kernel
-def harvest(rows, start, scratch, out):  # type: ignore[no-untyped-def]
-    """Move rows of a flat vector into a packed one, and leave zeros."""
-    at = 0
-    for r in rows:
-        for j in range(start[r], start[r + 1]):
-            out[at] = scratch[j]
-            scratch[j] = 0.0
-            at += 1
+def ranges(group: Group) -> Ints:
+    """Return int64 [I + 1], where the tables of each instance begin; none share any."""
+    count = len(group.rows) - 1
+    owner = np.empty(group.distinct, np.int64)
+    owner[group.table] = np.repeat(np.arange(count), np.diff(group.rows))
+    return np.searchsorted(owner, np.arange(count + 1))
 
 
 class Blocks:
