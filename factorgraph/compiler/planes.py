@@ -32,14 +32,16 @@ def planes_text(compiled: Compiled) -> str:
 
     Each takes ``ranges`` (int64 [I + 1], where each instance's tables begin), ``places`` (int64
     [params, 2], where each param's part of the flat vector begins and ends), the arrays of the
-    program, the cotangent of its tables, those params again whose gradients it gives, and
-    ``out`` (float64 [I or 1, n]), to which it adds.
+    program, the cotangent of its tables, room for the adjoints of its lists, those params again
+    whose gradients it gives, and ``out`` (float64 [I or 1, n]), to which it adds.
     """
     out = _head(compiled, ["gradient"])
+    out("from factorgraph.learn.ascent import picked")
     for program in moving(compiled):
         symbol, arguments = program.symbol, compiled.arguments[program.symbol]
         taken = [
-            "ranges", "places", *arguments, "cotangent", *(f"like_{n}" for n in program.params),
+            "ranges", "places", *arguments, "cotangent", *_rooms(program, ""),
+            *(f"like_{n}" for n in program.params),
         ]  # fmt: skip
         _spaced(out, "@kernel")
         with out.block(f"def planes{symbol}({', '.join([*taken, 'out'])}):"):
@@ -51,7 +53,8 @@ def planes_text(compiled: Compiled) -> str:
                     out(f"g_{name} = {part}.reshape(like_{name}.shape)")
                     targets.append(f"g_{name}")
                 called = ["ranges[i]", "ranges[i + 1]", *arguments, "cotangent", *targets]
-                out(f"gradient{symbol}({', '.join(called)})")
+                out(f"gradient{symbol}({', '.join([*called, *_rooms(program, '')])})")
+                _scatter(out, program, "ranges", "", "")
     return "\n".join(out.lines) + "\n"
 
 
@@ -69,12 +72,13 @@ def walk_text(compiled: Compiled, costs: int) -> str:
     out = _head(compiled, ["energy", "gradient"])
     out("import numpy as np")
     out("from factorgraph.engine.minimise import ascend, decode, gather")
-    out("from factorgraph.learn.ascent import harvest, mixed, step, valued")
+    out("from factorgraph.learn.ascent import harvest, mixed, picked, step, valued")
     programs = moving(compiled)
     taken = list(WALK)
     for k, program in enumerate(programs):
         taken += [f"ranges{k}", f"size{k}", f"number{k}"]
         taken += [f"x{k}_{name}" for name in compiled.arguments[program.symbol]]
+        taken += _rooms(program, f"r{k}_")
         taken += [f"g{k}_{name}" for name in program.params]
     groups = len(compiled.programs) + costs
     taken += [f"{name}_{g}" for g in range(groups) for name in GROUP]
@@ -96,13 +100,31 @@ def walk_text(compiled: Compiled, costs: int) -> str:
                 targets = ", ".join(f"g{k}_{n}" for n in program.params)
                 place = f"place_{compiled.programs.index(program)}"
                 tables = f"cotangent[{_part(compiled, program, k)}].reshape(number{k}, size{k})"
-                call = f"ranges{k}[i], ranges{k}[i + 1], {given}, {tables}, {targets}"
-                out(f"gradient{program.symbol}({call})")
+                call = [f"ranges{k}[i], ranges{k}[i + 1], {given}, {tables}, {targets}"]
+                call += _rooms(program, f"r{k}_")
+                out(f"gradient{program.symbol}({', '.join(call)})")
+                _scatter(out, program, f"ranges{k}", f"x{k}_", f"r{k}_", f"g{k}_")
                 ends = [f"{place} + ranges{k}[i{more}] * size{k}" for more in ("", " + 1")]
                 out(f"cotangent[{' : '.join(ends)}] = 0.0")
             _step(out)
         out("return total")
     return "\n".join(out.lines) + "\n"
+
+
+def _rooms(program: Program, prefix: str) -> list[str]:
+    """Return the names of the arrays that the adjoints of a program's lists go to."""
+    return [f"{prefix}adjoint{k}" for k in range(len(program.picks))]
+
+
+def _scatter(
+    out: Printer, program: Program, ranges: str, given: str, room: str, target: str = "g_"
+) -> None:
+    """Add the adjoints of a program's lists to the rows of weights that they pick."""
+    for k, listed in enumerate(program.picks):
+        rows = f"{target}{listed.param}"
+        flat = f"{rows}.reshape({rows}.shape[0], {room}adjoint{k}.shape[1])"
+        lists = f"{given}pick{k}, {given}start{k}, {room}adjoint{k}"
+        out(f"picked({lists}, {ranges}[i], {ranges}[i + 1], {flat})")
 
 
 def _part(compiled: Compiled, program: Program, k: int) -> str:

@@ -27,6 +27,26 @@ def harvest(rows, start, scratch, out):  # type: ignore[no-untyped-def]
         at += size
 
 
+@kernel
+def picked(pick, start, adjoint, low, high, out):  # type: ignore[no-untyped-def]
+    """Add the adjoint of each row ``low .. high - 1`` to the rows of weights that it picks.
+
+    Parameters
+    ----------
+    pick, start : row r picks ``pick[start[r] : start[r + 1]]``.
+    adjoint : float64 [rows, states].
+    out : float64 [places, states], changed in place.
+    """
+    for row in range(low, high):
+        slopes = adjoint[row]
+        if not slopes.any():
+            continue
+        for j in range(start[row], start[row + 1]):
+            goal = out[pick[j]]
+            for s in range(len(slopes)):
+                goal[s] += slopes[s]
+
+
 @kernel(fastmath={"reassoc", "contract"})
 def valued(rows, start, plane, w):  # type: ignore[no-untyped-def]
     """Return a packed plane times the weights."""

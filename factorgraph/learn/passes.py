@@ -60,7 +60,7 @@ def raise_bound(setting: Setting, solver: FrankWolfe) -> Trained:
         seconds = setting.seconds
         pace = seconds / (state.passes - begun_at)
         target = options.gap * abs(objective)  # gaps fall as one over the passes
-        more = options.max_iterations - state.passes
+        more = float(options.max_iterations - state.passes)
         more = min(more, state.passes * (gap / target - 1.0)) if target > 0 else more
         setting.listen(
             Epoch(

@@ -52,9 +52,10 @@ class Block:
             if hasattr(planes, f"planes{bound.program.symbol}"):
                 group = batch.structure.groups[g]
                 places = [table.layout.places[name] for name in bound.program.params]
+                rooms = [np.empty(shape) for shape in batch.shape_of_adjoints(bound)]
                 self.programs.append(
                     (
-                        g, bound, ranges(group),
+                        g, bound, rooms, ranges(group),
                         np.array([[p.start, p.stop] for p in places], np.int64),
                     )
                 )  # fmt: skip
@@ -82,13 +83,13 @@ class Block:
 
     def _add(self, weights: Weights, cotangent: Floats, out: Floats, chosen: slice) -> None:
         structure = self.batch.structure
-        for g, bound, ranges, places in self.programs:
+        for g, bound, rooms, owned, places in self.programs:
             group = structure.groups[g]
             tables = structure.table(cotangent[0], g).reshape(group.distinct, group.states)
             function = getattr(self.planes, f"planes{bound.program.symbol}")
             arguments = self.batch.arguments(bound, weights)
             likes = [weights[name] for name in bound.program.params]
-            function(ranges[chosen], places, *arguments, tables, *likes, out)
+            function(owned[chosen], places, *arguments, tables, *rooms, *likes, out)
 
 
 def ranges(group: Group) -> Ints:

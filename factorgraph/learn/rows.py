@@ -179,6 +179,9 @@ def _of_read(
         count = np.diff(start)[table]
         first = np.repeat(start[:-1][table] - (np.cumsum(count) - count), count)
         return np.repeat(owner, count), split.first + pick[first + np.arange(count.sum())]
+    number = bound.program.list_of(node)
+    if number is not None:
+        return _of_list(split, bound, number, owners)
     numbers = {_slot(node.indices[a]) for a, d in zip(split.axes, split.data, strict=True) if d}
     spaces = {bound.program.slots[k].space for k in numbers}
     if len(spaces) > 1:
@@ -195,6 +198,18 @@ def _of_read(
             row = (row[:, :, None] * extent + np.arange(extent)).reshape(len(owner), -1)
     owner, row = owner[taken], split.first + row[taken]
     return np.repeat(owner, row.shape[1]), row.reshape(-1)
+
+
+def _of_list(
+    split: Split, bound: Bound, number: int, owners: list[tuple[Ints, Ints]]
+) -> tuple[Ints, Ints]:
+    """Return pairs of an instance and a row that a list picks."""
+    pick, start = bound.picks[number]
+    owner, at = owners[0]
+    first, sizes = start[at], np.diff(start)[at]
+    ends = np.cumsum(sizes)
+    place = np.arange(int(sizes.sum())) + np.repeat(first - ends + sizes, sizes)
+    return np.repeat(owner, sizes), split.first + pick[place].astype(np.int64)
 
 
 def _crossed(

@@ -80,6 +80,7 @@ class Walk:
             group, bound = self.batch.structure.groups[g], self.batch.grounding.bound[g]
             given += [ranges(group), group.states, group.distinct]
             given += self.batch.arguments(bound, views)
+            given += [np.empty(shape) for shape in self.batch.shape_of_adjoints(bound)]
             given += [into[name] for name in program.params]
         for g, group in enumerate(self.structure.groups):
             of = {
