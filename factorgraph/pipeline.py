@@ -458,7 +458,7 @@ class Model:
         options = replace(options, optimizer=choice.optimizer)
         decided: dict[str, Any] = {"optimizer": choice.optimizer}
         if choice.optimizer == "frank-wolfe":
-            decided |= {"batch": options.batch_size, "average": options.averages}
+            decided |= {"batch": options.batch, "average": options.averages}
         held_out = None
         if choice.optimizer in STOCHASTIC:
             decided = options.deciding()

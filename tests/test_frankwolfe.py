@@ -119,7 +119,7 @@ def program(text: str, items: list[dict[str, Any]], cost: float = 1.0) -> float:
 
 @pytest.mark.parametrize("text", [CHAIN, LOOP])
 def test_the_optimum_of_a_quadratic_program(text: str) -> None:
-    """A chain is walked over in machine code, a ring by blocks; the bound is a bound."""
+    """Of a chain and of a ring; the bound is a bound."""
     items = data()
     best = program(text, items)
     heard: list[Event] = []
@@ -139,7 +139,8 @@ def solver(text: str, items: list[dict[str, Any]], **options: Any) -> FrankWolfe
     model = fg.compile(text)
     instances = fill_features(bind(model.checked, model._records(items)))
     chosen = Options(optimizer="frank-wolfe", **options)
-    return FrankWolfe(model.compiled, load(model.compiled.text), instances, chosen)
+    many = 0 if chosen.batch is None else len(items) + 1
+    return FrankWolfe(model.compiled, load(model.compiled.text), instances, chosen, many=many)
 
 
 def passed(one: FrankWolfe, count: int) -> Any:
@@ -158,15 +159,7 @@ def test_walking_and_blocks_of_one_do_the_same(text: str, items: list[dict[str, 
     """Also where an instance touches some of the weights only, and its plane is packed."""
     fast, slow = solver(text, items), solver(text, items, batch=1)
     assert fast.walk is not None
-    slow.walk = None
-    model = fg.compile(text)
-    instances = fill_features(bind(model.checked, model._records(items)))
-    from factorgraph.learn.planes import Blocks
-
-    slow.source = Blocks(model.compiled, load(model.compiled.text), instances, 1)
-    slow.units = len(items)
-    sizes = [int(b.begin[-1]) for b in slow.source.blocks]
-    slow._begin = np.concatenate([[0], np.cumsum(sizes)])
+    assert slow.walk is None and slow.units == len(items)
     a, b = passed(fast, 5), passed(slow, 5)
     np.testing.assert_allclose(a.w, b.w, atol=1e-12)
     np.testing.assert_allclose(a.planes, b.planes, atol=1e-12)

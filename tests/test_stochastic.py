@@ -30,7 +30,8 @@ answer y[n] : Tag
 param  U[Tag, Word] ~ l2(0.3), V[Tag, Feat] ~ l2(0.2) + l1(0.05), c[Tag] ~ l2(1)
 param  A[Tag, Tag] ~ l2(0.5)
 factor emit[t in n]      = -U[y[t], w[t]] - x[t] * c[y[t]]
-factor more[t in n]      = -dot(V[y[t]], features(Feat, w[t], w[t+1], w[t-1] & w[t], w[t+2], w[t-1]))
+let    f[t in n]         = features(Feat, w[t], w[t+1], w[t-1] & w[t], w[t+2], w[t-1])
+factor more[t in n]      = -dot(V[y[t]], f[t])
 factor move[t in 1..n-1] = -A[y[t-1], y[t]]
 loss   nll
 """

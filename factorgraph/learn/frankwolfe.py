@@ -46,6 +46,9 @@ RUNNING = "running"
 CHUNK = 512
 """Instances that are walked over in one call."""
 
+MANY = 256
+"""Instances from which on walking over them pays for the machine code that it needs."""
+
 
 @dataclass(slots=True)
 class PlaneState:
@@ -89,6 +92,7 @@ class FrankWolfe:
     Parameters
     ----------
     compiled : with a loss that is convex in the weights, energies linear in them.
+    many : instances from which on they are walked over, where they can be.
 
     Attributes
     ----------
@@ -100,7 +104,13 @@ class FrankWolfe:
     """
 
     def __init__(
-        self, compiled: Compiled, module: ModuleType, instances: Instances, options: Options
+        self,
+        compiled: Compiled,
+        module: ModuleType,
+        instances: Instances,
+        options: Options,
+        *,
+        many: int = MANY,
     ) -> None:
         self.losses, self.options, self.count = Losses(compiled, module), options, instances.count
         self.source = Blocks(compiled, module, instances, max(instances.count, 1))
@@ -110,10 +120,11 @@ class FrankWolfe:
         observed = all((b.grounding.evidence >= 0).all() for b in batches)
         positive = is_positive(loss, observed)
         self.positive = positive or all(starts_at_zero(loss, b) for b in batches)
-        if self.source.blocks:
+        if self.source.blocks and instances.count >= many:
             self.walk = walk(compiled, self.source.blocks[0])
-        if self.walk is None and instances.count > options.batch_size:
-            self.source = Blocks(compiled, module, instances, options.batch_size)
+        if self.walk is None:
+            size = options.batch or (1 if instances.count < MANY else 8)
+            self.source = Blocks(compiled, module, instances, size)
         self.layout = self.source.table.layout
         self.curve = self.layout.coefficients("l2")
         self._inverse = 1.0 / self.curve

@@ -28,7 +28,8 @@ class Options:
     max_iterations : of L-BFGS; passes over the data of Frank-Wolfe; rounds of CCCP.
     threads : None for as many as there are processors; the result does not depend on it.
     optimizer : one of `OPTIMIZERS`.
-    batch : instances of a step; None for 16, and 1 for the perceptron. Frank-Wolfe: of a block.
+    batch : instances of a step; None for 16, and 1 for the perceptron. Frank-Wolfe: of a block,
+        None for what fits.
     epochs : passes over the data of stochastic optimisers.
     rate : length of a step at the start; None for the optimiser's usual one.
     schedule : how rates fall from epoch to epoch.
@@ -85,7 +86,7 @@ class Options:
         """Instances of a step."""
         if self.batch is not None:
             return self.batch
-        return {"perceptron": 1, "frank-wolfe": 8}.get(self.optimizer, 16)
+        return 1 if self.optimizer == "perceptron" else 16
 
     @property
     def averages(self) -> bool:
