@@ -60,6 +60,18 @@ loss   nll
 """
 
 
+LISTS = """
+domain Tag = {A, B, C}
+domain Feat
+size   n
+given  w[n] : text
+answer y[n] : Tag
+param  V[Tag, Feat] ~ l2(0.1)
+factor more[t in n] = -dot(V[y[t]], features(Feat, w[t], w[t] & w[t+1]))
+loss   softmax_margin
+"""
+
+
 def data(count: int = 400) -> list[dict[str, Any]]:
     rng = np.random.default_rng(5)
     out = []
@@ -99,7 +111,11 @@ def same(a: fg.Run, b: fg.Run) -> None:
 
 
 @needs_dask
-@pytest.mark.parametrize("text", [kill.MODEL, FEATURES, NETWORK], ids=["held", "words", "maps"])
+@pytest.mark.parametrize(
+    "text",
+    [kill.MODEL, FEATURES, NETWORK, kill.MODEL.replace("nll", "margin")],
+    ids=["held", "words", "maps", "costs"],
+)
 def test_equal_to_one_process(text: str, dask: Any) -> None:
     model, with_ = fg.compile(text), SHARED if "table" in text else None
     heard: list[Event] = []
@@ -112,6 +128,19 @@ def test_equal_to_one_process(text: str, dask: Any) -> None:
     assert one.shards == two.shards >= 4 and "on 2 workers" in two.inference
     kept = dask.run(lambda: len(sys.modules["factorgraph.learn.worker"]._kept))
     assert list(kept.values()) == [0, 0]  # let go in the end
+
+
+@needs_dask
+@pytest.mark.parametrize("observed", [False, True])
+def test_sums_of_picked_rows(observed: bool, dask: Any) -> None:
+    """One process adds these up in another order, weight by weight."""
+    model, options = fg.compile(LISTS), OPTIONS | {"observed": observed}
+    items = [item for item in data() if None not in item["y"]]
+    alone, run = model.fit(items, **options), model.fit(items, dask=dask, **options)
+    assert run.vocabularies == alone.vocabularies
+    np.testing.assert_allclose(run.weights["V"], alone.weights["V"], rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(run.weights["V"] == 0, alone.weights["V"] == 0)
+    assert (run.weights["V"] == 0).any() == observed
 
 
 @needs_dask

@@ -26,8 +26,9 @@ from factorgraph.data.parcel import pack
 from factorgraph.errors import RunError, UsageError, some
 from factorgraph.ground.batch import Batch
 from factorgraph.ground.ground import ground
-from factorgraph.ground.weights import Kept, Layout, Weights, kept_layout, moved
+from factorgraph.ground.weights import Kept, Layout, kept_layout, moved
 from factorgraph.learn import worker
+from factorgraph.learn.coordinates import Coordinates
 from factorgraph.learn.objective import Objective, slope, weights_of
 from factorgraph.learn.shards import MOST, Crew, deal
 
@@ -174,38 +175,50 @@ class Clustered(Objective):
         NumericalError, DataError : as `Objective`.
         RunError : no worker is left, or they are lost again and again.
         """
-        found: dict[int, tuple[float, Floats]] = {}
+        return iter(self._over_shards(worker.slopes, packed))
+
+    def keep_observed(self) -> None:
+        """Let weights that no training answer reads stay at 0: they have no coordinates."""
+        read = np.zeros(self.layout.size, np.bool_)
+        for places in self._over_shards(worker.reads):
+            read[slice(None) if places is None else places] = True
+        chosen = None if read.all() else np.flatnonzero(read)
+        self.coordinates = Coordinates(self.layout, chosen, self.crew)
+
+    def _over_shards(self, work: Callable[..., Any], *arguments: Any) -> list[Any]:
+        """Return what workers find of each shard, in order; send what they lack anew."""
+        found: dict[int, Any] = {}
         for _ in range(ROUNDS):
             by_owner: dict[str, list[int]] = {}
             for k in range(self.shards):
                 if k not in found:
                     by_owner.setdefault(self.owner[k], []).append(k)
             futures = [
-                self._submit(address, worker.slopes, self.training, numbers, packed)
+                self._submit(address, work, self.training, numbers, *arguments)
                 for address, numbers in by_owner.items()
             ]
             absent: list[int] = []
             for reply in self._asked(futures):
                 if "error" in reply:
-                    self._again(reply, packed)
+                    self._again(reply, *arguments)
                 found |= reply["found"]
                 absent += reply["absent"]
             if not absent:
-                return iter([found[k] for k in range(self.shards)])
+                return [found[k] for k in range(self.shards)]
             self._hold(sorted(absent))
         raise RunError(
             f"workers were lost {ROUNDS} times at one step", code="E0806",
             hint="do they run out of memory? --resume goes on from the last checkpoint",
         )  # fmt: skip
 
-    def _again(self, reply: Mapping[str, Any], packed: Floats) -> None:
+    def _again(self, reply: Mapping[str, Any], *at: Floats) -> None:
         """Raise what a worker met, with its place in the text: work on its shards here."""
         assert self.kept is not None
-        weights: Weights = self.layout.views(packed)
         for k in reply["shards"]:
             grounding = moved(ground(self.compiled, self.instances.part(*self.spans[k])), self.kept)
             batch = Batch(self.compiled, self.module, grounding)
-            slope(self.losses, batch, weights, self.layout)
+            for packed in at:
+                slope(self.losses, batch, self.layout.views(packed), self.layout)
         raise RunError(f"a worker fails: {reply['error']}", code="E0806")
 
     def _hold(self, numbers: Sequence[int]) -> list[dict[str, Any]]:

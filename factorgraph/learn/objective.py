@@ -14,7 +14,7 @@ from factorgraph.compiler.loss import LossProgram
 from factorgraph.compiler.module import Compiled
 from factorgraph.data.instances import Instances
 from factorgraph.engine.region import Found
-from factorgraph.errors import DataError, NumericalError, UsageError, some
+from factorgraph.errors import DataError, NumericalError, some
 from factorgraph.factors.table import energy
 from factorgraph.ground.batch import Batch
 from factorgraph.ground.ground import ground
@@ -82,14 +82,7 @@ class Objective:
         return self.coordinates.free(self.layout.coefficients("l1"))
 
     def keep_observed(self) -> None:
-        """Let weights that no training answer reads stay at 0: they have no coordinates.
-
-        Raises
-        ------
-        UsageError : the instances lie elsewhere.
-        """
-        if not self.batches and self.count:
-            raise UsageError("--observed and --dask do not go together yet", code="E0911")
+        """Let weights that no training answer reads stay at 0: they have no coordinates."""
         chosen = observed(self.layout, self.batches, self.transposed, self.crew)
         self.coordinates = Coordinates(self.layout, chosen, self.crew)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from types import ModuleType
@@ -30,8 +30,10 @@ from factorgraph.errors import FgError
 from factorgraph.ground.batch import Batch
 from factorgraph.ground.ground import Grounding, ground
 from factorgraph.ground.looks import looks_of
+from factorgraph.ground.transposed import Transposed
 from factorgraph.ground.weights import Kept, Layout, kept_layout, moved, touched
 from factorgraph.learn.objective import Losses, slope
+from factorgraph.learn.observed import observed
 from factorgraph.learn.shards import Crew
 from factorgraph.model.formula import check_formula
 
@@ -122,16 +124,41 @@ def slopes(training: str, numbers: Sequence[int], packed: Floats) -> Reply:
     dict with ``found``, by shard a pair of the loss and the gradient, packed, and the ``absent``
     shards; or with an ``error``, and the ``shards`` among which it came up.
     """
+
+    def work(mine: _Training, layout: Layout, batch: Batch) -> tuple[float, Floats]:
+        return slope(mine.losses, batch, layout.views(packed), layout)
+
+    packed = np.array(packed, np.float64)
+    return _over(training, numbers, work)
+
+
+def reads(training: str, numbers: Sequence[int]) -> Reply:
+    """Return which weights the answers in some shards read; see `observed`.
+
+    Returns
+    -------
+    dict as that of `slopes`, by shard the places in the flat vector, None for all.
+    """
+
+    def work(mine: _Training, layout: Layout, batch: Batch) -> Any:
+        with Crew(1) as crew:
+            return observed(layout, [batch], Transposed(mine.compiled, layout, [batch]), crew)
+
+    return _over(training, numbers, work)
+
+
+def _over(
+    training: str, numbers: Sequence[int], work: Callable[[_Training, Layout, Batch], Any]
+) -> Reply:
     mine = _kept.get(training)
     there = [] if mine is None else [k for k in numbers if k in mine.batches]
-    found: dict[int, tuple[float, Floats]] = {}
+    found: dict[int, Any] = {}
     if mine is not None and mine.layout is not None and there:
-        layout, losses = mine.layout, mine.losses
-        weights = layout.views(np.array(packed, np.float64))
+        training_, layout = mine, mine.layout
         batches = [mine.batches[k] for k in there]
         try:
             with Crew(_threads()) as crew:
-                each = crew.map(lambda batch: slope(losses, batch, weights, layout), batches)
+                each = crew.map(lambda batch: work(training_, layout, batch), batches)
                 found = dict(zip(there, each, strict=True))
         except FgError as error:
             return {"error": str(error), "shards": there}
