@@ -181,9 +181,7 @@ class Model:
         """Return why the model cannot be trained yet, None if it can."""
         if self._planned[1] is not None:
             return self._planned[1]
-        for error in [*self.compiled.evaluated.values(), *self.compiled.slopeless.values()]:
-            return error
-        return None
+        return next(iter(self.compiled.evaluated.values()), None)
 
     def unanswered(self) -> NotBuiltError | None:
         """Return why no answers can be inferred yet, None if nothing is missing.

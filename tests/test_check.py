@@ -222,7 +222,6 @@ LATER = [
     ("answer e : n factor g = u * e loss nll", "values depend on the instance"),
     ("map net = mlp(1, 1) answer e : real factor g = net(e) loss nll", "`e`, which is a real"),
     ("map net = linear(2, 4) factor g = net(v[0..1])[0] loss nll", "all the unknowns that"),
-    ("map net = mlp(1, 4) factor g = max(net(xs[0])[i] for i in 4) * v[0] loss nll", "of `max`"),
     ("factor g = sum(v[i] for i in n) loss nll", "all the unknowns that"),
 ]
 

@@ -19,7 +19,7 @@ import pytest
 from factorgraph.compiler.module import load
 from factorgraph.data.bind import bind
 from factorgraph.data.python import from_python
-from factorgraph.errors import DataError, NotBuiltError
+from factorgraph.errors import DataError
 from factorgraph.ground import weights as weights_module
 from factorgraph.learn.objective import Objective
 from factorgraph.learn.shards import Crew
@@ -302,8 +302,40 @@ def test_impossible_answer() -> None:
     assert caught.value.code == "E0318"
 
 
-def test_gradient_that_is_not_built() -> None:
-    model = compile("answer y : bit param w[3] factor f = y * max(w[i] * y for i in 3) loss nll")
-    with pytest.raises(NotBuiltError, match="the gradient of `max` over params"):
-        model.fit([{"y": 1}])
-    assert model.init().energy([{"y": 1}]).tolist() == [0.0]
+KINKS = """
+domain L = {a, b} size n, k = 3
+given x[n, k] : real given m[n] : 0..3 answer y[n] : L
+param U[L, k] = normal(0, 1), V[k] = normal(0, 1), W[L] = normal(0, 1)
+factor f[t in n] = 0.7 * max(U[y[t], j] * x[t, j] for j in k) * min(V[j] + x[t, j] for j in k)
+factor g[t in n] = max(sum(U[y[t], j] * x[s, j] for j in k) for s in n if s <= t)
+factor h[t in 1..n-1] = exp(min(max(V[i] * x[t, j] for j in k) + W[y[t-1]] for i in k))
+factor e[t in n] = max(W[y[t]] * i for i in m[t]) * (m[t] > 0) - norm(U) * min(U)
+loss nll
+"""
+
+
+def test_gradients_of_minima_and_maxima() -> None:
+    """Of loops over weights: that of the first that attains them, nested ones too."""
+    model = compile(
+        KINKS.replace(
+            "max(W[y[t]] * i for i in m[t]) * (m[t] > 0)",
+            "(if m[t] > 0 then max(W[y[t]] * i for i in m[t]) else 0)",
+        )
+    )
+    rng = np.random.default_rng(4)
+    data = [
+        {"x": rng.normal(size=(n, 3)).tolist(), "m": rng.integers(0, 4, n).tolist(),
+         "y": slow.words(rng, ["a", "b"], n)} for n in (1, 3, 2)
+    ]  # fmt: skip
+    flat = rng.normal(size=6 + 3 + 2)
+    gradient = value_and_gradient(model, data, flat)[1]
+    for i, d in enumerate(1e-6 * np.eye(len(flat))):
+        ends = [value_and_gradient(model, data, flat + s * d)[0] for s in (1, -1)]
+        assert gradient[i] == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-5, abs=1e-7)
+
+
+def test_the_first_of_equal_maxima_takes_the_slope() -> None:
+    model = compile("answer y : bit param w[3] factor f = -y * max(w[i] * 2 for i in 3) loss nll")
+    gradient = value_and_gradient(model, [{"y": 1}], np.array([1.0, 1.0, -1.0]))[1]
+    assert gradient[0] == pytest.approx(-2 / (1 + np.exp(2)))
+    assert not gradient[1:].any()

@@ -131,6 +131,7 @@ CASES = {
         factor c[t in 1..n-1] = G(x[t])[v[t] * v[t-1] % 4]
                               + sum(G(x[t])[i] * (v[t] == i) for i in 3)
         factor d              = sum(G(x[t])[0] for t in n) * v[0]
+        factor m[i in 3]      = max(G(x[t])[i] for t in n) * (v[0] == i) + min(G(x[0])) * v[0]
         """,
         lambda rng, k: {"x": reals(rng, k % 3 + 1, 3), "v": ints(rng, 0, 2, k % 3 + 1)},
     ),

@@ -23,7 +23,6 @@ from factorgraph.compiler.program import (
     factors_of,
     product,
 )
-from factorgraph.errors import NotBuiltError
 from factorgraph.model.expression import (
     Apply,
     Const,
@@ -34,7 +33,6 @@ from factorgraph.model.expression import (
     fixed_value,
 )
 from factorgraph.model.model import IndexSet
-from factorgraph.model.names import not_built
 
 Leaf = Callable[[Expr], str]
 Storage = dict[str, tuple[int, ...]]
@@ -400,13 +398,20 @@ class _Emitter:
         self.out(f"w{r.number} = {' * '.join(self.number(x) for x in plain)}")
         return [f"if w{r.number} != 0.0:"]
 
-    def backward(self, body: Expr, adjoint: str, weight: str = "") -> None:
-        """Add adjoint * d(body)/d(param) to the gradients, at every state of ``body``."""
+    def backward(self, body: Expr, adjoint: str, weight: str = "", best: str = "") -> None:
+        """Add adjoint * d(body)/d(param) to the gradients, at every state of ``body``.
+
+        Parameters
+        ----------
+        best : the least or greatest of all values of ``body``: the first that attains it takes
+            the adjoint, which is set to 0.
+        """
         own = axes(body)
         leaves = list(dict.fromkeys(n for n in shallow(body) if isinstance(n, ParamRead | Output)))
         inner = [r for r in children(body) if reads_params(r)]
         lines: list[str] = []
-        needed = False
+        # the values of loops are needed where a slope reads them, or to see which is the best
+        needed = bool(best and children(body)) or any(r.operator != "sum" for r in inner)
         targets: list[ParamRead | Output | Reduction] = [*leaves, *inner]
         for leaf in targets:
             slope = derivative(body, leaf)
@@ -428,11 +433,14 @@ class _Emitter:
         if needed:
             self.forward(body)
         for r in inner:
-            if r.operator != "sum":
-                raise not_built(f"the gradient of `{r.operator}` over params", r.span)
             self.out(f"a{r.number}[:] = 0.0" if axes(r.body) else f"a{r.number} = 0.0")
         with self.out.block(*self.state_loops(own)):
             self.out(f"c = {adjoint}{weight}")
+            if best:
+                self.out(f"if {self.number(body)} != {best}:")
+                self.out("    c = 0.0")
+                self.out("else:")
+                self.out(f"    {adjoint} = 0.0")
             for line in lines:
                 self.out(line)
         for r in inner:
@@ -444,8 +452,9 @@ class _Emitter:
             mine = axes(r.body)
             text = f"a{r.number}[{self.flat(mine)}]" if mine else f"a{r.number}"
             inner_body = product(rest, r.body)
+            best = "" if r.operator == "sum" else f"t{text[1:]}"
             with self.terms(r, plain, inner_body):
-                self.backward(inner_body, text, f" * w{r.number}" if plain else "")
+                self.backward(inner_body, text, f" * w{r.number}" if plain else "", best)
 
     def scratch(self, prefix: str) -> None:
         """Arrays over the states of each reduction."""
@@ -522,9 +531,8 @@ def extent(values: IndexSet) -> str:
     return str(values.fixed)
 
 
-def factor(program: Program, storage: Storage) -> tuple[list[str], list[str], NotBuiltError | None]:
-    """Return the source lines of a factor's functions, its arguments' names, and why it has no
-    gradient if it has none.
+def factor(program: Program, storage: Storage) -> tuple[list[str], list[str]]:
+    """Return the source lines of a factor's functions, and its arguments' names.
 
     Parameters
     ----------
@@ -533,10 +541,6 @@ def factor(program: Program, storage: Storage) -> tuple[list[str], list[str], No
     emitter = _Emitter(program, storage)
     lines = [f"# {comment(program.factor.span.text)}", ""]
     lines += emitter.energy()
-    missing = None
     if program.params or program.calls:
-        try:
-            lines += ["", "", *emitter.gradient()]
-        except NotBuiltError as error:
-            missing = error
-    return lines, emitter.arguments(), missing
+        lines += ["", "", *emitter.gradient()]
+    return lines, emitter.arguments()

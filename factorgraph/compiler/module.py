@@ -77,7 +77,6 @@ class Compiled:
     arguments : for each program's symbol, the names of the arrays that its functions take.
     evaluated : factors that have no small tables, with the reason: they are evaluated at
         configurations.
-    slopeless : factors whose tables have no gradient yet, with the reason.
     calls : the maps that programs read and what they are fed with, those first that others need.
     """
 
@@ -88,7 +87,6 @@ class Compiled:
     text: str = field(repr=False)
     arguments: dict[str, list[str]]
     evaluated: dict[str, NotBuiltError]
-    slopeless: dict[str, NotBuiltError]
     calls: tuple[Call, ...] = ()
 
     @property
@@ -125,7 +123,6 @@ def too_deep() -> ModelError:
 def _compile(model: Model, loss: LossProgram | None) -> Compiled:
     found: list[Program] = []
     evaluated: dict[str, NotBuiltError] = {}
-    slopeless: dict[str, NotBuiltError] = {}
     for factor in model.factors.values():
         try:
             found += lower(model, factor)
@@ -151,15 +148,13 @@ def _compile(model: Model, loss: LossProgram | None) -> Compiled:
     arguments = {}
     costs = () if loss is None else tuple(p for cost in loss.costs for p in cost)
     for program in (*every, *costs):
-        text, names, missing = emit.factor(program, storage)
+        text, names = emit.factor(program, storage)
         lines += ["", "", *text]
         arguments[program.symbol] = names
-        if missing is not None:
-            slopeless[program.name] = missing
     if loss is not None:
         lines += ["", "", *loss_function(loss)]
     return Compiled(model, programs, storage, loss, "\n".join(lines) + "\n", arguments,
-                    evaluated, slopeless, calls)  # fmt: skip
+                    evaluated, calls)  # fmt: skip
 
 
 def _every(programs: tuple[Program, ...]) -> tuple[Program, ...]:
