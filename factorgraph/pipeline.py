@@ -351,6 +351,7 @@ class Model:
         max_iterations: int = 1000,
         threads: int | None = None,
         observed: bool = False,
+        hide: float = 0.0,
         with_: Any = None,
         skip_infeasible: bool = False,
         on_event: Listener | None = None,
@@ -388,6 +389,8 @@ class Model:
             something (positive, between ends, of unit length, on the simplex) move all.
         start : a run, or its folder, whose weights training begins with instead of initial ones;
             of the same energy and with the same labels, but perhaps of another loss.
+        hide : the share of the labels that are hidden, drawn by the seed; for experiments with
+            missing labels.
         skip_infeasible : leave out instances whose answers a hard factor forbids, instead of
             failing; the event `Skipped` says how many.
         on_event : hears what happens on the way.
@@ -411,6 +414,7 @@ class Model:
         import numpy as np
 
         from factorgraph.data.bind import bind, wanted
+        from factorgraph.data.hide import hide as hidden
         from factorgraph.ground.vocabulary import fill_features
         from factorgraph.learn.choose import choose, for_observed
         from factorgraph.learn.cluster import cluster
@@ -445,6 +449,8 @@ class Model:
                 (on_event or silent)(Skipped(int((~met).sum()), records.count))
                 records = records.take(met)
                 instances = fill_features(bind(self.checked, records, shared=shared))
+        if hide:
+            instances = hidden(instances, hide, seed)
         chosen = np.sort(np.random.default_rng(seed).permutation(records.count)[:SAMPLE])
         sample = bind(self.checked, records.take(chosen), instances.vocabularies, shared=shared)
         choice = choose(
@@ -462,6 +468,8 @@ class Model:
             decided = options.deciding()
             mixed = records.take(order(records.count, options.shard, seed))
             instances = bind(self.checked, mixed, instances.vocabularies, shared=shared)
+            if hide:
+                instances = hidden(instances, hide, seed)
             if validate is not None:
                 held_out = self._bound(validate, instances.vocabularies, shared)
         first = None if start is None else self._weights_of(start, instances.vocabularies)
@@ -475,7 +483,7 @@ class Model:
             identity = {
                 "text": text_hash(self.text), "data": digest(records, shared), "seed": seed,
                 "tolerance": float(tolerance), "progress": float(progress),
-                "observed": observed,
+                "observed": observed, "hide": float(hide),
                 "code": text_hash(self.compiled.text), "versions": versions(),
             } | decided  # fmt: skip
             if first is not None:

@@ -277,20 +277,25 @@ class Run:
         """Yield graphs of a few instances with their tables filled."""
         import numpy as np
 
+        for batch, weights in self.graphs(instances):
+            values = np.empty((1, batch.structure.size))
+            batch.energies(weights, values[0])
+            yield batch, values
+
+    def graphs(self, instances: Instances) -> Iterator[tuple[Batch, Weights]]:
+        """Yield graphs of a few instances, and the weights that they read as they index them."""
         from factorgraph.ground.batch import Batch
         from factorgraph.ground.ground import ground
-        from factorgraph.ground.weights import whole
+        from factorgraph.ground.weights import compact
         from factorgraph.learn.shards import deal
 
         compiled = self.model.compiled
         module = load_module(compiled.text)
-        layout = whole(compiled, self.vocabularies)
-        weights = layout.views(layout.pack(self.weights))
-        for low, high in deal(instances, 0, BATCH_VARIABLES):
-            batch = Batch(compiled, module, ground(compiled, instances.part(low, high)))
-            values = np.empty((1, batch.structure.size))
-            batch.energies(weights, values[0])
-            yield batch, values
+        for low, high in deal(instances, 0, BATCH_VARIABLES, most=1):
+            grounding = ground(compiled, instances.part(low, high))
+            layout, (grounding,) = compact(compiled, self.vocabularies, [grounding])
+            weights = layout.views(layout.pack(self.weights))
+            yield Batch(compiled, module, grounding), weights
 
 
 def same_energy(own: Checked, other: Checked, text: str) -> None:

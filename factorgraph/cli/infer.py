@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,13 @@ from factorgraph.cli import options as o
 
 if TYPE_CHECKING:
     from factorgraph.pipeline import Run
+
+
+class As(StrEnum):
+    """What answers are written as."""
+
+    json = "json"
+    columns = "columns"
 
 
 def infer(
@@ -44,9 +52,13 @@ def infer(
     without: o.Without = None,
     only: o.Only = None,
     budget_memory: o.Budget = None,
+    as_: Annotated[
+        As, typer.Option("--as", help="Objects a line, or the columns read and the answers.")
+    ] = As.json,
     json: o.Json = True,
 ) -> None:
     """Answer: one JSON object a line for each instance, in order."""
+    from factorgraph.cli.rows import refuse, rows
     from factorgraph.errors import UsageError
     from factorgraph.files import writing
     from factorgraph.pipeline import fits, load_run
@@ -55,6 +67,11 @@ def infer(
     if not 0 < beta < float("inf"):
         raise UsageError("--beta is a positive number", code="E0910")
     built = o.model(model, settings_=set_, without=without)
+    if as_ is As.columns:
+        refuse(built.checked, o.names(columns), data)
+        if marginals or unknown is o.Missing.skip:
+            other = "--marginals" if marginals else "--unknown skip"
+            raise UsageError(f"--as columns and {other} do not go together", code="E0911")
     if weights is not None:
         run = load_run(weights)
         fits(run, built)
@@ -76,8 +93,14 @@ def infer(
             group=group,
             comments=comments,
             binarize=binarize,
+            every=as_ is As.columns,
         ):
             count += records.count
+            if as_ is As.columns:
+                found = run.predict(records, with_=with_, clamp=clamp or [])
+                yield from rows(records, o.names(columns) or [], found)
+                answered += records.count
+                continue
             for line in _lines(run, records, beta if marginals else None, with_, clamp or []):
                 answered += 1
                 yield line

@@ -175,14 +175,22 @@ def stream(
     group: str | None = None,
     comments: bool = False,
     binarize: float | None = None,
+    every: bool = False,
 ) -> Iterator[Records]:
-    """Yield the data that a command is about in blocks, so that they need not fit into memory."""
+    """Yield the data that a command is about in blocks, so that they need not fit into memory.
+
+    Parameters
+    ----------
+    every : whether fields that the model does not read are read, too.
+    """
     _two_inputs(path, model)
     from factorgraph.data.bind import wanted
     from factorgraph.data.select import chosen
     from factorgraph.data.stream import stream as blocks
 
     fields = wanted(model.checked)
+    if every:
+        fields |= set(names(columns) or [])
     for condition in only or []:
         fields.add(condition.partition("=")[0].strip().removesuffix("!").strip())
     some = False

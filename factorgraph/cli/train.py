@@ -43,6 +43,9 @@ def train(
     skip_infeasible: Annotated[
         bool, typer.Option("--skip-infeasible", help="Leave out answers that are forbidden.")
     ] = False,
+    hide: Annotated[
+        float, typer.Option(min=0.0, metavar="SHARE", help="Hide this share of the labels.")
+    ] = 0.0,
     observed: Annotated[
         bool, typer.Option("--observed", help="Weights that no training answer reads stay at 0.")
     ] = False,
@@ -142,6 +145,7 @@ def train(
                 max_iterations=max_iterations,
                 threads=threads,
                 observed=observed,
+                hide=hide,
                 with_=with_,
                 skip_infeasible=skip_infeasible,
                 on_event=hear,

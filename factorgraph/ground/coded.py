@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -52,16 +53,16 @@ class Coded:
         if not len(self.code):
             return np.zeros(0, np.int64)
         place = positions(vocabulary)
-        at = np.fromiter((place.get(w, -1) for w in self.words), np.int64, len(self.words))
+        at = np.fromiter(map(place.get, self.words, repeat(-1)), np.int64, len(self.words))
         return at[self.code]
 
 
 def code(texts: Texts) -> Coded:
     """Return an array of texts as numbers, in the order of their first appearance."""
-    number: dict[str, int] = {}
-    add = number.setdefault
-    codes = np.fromiter((add(w, len(number)) for w in texts.tolist()), np.int64, len(texts))
-    return Coded(codes, list(number))
+    every: list[str] = texts.tolist()
+    words = list(dict.fromkeys(every))
+    number = dict(zip(words, range(len(words)), strict=True))
+    return Coded(np.fromiter(map(number.__getitem__, every), np.int64, len(every)), words)
 
 
 def join(parts: Sequence[Coded], between: str) -> Coded:

@@ -25,6 +25,7 @@ from factorgraph.ground.weights import Layout, Weights, compact, shapes
 from factorgraph.learn.coordinates import Coordinates
 from factorgraph.learn.observed import observed
 from factorgraph.learn.shards import Crew, deal
+from factorgraph.learn.vectors import ridge
 from factorgraph.model.model import ParamDeclaration
 
 Floats = NDArray[np.float64]
@@ -173,12 +174,11 @@ def regularise(span: tuple[int, int, ParamDeclaration], packed: Floats, slopes: 
     The l1 of weights that are held to nothing is the optimiser's.
     """
     low, high, declaration = span
-    x, out = packed[low:high], slopes[low:high]
-    np.multiply(x, declaration.l2, out=out)
-    value = 0.5 * float(np.vecdot(out, x)) if declaration.l2 else 0.0
+    value = ridge(packed, declaration.l2, slopes, low, high)
     if declaration.l1 and declaration.constraint != "real":
+        x = packed[low:high]
         value += declaration.l1 * float(np.abs(x).sum())
-        out += declaration.l1 * np.sign(x)
+        slopes[low:high] += declaration.l1 * np.sign(x)
     return value
 
 

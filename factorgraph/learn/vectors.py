@@ -87,6 +87,13 @@ def _advance(x, trial, gradient, slopes, S, Y, count, slot, products, low, high)
 
 
 @kernel
+def _ridge(x, coefficient, out, low, high):  # type: ignore[no-untyped-def]
+    for i in range(low, high):
+        out[i] = coefficient * x[i]
+    return 0.5 * coefficient * _inner(x[low:high], x[low:high])
+
+
+@kernel
 def _spread(values, at, out, low, high):  # type: ignore[no-untyped-def]
     for i in range(low, high):
         out[at[i]] = values[i]
@@ -96,6 +103,11 @@ def _spread(values, at, out, low, high):  # type: ignore[no-untyped-def]
 def _pick(values, at, out, low, high):  # type: ignore[no-untyped-def]
     for i in range(low, high):
         out[i] = values[at[i]]
+
+
+def ridge(x: Floats, coefficient: float, out: Floats, low: int, high: int) -> float:
+    """Write the slopes of ``coefficient / 2 * sum x^2`` over a stretch; return its value."""
+    return float(_ridge(x, coefficient, out, low, high))
 
 
 class Vectors:
