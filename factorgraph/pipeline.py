@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from factorgraph.data.instances import Instances, Vocabularies
     from factorgraph.ground.weights import Weights
     from factorgraph.learn.events import Listener
+    from factorgraph.learn.options import Options
 
 
 def load(
@@ -371,6 +372,7 @@ class Model:
         shard: int = 1 << 14,
         validate: Any = None,
         patience: int = 3,
+        stream: bool = False,
         start: Run | str | os.PathLike[str] | None = None,
     ) -> Run:
         """Train the model and return the run.
@@ -399,6 +401,8 @@ class Model:
             seconds and when it is stopped. It is the caller's to delete when the run is stored.
         resume : go on from ``checkpoint``: the weights are, to the bit, those of a training that
             was never interrupted, if text, data and options are the same.
+        stream : read the data, a path, anew in each epoch, ``shard`` instances at a time, so that
+            they need not fit into memory; for stochastic optimisers.
         dask : the address of a Dask scheduler, or a `distributed.Client`: its workers compute the
             gradients, each with a part of the data.
 
@@ -432,6 +436,17 @@ class Model:
             seed, tolerance, progress, max_iterations, threads, optimizer, batch, epochs, rate,
             schedule, average, clip, patience, gap, shard, observed,
         )  # fmt: skip
+        if stream or callable(data):
+            if skip_infeasible or dask is not None or observed:
+                raise UsageError(
+                    "data that are read in shards do not go with --skip-infeasible, --observed "
+                    "and --dask",
+                    code="E0911",
+                )
+            return self._fit_streamed(
+                data, options, self.shared(with_), on_event, stop, checkpoint, checkpoint_every,
+                resume, validate, start,
+            )  # fmt: skip
         records = self._records(data)
         there = {name.partition(".")[0] for name in records.columns}
         missing = [name for name in self.checked.answers if name not in there]
@@ -528,6 +543,63 @@ class Model:
                     hint="start with a run that was trained on the same data",
                 )
         return {name: weights.copy() for name, weights in run.weights.items()}
+
+    def _fit_streamed(
+        self,
+        data: Any,
+        options: Options,
+        shared: dict[str, Any],
+        on_event: Listener | None,
+        stop: Callable[[], bool],
+        checkpoint: str | os.PathLike[str] | None,
+        checkpoint_every: float,
+        resume: bool,
+        validate: Any,
+        start: Any,
+    ) -> Run:
+        """Train on data that are read in shards; see `fit`."""
+        from dataclasses import replace
+
+        from factorgraph.data.bind import wanted
+        from factorgraph.data.stream import stream
+        from factorgraph.learn.choose import choose
+        from factorgraph.learn.events import silent
+        from factorgraph.learn.fit import fit
+        from factorgraph.learn.folder import text_hash
+        from factorgraph.learn.resume import Keeper, digest_of_arrays
+        from factorgraph.learn.streamed import Streamed
+
+        choice = choose(self.compiled, options, unknowns=0, observed=True, streamed=True)
+        options = replace(options, optimizer=choice.optimizer)
+        fields = wanted(self.checked)
+        module = load_module(self.compiled.text)
+        source = Streamed(
+            self.compiled, module, data if callable(data) else lambda: stream(data, fields),
+            shared, size=options.batch_size, shard=options.shard, seed=options.seed,
+        )  # fmt: skip
+        if source.sample is None:
+            raise DataError("the data hold no instances", code="E0323")
+        held_out = None
+        if validate is not None:
+            held_out = self._bound(validate, source.vocabularies, shared)
+        first = None if start is None else self._weights_of(start, source.vocabularies)
+        keeper = None
+        if checkpoint is not None:
+            identity = {
+                "text": text_hash(self.text), "data": source.digest, "seed": options.seed,
+                "code": text_hash(self.compiled.text), "versions": versions(), "stream": True,
+            } | options.deciding()  # fmt: skip
+            if first is not None:
+                identity["start"] = digest_of_arrays(first)
+            keeper = Keeper(Path(checkpoint), identity, checkpoint_every)
+        elif resume:
+            raise UsageError("`resume` needs the file of a `checkpoint`", code="E0911")
+        trained = fit(
+            self.compiled, module, source.sample, options, on_event or silent, source.sample,
+            stop, keeper, resume, choice=choice, validation=held_out, start=first,
+            streamed=source,
+        )  # fmt: skip
+        return Run(self, trained.weights, source.vocabularies, trained.finished, options.seed)
 
     def _bound(self, data: Any, vocabularies: Vocabularies, shared: dict[str, Any]) -> Instances:
         """Return validation data; instances with labels that training has not seen are left out.

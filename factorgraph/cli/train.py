@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from factorgraph.learn.events import Finished
     from factorgraph.pipeline import Model
 
+
+BOUND, GZIP = 8, 6
+"""Bytes that a byte of text takes when it is bound and grounded, and that a packed one holds."""
 
 HUGE = 1e8
 """A slope that no step of the optimiser is short enough for, most often."""
@@ -85,6 +89,10 @@ def train(
     shard: Annotated[int, typer.Option(min=1, help="Instances that are shuffled together.")] = 1
     << 14,
     threads: o.Threads = None,
+    stream: Annotated[
+        bool,
+        typer.Option("--stream", help="Read the data anew in each epoch; they need not fit."),
+    ] = False,
     budget_memory: o.Budget = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run.")] = False,
     resume: Annotated[
@@ -111,9 +119,22 @@ def train(
         )
     built = o.model(model, loss=loss, settings_=set_, without=without)
     built.trainable()  # errors of the model come before the data are read
-    records = o.records(
-        data, built, only, columns=columns, group=group, comments=comments, binarize=binarize
-    )
+    alone = not (observed or skip_infeasible or dask)
+    stream = stream or (alone and _large(data, optimizer))
+    if stream and data == "-":
+        raise UsageError("the standard input cannot be read anew: --stream needs a file",
+                         code="E0911")  # fmt: skip
+
+    def blocks() -> Iterator[Records]:
+        return o.stream(
+            data, built, only, columns=columns, group=group, comments=comments, binarize=binarize
+        )
+
+    records: Records | None = None
+    if not stream:
+        records = o.records(
+            data, built, only, columns=columns, group=group, comments=comments, binarize=binarize
+        )
     held_out = None
     if validate is not None:
         held_out = o.records(
@@ -138,7 +159,7 @@ def train(
                     skipped.append(event)
 
             run = built.fit(
-                records,
+                blocks if records is None else records,
                 seed=seed,
                 tolerance=tolerance,
                 progress=progress_,
@@ -189,11 +210,26 @@ def train(
             f"left out {event.skipped} of {some(event.instances, 'instance')} with answers that "
             "hard factors forbid\n"
         )
-    said = _unlearned(built, records, run.finished if min(max_iterations, epochs) > 0 else None)
+    said = (
+        None
+        if records is None
+        else _unlearned(built, records, run.finished if min(max_iterations, epochs) > 0 else None)
+    )
     if said is not None:
         sys.stderr.write(f"warning: {said[0]}\n  hint: {said[1]}\n")
     if stop():
         raise KeyboardInterrupt
+
+
+def _large(path: str, optimizer: str) -> bool:
+    """Return whether data would hardly fit into the budget, and the optimiser can do without."""
+    from factorgraph import budget
+    from factorgraph.learn.options import STOCHASTIC
+
+    if optimizer not in ("auto", *STOCHASTIC) or not os.path.isfile(path):
+        return False
+    size = os.path.getsize(path) * (GZIP if path.endswith(".gz") else 1)
+    return BOUND * size > budget.limit()
 
 
 def _unlearned(built: Model, records: Records, finished: Finished | None) -> tuple[str, str] | None:

@@ -23,25 +23,30 @@ def fill(model: Model, records: Records) -> Vocabularies:
     """
     out: Vocabularies = {}
     features = {f.domain for f in model.features}
-    for name, domain in model.domains.items():
-        if not domain.from_data:
-            continue
-        if name in features:
-            out[name] = ()
-            continue
-        found: set[str] = set()
-        for column in _columns(model, records, name):
-            present = column.values
-            if column.missing is not None:
-                present = present[~column.missing]
-            found.update(str(v) for v in np.unique(present))
-        if not found:
+    for name, found in labels(model, records).items():
+        if not found and name not in features:
             raise DataError(
                 f"{records.top}: no field gives the values of domain `{name}`",
                 code="E0314",
                 hint=_hint(model, records, name),
             )
         out[name] = tuple(sorted(found))
+    return out
+
+
+def labels(model: Model, records: Records) -> dict[str, set[str]]:
+    """Return the labels that data hold of every domain that they fill; none of features."""
+    features = {f.domain for f in model.features}
+    out: dict[str, set[str]] = {}
+    for name, domain in model.domains.items():
+        if not domain.from_data:
+            continue
+        out[name] = set()
+        for column in () if name in features else _columns(model, records, name):
+            present = column.values
+            if column.missing is not None:
+                present = present[~column.missing]
+            out[name].update(str(v) for v in np.unique(present))
     return out
 
 

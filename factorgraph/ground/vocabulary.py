@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from factorgraph.data.instances import Instances
+from factorgraph.data.instances import Instances, Vocabularies
 from factorgraph.ground.binders import blocks, compute_lets
 from factorgraph.ground.coded import Coded, forget
 from factorgraph.ground.evaluate import Evaluator
 from factorgraph.model.expression import Expr
+from factorgraph.model.model import Model
 
 
 def fill_features(instances: Instances) -> Instances:
@@ -22,29 +23,45 @@ def fill_features(instances: Instances) -> Instances:
     model = instances.model
     if not model.features:
         return instances
+    known: dict[Expr, Coded] = {}
+    filled = often(model, count_features(instances, known))
+    out = replace(instances, vocabularies=instances.vocabularies | filled)
+    out = replace(out, lets=compute_lets(out, known))
+    forget()
+    return out
+
+
+def count_features(
+    instances: Instances, known: dict[Expr, Coded] | None = None
+) -> dict[str, dict[str, int]]:
+    """Return how often each feature occurs, by domain.
+
+    Parameters
+    ----------
+    known : takes the codes of texts that are needed again.
+    """
     at = Evaluator(instances, "features", compute_lets(instances))
     counts: dict[str, dict[str, int]] = {}
-    least: dict[str, int] = {}
-    known: dict[Expr, Coded] = {}
-    for features in model.features:
+    for features in instances.model.features:
         at.what = f"features of `{features.domain}`"
         counts.setdefault(features.domain, {})
-        least[features.domain] = features.least
         every = list(blocks(instances.count, features.binders, features.guard, at))
         for rows in every:
             for name in features.names:
                 names = at.coded(name, rows)
                 _count(names, counts[features.domain])
-                if len(every) == 1 and features.guard is None:
+                if known is not None and len(every) == 1 and features.guard is None:
                     known[name] = Coded(names.code.astype(np.int32), names.words)
-    filled = {
+    return counts
+
+
+def often(model: Model, counts: dict[str, dict[str, int]]) -> Vocabularies:
+    """Return the features that occur often enough, by domain, sorted."""
+    least = {features.domain: features.least for features in model.features}
+    return {
         domain: tuple(sorted(n for n, count in found.items() if count >= least[domain]))
         for domain, found in counts.items()
     }
-    out = replace(instances, vocabularies=instances.vocabularies | filled)
-    out = replace(out, lets=compute_lets(out, known))
-    forget()
-    return out
 
 
 def _count(names: Coded, into: dict[str, int]) -> None:

@@ -28,6 +28,7 @@ from factorgraph.learn.options import STOCHASTIC, Options
 from factorgraph.learn.passes import raise_bound
 from factorgraph.learn.resume import Checkpoint, Keeper, Past
 from factorgraph.learn.shards import Crew
+from factorgraph.learn.streamed import Streamed
 from factorgraph.learn.watch import Watch, gap_and_accuracy
 
 Stop = Callable[[], bool]
@@ -51,6 +52,7 @@ def fit(
     choice: Choice | None = None,
     validation: Instances | None = None,
     start: Weights | None = None,
+    streamed: Streamed | None = None,
 ) -> Trained:
     """Minimise a model's objective over training data.
 
@@ -65,6 +67,7 @@ def fit(
     make : makes the objective, here or on other machines.
     choice : of the optimiser; None for L-BFGS, or OWL-QN where there is l1.
     start : weights to begin with; None for the initial ones.
+    streamed : reads the instances of stochastic optimisers; ``instances`` are then a sample.
     validation : instances that decide when stochastic optimisers end, and what they hand over.
 
     Raises
@@ -81,18 +84,19 @@ def fit(
     def setting(layout: Layout) -> Setting:
         assert choice is not None
         return Setting(
-            compiled, module, options, choice, begin, int(instances.variables.sum()), crew,
+            compiled, module, options, choice, begin,
+            streamed.unknowns if streamed else int(instances.variables.sum()), crew,
             listen, stop, keeper, resume, Watch(compiled, module, sample, begin, layout, crew),
             Watch(compiled, module, validation, begin, layout, crew), begun,
         )  # fmt: skip
 
     with Crew(options.threads) as crew:
         if choice is not None and choice.optimizer in STOCHASTIC:
-            source = Minibatches(
+            source = streamed or Minibatches(
                 compiled, module, instances, size=options.batch_size, shard=options.shard,
                 seed=options.seed,
             )  # fmt: skip
-            return descend(setting(source.layout), source)
+            return descend(setting(source.table.layout), source)
         if choice is not None and choice.optimizer == "frank-wolfe":
             solver = FrankWolfe(compiled, module, instances, options)
             return raise_bound(setting(solver.layout), solver)
