@@ -215,7 +215,7 @@ def test_wrong(text: str, code: str, place: str, hint: str | None) -> None:
 
 LATER = [
     ("loss u * E(any)", "a loss that reads `u`"),
-    ("loss margin(cost = differs)", "does not split"),
+    ("loss min(E(Y) - hamming(Y)^2 for Y in any)", "does not split"),
     ("loss pcd", "in a loss"),
     ("loss E(any, by = exact)", "`by"),
     ("answer e : real factor g = e^2 loss nll", "a table over `e`, which is a real number"),

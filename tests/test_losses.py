@@ -482,7 +482,6 @@ def summed(reader: Reader, term: typed.Term) -> float:
     "loss",
     [
         "max(E(Y) * (1 + E(Y)) for Y in any)",
-        "margin(cost = differs)",
         "min(E(Y) * E(Y) for Y in any)",
         "min(E(Y) - hamming(Y)^2 for Y in any)",
         "min(E(Y) - max(Y.y[i] for i in n) for Y in any)",
@@ -1009,7 +1008,7 @@ def test_warnings() -> None:
 LATER = [
     ("u * nll", "a loss that reads `u`"),
     ('nll + net(W["Noun"])[0]', "a loss that reads `net`"),
-    ("margin(cost = differs)", "does not split"),
+    ("min(E(Y) - hamming(Y)^2 for Y in any)", "does not split"),
     ("sum(slack for t in n)", "does not split"),
     ("cd", "`sample` in a loss"),
     ("E(draw(any))", "`draw` in a loss"),

@@ -118,6 +118,10 @@ margin
 margin(cost = weighed)
 margin(cost = pairs)
 squared_margin
+margin(cost = differs)
+softmax_margin(beta = 0.5, cost = differs)
+E(any) - min(E(Y) - 2 * differs(Y) - hamming(Y) for Y in any)
+slack(cost = differs)
 slack
 slack(cost = pairs)
 0.3 * slack(cost = weighed) + energy

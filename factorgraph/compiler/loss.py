@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 
 from factorgraph.compiler.costs import cost_programs, over_data
+from factorgraph.compiler.difference import halves
 from factorgraph.compiler.lower import lower
 from factorgraph.compiler.program import Program, Reduction, Slot, SlotDefinition, Space
 from factorgraph.errors import NotBuiltError
@@ -354,6 +355,9 @@ class _Planner:
         if e.by is not None:
             raise self.missing("`by =`: the inference of one probe", e.by.span)
         if e.split is None:
+            parts = halves(self.model, e.body, e.configuration)
+            if parts is not None and isinstance(e.region, Anything):
+                return self.two_regions(e, parts, at)
             return self.product(e, found, at)
         sign = -1.0 if e.operator == "max" else 1.0
         part, scale = self.one_energy(e, e.split, sign)
@@ -370,6 +374,31 @@ class _Planner:
         if fixed_value(constant) == 0:
             return least
         return Apply(e.span, REAL, "+", (least, constant))
+
+    def two_regions(self, e: Extremum, parts: tuple[Expr, Expr], at: int) -> Expr:
+        """Return an extremum over all as one of that in the answer's region and of that beside."""
+        span, found = e.span, []
+        regions = (Answer(span), Wrong(span, Anything(span)))
+        for region, body in zip(regions, parts, strict=True):
+            name = e.name.replace(f" in {e.region}", f" in {region}")
+            small = split(body, e.configuration)
+            if (
+                small is not None
+                and not any(fixed_value(_folded(c)) != 0 for c, _ in small.energies)
+                and not small.terms
+            ):
+                found.append(self.lower(small.constant, at))
+                continue
+            found.append(
+                self.extremum(replace(e, name=name, region=region, body=body, split=small), at)
+            )
+        a, b = found
+        if e.beta == inf:
+            return Apply(span, REAL, "max" if e.operator == "max" else "min", (a, b))
+        beta = Const(span, REAL, e.beta)
+        gap = Apply(span, REAL, "*", (beta, Apply(span, REAL, "-", (a, b))))
+        more = Apply(span, REAL, "/", (Apply(span, REAL, "softplus", (gap,)), beta))
+        return Apply(span, REAL, "-", (a, more))
 
     def one_energy(self, e: Extremum, found: Split, sign: float) -> tuple[Part | None, float]:
         """Return the energy in what is minimised, and what it is multiplied with."""
