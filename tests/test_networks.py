@@ -27,6 +27,7 @@ from factorgraph.ground.ground import ground
 from factorgraph.learn.events import Event, Iteration
 from factorgraph.learn.objective import Objective
 from factorgraph.learn.shards import Crew
+from factorgraph.maps import blas
 from factorgraph.pipeline import compile, load_run
 from factorgraph.run import Run
 
@@ -526,6 +527,19 @@ def test_an_output_that_is_no_number_names_the_map() -> None:
         with pytest.raises(NumericalError, match=r"map `g` gives .*instance 1\)") as caught:
             ask(data)
         assert caught.value.code == "E0703" and "x[t]" in caught.value.message
+
+
+def test_blas_has_one_thread_within() -> None:
+    functions = blas._functions()
+    if functions is None:
+        pytest.skip("numpy's BLAS is not OpenBLAS")
+    count, _ = functions
+    before = count()
+    with blas.one_thread():
+        with pytest.raises(ZeroDivisionError), blas.one_thread():
+            assert count() == 1 // 0
+        assert count() == 1
+    assert count() == before
 
 
 def test_learns_what_no_linear_model_can() -> None:
