@@ -368,7 +368,7 @@ class Model:
         schedule: str = "constant",
         average: bool | None = None,
         clip: float | None = None,
-        gap: float = 1e-3,
+        gap: float = 1e-2,
         shard: int = 1 << 14,
         validate: Any = None,
         patience: int = 3,

@@ -303,7 +303,7 @@ def spark(values: Sequence[float], width: int) -> str:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
+    return f"{number} {noun}" + ("" if number == 1 else "es" if noun.endswith("s") else "s")
 
 
 def _duration(seconds: float) -> str:

@@ -79,7 +79,7 @@ def train(
     clip: Annotated[float | None, typer.Option(help="Most that a step's gradient may be.")] = None,
     gap: Annotated[
         float, typer.Option(min=0.0, help="Frank-Wolfe ends at this share of the objective.")
-    ] = 1e-3,
+    ] = 1e-2,
     validate: Annotated[
         str | None, typer.Option(metavar="DATA", help="Keep the weights that are best on these.")
     ] = None,

@@ -9,7 +9,7 @@ alone, so that data which are read shard by shard give what data in memory give.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from factorgraph.compiler.module import Compiled
 from factorgraph.data.instances import Instances
 from factorgraph.errors import some
 from factorgraph.ground.batch import Batch
+from factorgraph.ground.binders import compute_lets
 from factorgraph.ground.ground import Grounding, ground
 from factorgraph.ground.looks import looks_of
 from factorgraph.ground.weights import Layout, compact
@@ -111,6 +112,7 @@ class Minibatches:
     ) -> None:
         self.compiled = compiled
         self.seed, self.count = seed, instances.count
+        instances = replace(instances, lets=compute_lets(instances))  # once, not by batch
         spans: list[tuple[int, int]] = []
         self.shards: list[tuple[int, int]] = []
         for low in range(0, instances.count, shard):

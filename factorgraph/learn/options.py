@@ -28,7 +28,7 @@ class Options:
     max_iterations : of L-BFGS; passes over the data of Frank-Wolfe; rounds of CCCP.
     threads : None for as many as there are processors; the result does not depend on it.
     optimizer : one of `OPTIMIZERS`.
-    batch : instances of a step; None for 16, and 1 for the perceptron. Frank-Wolfe: of a block,
+    batch : instances of a step; None for 16, and 4 for the perceptron. Frank-Wolfe: of a block,
         None for what fits.
     epochs : passes over the data of stochastic optimisers.
     rate : length of a step at the start; None for the optimiser's usual one.
@@ -55,7 +55,7 @@ class Options:
     average: bool | None = None
     clip: float | None = None
     patience: int = 3
-    gap: float = 1e-3
+    gap: float = 1e-2
     shard: int = 1 << 14
     observed: bool = False
 
@@ -86,7 +86,7 @@ class Options:
         """Instances of a step."""
         if self.batch is not None:
             return self.batch
-        return 1 if self.optimizer == "perceptron" else 16
+        return 4 if self.optimizer == "perceptron" else 16
 
     @property
     def averages(self) -> bool:

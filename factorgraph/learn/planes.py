@@ -6,6 +6,7 @@ end to end. Where instances touch about all weights, that is the whole vector.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
@@ -18,6 +19,7 @@ from factorgraph.data.instances import Instances
 from factorgraph.errors import some
 from factorgraph.graph.structure import Group
 from factorgraph.ground.batch import Batch
+from factorgraph.ground.binders import compute_lets
 from factorgraph.ground.ground import ground
 from factorgraph.ground.weights import Weights, compact
 from factorgraph.learn.ascent import harvest
@@ -117,6 +119,7 @@ class Blocks:
         self, compiled: Compiled, module: ModuleType, instances: Instances, size: int
     ) -> None:
         self.count = instances.count
+        instances = replace(instances, lets=compute_lets(instances))
         spans = cuts(0, instances.count, size)
         groundings = [ground(compiled, instances.part(*span), apart=True) for span in spans]
         layout, groundings = compact(compiled, instances.vocabularies, groundings)

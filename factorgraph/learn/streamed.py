@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +18,7 @@ from factorgraph.data.column import Records
 from factorgraph.data.fill import fill, labels
 from factorgraph.data.instances import Instances, Vocabularies
 from factorgraph.data.join import shards
+from factorgraph.ground.binders import compute_lets
 from factorgraph.ground.ground import ground
 from factorgraph.ground.vocabulary import count_features, often
 from factorgraph.ground.weights import whole
@@ -137,6 +139,7 @@ class Streamed:
                 continue
             mixed = records.take(shuffled(records.count, shard, self.seed))
             instances = self._bound(mixed)
+            instances = replace(instances, lets=compute_lets(instances))
             chosen = range(len(spans))
             if epoch is not None:
                 chosen = shuffled(len(spans), shard, self.seed, epoch)[done:].tolist()
