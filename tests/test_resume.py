@@ -158,8 +158,13 @@ def test_interrupted_on_the_command_line(tmp_path: Path) -> None:
 def test_killed_at_random(tmp_path: Path) -> None:
     """The short form of ``python tests/faults/kill.py``."""
     kill.prepare(tmp_path)
-    killed, resumed = kill.attempt(3, 1, tmp_path)
-    assert killed == 3 and resumed >= 1
+    killed, resumed = kill.attempt(2, 1, tmp_path)
+    assert killed == 2 and resumed >= 1
+
+
+def test_killed_between_mini_batches(tmp_path: Path) -> None:
+    kill.prepare(tmp_path)
+    assert kill.attempt(2, 3, tmp_path, kill.STEPS)[1] >= 1
 
 
 def fgc(folder: Path, *arguments: str) -> tuple[int, str]:

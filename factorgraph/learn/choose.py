@@ -16,7 +16,6 @@ LARGE = 20_000_000
 SHOWN = {
     "lbfgs": "L-BFGS", "owlqn": "OWL-QN", "sgd": "SGD", "adam": "Adam", "adagrad": "AdaGrad",
     "perceptron": "averaged perceptron", "frank-wolfe": "block-coordinate Frank-Wolfe",
-    "cccp": "CCCP",
 }  # fmt: skip
 
 
@@ -161,7 +160,7 @@ def _unfit(compiled: Compiled, observed: bool) -> tuple[str, str] | None:
             return (
                 "Frank-Wolfe needs a convex loss, and answers that leave something open make "
                 f"`{loss.name}` none",
-                "--optimizer cccp, or lbfgs",
+                "--optimizer lbfgs",
             )
         return f"Frank-Wolfe needs a convex loss, and `{loss.name}` is not", "--optimizer adagrad"
     return None

@@ -25,7 +25,7 @@ class Options:
     tolerance : of the gradient's norm: converged where it is at most this times max(1, norm of
         weights).
     progress : L-BFGS stops where ten iterations lower the objective by less than this share.
-    max_iterations : of L-BFGS; passes over the data of Frank-Wolfe; rounds of CCCP.
+    max_iterations : of L-BFGS; passes over the data of Frank-Wolfe.
     threads : None for as many as there are processors; the result does not depend on it.
     optimizer : one of `OPTIMIZERS`.
     batch : instances of a step; None for 16, and 4 for the perceptron. Frank-Wolfe: of a block,

@@ -55,7 +55,7 @@ def raise_bound(setting: Setting, solver: FrankWolfe) -> Trained:
             if gap <= options.gap * abs(objective):
                 state.status = f"converged: duality gap {gap:.2g}"
         flat = state.mean if len(state.mean) else state.w
-        shown = state.passes < 10 or state.passes % 10 == 0
+        shown = state.passes & (state.passes - 1) == 0 or state.passes % 20 == 0
         sampled, accuracy = gap_and_accuracy(setting.sample(flat) if shown else None)
         seconds = setting.seconds
         pace = seconds / (state.passes - begun_at)

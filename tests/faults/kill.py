@@ -45,6 +45,10 @@ def prepare(folder: Path) -> None:
             out.write(json.dumps({"x": x.tolist(), "y": y}) + "\n")
 
 
+STEPS = ("--optimizer", "adagrad", "--epochs", "60", "--batch", "40")
+"""Options of a training by mini-batches, which is killed between two of them."""
+
+
 def train(folder: Path, run: str, *more: str) -> subprocess.Popen[bytes]:
     """Start a training that keeps its state after each iteration."""
     return subprocess.Popen(
@@ -83,7 +87,7 @@ def killed_in_time(process: subprocess.Popen[bytes], state: Path, wait: float, e
         return True
 
 
-def attempt(kills: int, seed: int, folder: Path) -> tuple[int, int]:
+def attempt(kills: int, seed: int, folder: Path, options: tuple[str, ...] = ()) -> tuple[int, int]:
     """Return how often a training was killed, and how often it went on from a checkpoint.
 
     Raises
@@ -91,18 +95,18 @@ def attempt(kills: int, seed: int, folder: Path) -> tuple[int, int]:
     AssertionError : its weights are not those of a training that was left alone.
     """
     chance = random.Random(seed)
-    assert ended(train(folder, "alone"))[0] == 0
+    assert ended(train(folder, "alone", *options))[0] == 0
     state = folder / "killed" / "checkpoint.npz"
     killed = resumed = 0
-    more: list[str] = []
+    more = [*options]
     for _ in range(kills):
         process = train(folder, "killed", *more)
         early = chance.random() < 0.2  # while it begins
         if not killed_in_time(process, state, chance.uniform(0, 1.5 if early else 0.4), early):
             break
         killed += 1
-        more = ["--resume"] if state.is_file() else []
-        resumed += bool(more)
+        more = [*options, *(["--resume"] if state.is_file() else [])]
+        resumed += "--resume" in more
     else:
         process = train(folder, "killed", *more)
     code, said = ended(process)
@@ -122,7 +126,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             prepare(folder)
-            found = attempt(min(5, options.kills - killed), options.seed + rounds, folder)
+            steps = STEPS if rounds % 2 else ()
+            found = attempt(min(5, options.kills - killed), options.seed + rounds, folder, steps)
         killed, resumed, rounds = killed + found[0], resumed + found[1], rounds + 1
         print(f"{killed} kills, {resumed} resumed, the same weights {rounds} times", flush=True)
 
