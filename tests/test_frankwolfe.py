@@ -250,3 +250,19 @@ def test_answers_left_open_are_no_convex_loss() -> None:
     items[0] = {"x": [1.0, 2.0], "y": ["A", None]}
     with pytest.raises(UsageError, match="leave something open"):
         fg.compile(CHAIN).fit(items, optimizer="frank-wolfe")
+
+
+def test_where_planes_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`auto` takes another optimiser then, and says so; who asked for it is told."""
+    from factorgraph.errors import BudgetError
+
+    def full(*_: Any) -> None:
+        raise BudgetError("too large", code="E0900")
+
+    monkeypatch.setattr("factorgraph.learn.fit.FrankWolfe", full)
+    heard: list[Event] = []
+    fg.compile(CHAIN).fit(data(), on_event=heard.append, max_iterations=2)
+    started = next(e for e in heard if isinstance(e, Started))
+    assert started.optimizer == "L-BFGS" and "would not fit" in started.why
+    with pytest.raises(BudgetError):
+        fg.compile(CHAIN).fit(data(), optimizer="frank-wolfe")

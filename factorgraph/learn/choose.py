@@ -25,6 +25,7 @@ class Choice:
 
     optimizer: str
     reason: str
+    asked: bool = False
 
     @property
     def shown(self) -> str:
@@ -73,7 +74,7 @@ def choose(
     """
     if options.optimizer != "auto":
         _refuse(compiled, options.optimizer, observed, streamed, spread)
-        return Choice(options.optimizer, "as asked for")
+        return Choice(options.optimizer, "as asked for", asked=True)
     loss = compiled.loss
     assert loss is not None
     if streamed:

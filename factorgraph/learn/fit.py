@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from factorgraph.compiler.module import Compiled
 from factorgraph.data.instances import Instances
-from factorgraph.errors import NumericalError
+from factorgraph.errors import BudgetError, NumericalError
 from factorgraph.ground.weights import Layout, Weights, initial
 from factorgraph.learn.blocks import norm as length
 from factorgraph.learn.checkpoint import LBFGSState
@@ -98,8 +98,14 @@ def fit(
             )  # fmt: skip
             return descend(setting(source.table.layout), source)
         if choice is not None and choice.optimizer == "frank-wolfe":
-            solver = FrankWolfe(compiled, module, instances, options)
-            return raise_bound(setting(solver.layout), solver)
+            try:
+                solver = FrankWolfe(compiled, module, instances, options)
+            except BudgetError:
+                if choice.asked:
+                    raise
+                choice = Choice("lbfgs", "the planes of Frank-Wolfe would not fit into memory")
+            else:
+                return raise_bound(setting(solver.layout), solver)
         objective = make(compiled, module, instances, crew)
         if options.observed:
             objective.keep_observed()
