@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from numpy import uintp
 
+from factorgraph.factors.prefetch import prefetch
 from factorgraph.jit import kernel
+
+AHEAD = 16
+"""How many rows before it is read a row is asked for."""
+LINE = 8
+"""Numbers in a cache line."""
 
 
 @kernel
@@ -23,6 +29,10 @@ def sum_rows(weights, pick, low, high, out):  # type: ignore[no-untyped-def]
         out[s] = 0.0
     j = low
     while j + 4 <= high:
+        for k in range(j + AHEAD, min(j + AHEAD + 4, len(pick))):
+            soon = uintp(pick[k]) * uintp(n)
+            for s in range(0, n, LINE):
+                prefetch(weights, soon + uintp(s))
         a, b = uintp(pick[j]) * uintp(n), uintp(pick[j + 1]) * uintp(n)
         c, d = uintp(pick[j + 2]) * uintp(n), uintp(pick[j + 3]) * uintp(n)
         for s in range(n):
@@ -68,6 +78,10 @@ def add_picked(start, rows, adjoint, low, high, gradient):  # type: ignore[no-un
         out = gradient[place]
         j, last = start[place], start[place + 1]
         while j + 4 <= last:
+            for k in range(j + AHEAD, min(j + AHEAD + 4, len(rows))):
+                soon = uintp(rows[k]) * uintp(n)
+                for s in range(0, n, LINE):
+                    prefetch(flat, soon + uintp(s))
             a, b = uintp(rows[j]) * uintp(n), uintp(rows[j + 1]) * uintp(n)
             c, d = uintp(rows[j + 2]) * uintp(n), uintp(rows[j + 3]) * uintp(n)
             for s in range(n):

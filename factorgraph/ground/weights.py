@@ -191,7 +191,7 @@ def _start(
         value = np.asarray(random.gamma(float(numbers[0]), 1.0, shape))
         np.maximum(value, np.finfo(np.float64).tiny, out=value)
     else:
-        value = np.full(shape, float(numbers[0]))
+        value = np.full(shape, float(numbers[0])) if numbers[0] else np.zeros(shape)
     match declaration.constraint:
         case "positive":
             np.abs(value, out=value)

@@ -203,6 +203,7 @@ def fit(
             time.monotonic() - begun,
         )
         listen(finished)
+        state.S = state.Y = np.zeros((0, 0))  # their room is for the weights
         return Trained(layout.unpack(coordinates.weights(state.x), start), finished)
 
 
