@@ -23,6 +23,8 @@ from figures import FGC, LETTERS, OCR, ROOT
 from run import figures
 
 PYTHON = sys.executable
+CONLL = ROOT.parent / "shared" / "data" / "conll2000"
+"""The corpus, where it is there; it may not be copied."""
 
 
 @dataclass(frozen=True)
@@ -261,6 +263,52 @@ def interruptions() -> Iterator[Line]:
         yield Line(what, value, "<= 1e-9", ok, command)
 
 
+def sequences() -> Iterator[Line]:
+    """A chain of the size of CoNLL-2000 beside python-crfsuite, and the chunks of the corpus."""
+    command = "FGC_PEER_PYTHON=/path/to/python python benchmarks/crf.py"
+    found = {f["case"]: f for f in figures("crf")}
+    for variant in ("observed", "all"):
+        times = found.get(f"times {variant}")
+        for key, least, what in (
+            ("threads_1", 3, "one thread"),
+            ("threads_2", 6, "two threads"),
+        ):
+            value = None if times is None else times[key]
+            yield Line(
+                f"times faster an iteration than crfsuite, {variant} weights, {what}",
+                value, f">= {least}", None if value is None else value >= least, command,
+            )  # fmt: skip
+        theirs = found.get(f"peer {variant}")
+        mine = found[f"ours {variant} 2"]["megabytes"]
+        most = None if theirs is None else theirs["megabytes"]
+        yield Line(f"megabytes at most, {variant} weights", mine, f"<= crfsuite's {most}",
+                   None if most is None else mine <= most, command)  # fmt: skip
+    value = found["decoding"]["tokens_a_second_bound"]
+    yield Line("tokens decoded a second from bound data, one thread", value, ">= 1,000,000",
+               value >= 1e6, command)  # fmt: skip
+    yield from _chunks()
+
+
+def _chunks() -> Iterator[Line]:
+    command = "fgc train models/chunker/chunker.fg train.txt.gz --observed --max-iterations 150"
+    if not CONLL.exists():
+        yield Line("F1 of chunks, CoNLL-2000", None, ">= 93.5", None, command)
+        return
+    model, columns = "models/chunker/chunker.fg", ["--columns", "word,pos,y"]
+    with tempfile.TemporaryDirectory() as folder:
+        begun = time.perf_counter()
+        run = ["-o", f"{folder}/run", "--observed", "--max-iterations", "150", "-q", *columns]
+        trained = _run([FGC, "train", model, str(CONLL / "train.txt.gz"), *run])
+        took = time.perf_counter() - begun
+        if trained.returncode:
+            raise SystemExit(trained.stderr)
+        test = [model, str(CONLL / "test.txt.gz"), "-w", f"{folder}/run", "--unknown", "skip"]
+        done = _run([FGC, "eval", *test, "--json", *columns])
+        value = json.loads(done.stdout)["chunk"]["f1"]
+    yield Line("F1 of chunks, CoNLL-2000", value, ">= 93.5", value >= 93.5, command)
+    yield Line("seconds of that training", took, "stated", True, command)
+
+
 def mistakes() -> Iterator[Line]:
     """Five wrong inputs: exit code 2, file, line, caret; never a traceback."""
     text = OCR.read_text()
@@ -295,7 +343,9 @@ def mistakes() -> Iterator[Line]:
         yield Line("a wrong option is told", done.stderr.strip(), "exit 2", ok, "fgc train …")
 
 
-GROUPS = (language, exactness, interruptions, mistakes, speed, letters, losses, demo)
+GROUPS = (
+    language, exactness, interruptions, mistakes, speed, letters, losses, sequences, demo,
+)  # fmt: skip
 
 
 def main() -> int:
