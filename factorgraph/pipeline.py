@@ -476,8 +476,16 @@ class Model:
             choice = for_observed(choice, options)
         options = replace(options, optimizer=choice.optimizer)
         decided: dict[str, Any] = {"optimizer": choice.optimizer}
-        if choice.optimizer == "frank-wolfe":
+        if choice.optimizer in ("frank-wolfe", "cccp"):
             decided |= {"batch": options.batch, "average": options.averages}
+        if choice.optimizer == "cccp":
+            decided["gap"] = options.gap
+        if validate is not None and choice.optimizer not in STOCHASTIC:
+            raise UsageError(
+                f"--validate decides when mini-batches end, and {choice.shown} makes none",
+                code="E0930",
+                hint="--optimizer adagrad, sgd, adam or perceptron",
+            )
         held_out = None
         if choice.optimizer in STOCHASTIC:
             decided = options.deciding()

@@ -64,7 +64,8 @@ def train(
     optimizer: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="auto, lbfgs, owlqn, sgd, adam, adagrad, perceptron, frank-wolfe."
+            metavar="NAME",
+            help="auto, lbfgs, owlqn, sgd, adam, adagrad, perceptron, frank-wolfe, cccp.",
         ),
     ] = "auto",
     batch: Annotated[int | None, typer.Option(min=1, help="Instances of a step.")] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from factorgraph.compiler.module import energy_function
 from factorgraph.compiler.program import SlotDefinition
 from factorgraph.engine.choose import choose
 from factorgraph.engine.levels import WorstSearch
-from factorgraph.engine.probe import Engine
+from factorgraph.engine.probe import Engine, Minimum
 from factorgraph.engine.region import Probing, region
 from factorgraph.errors import DataError
 from factorgraph.graph.structure import Energies, Ints, Structure
@@ -23,7 +24,7 @@ from factorgraph.ground.batch import Batch
 from factorgraph.ground.binders import compute_lets
 from factorgraph.ground.evaluate import Evaluator
 from factorgraph.ground.places import answer_columns, rows_of_terms, variables_at
-from factorgraph.ground.probing import Beside, Known, Look, Looking, Shifted
+from factorgraph.ground.probing import AtAnswer, Beside, Known, Look, Looking, Part, Shifted
 from factorgraph.ground.rows import Rows, expand
 from factorgraph.ground.searching import Searched, Searching
 from factorgraph.model.expression import BIT, LetRead, reads
@@ -50,10 +51,35 @@ class Looks:
         self.levels, self.offsets = _spaces(loss, start, at)
         self.slots = [_slot(s, self.levels[s.space], at) for s in loss.slots]
         maker = _Maker(self, at)
-        self.probes = maker.probes()
+        self._made = maker.probes()
+        self.probes = list(self._made)
         self.reason = maker.reason or "local"
         self.tail = self.costs(0) if loss.costs else np.zeros(0)
         self.size = batch.structure.size + len(self.tail)
+
+    def hold(self, numbers: Sequence[int], values: Energies) -> list[Ints]:
+        """Hold least energies of whole instances at the configurations that reach them now.
+
+        Returns
+        -------
+        the configurations, int32 [V] each.
+        """
+        self.release()
+        structure = self.batch.structure
+        found = []
+        for k in numbers:
+            least = self.probes[k](values, ())
+            assert isinstance(least, Part) and isinstance(least.found, Minimum | AtAnswer)
+            states = least.found.states
+            found.append(np.ascontiguousarray(states.reshape(-1), np.int32))
+        for k, chosen in zip(numbers, found, strict=True):
+            held = Known(structure, chosen)
+            self.probes[k] = Look(held, structure, structure.size, 1.0, None)
+        return found
+
+    def release(self) -> None:
+        """Let held probes be what they were."""
+        self.probes = list(self._made)
 
     def costs(self, number: int) -> Energies:
         """Return the tables of a cost, float64."""

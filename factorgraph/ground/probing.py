@@ -40,14 +40,14 @@ class Look:
     def __call__(self, values: Energies, found: Sequence[Found] = ()) -> Found:
         """Look at values [1, T] with room for the first cost."""
         if self.tail is None and self.scale == 1:
-            return _Part(self.inner(values[:, : self.structure.size]), self)
+            return Part(self.inner(values[:, : self.structure.size]), self)
         tail = values[:, self.own : self.structure.size] if self.tail is None else self.tail[None]
-        return _Part(
+        return Part(
             self.inner(np.concatenate([self.scale * values[:, : self.own], tail], axis=1)), self
         )
 
 
-class _Part:
+class Part:
     """What was found in a part of the values, or in a copy of them."""
 
     def __init__(self, found: Found, look: Look) -> None:
@@ -80,12 +80,18 @@ class Known:
     states: Ints
 
     def __call__(self, values: Energies) -> Found:
-        return _AtAnswer(self, energy(self.structure, values, self.states))
+        return AtAnswer(self, energy(self.structure, values, self.states))
 
 
-class _AtAnswer:
+class AtAnswer:
+    """The energy of a configuration that is known before."""
+
     def __init__(self, probe: Known, value: Energies) -> None:
         self.probe, self.value = probe, value
+
+    @property
+    def states(self) -> Ints:
+        return self.probe.states
 
     def add_cotangents(self, weight: Energies, into: Energies) -> None:
         add_indicator(self.probe.structure, self.probe.states, weight, into)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from factorgraph.compiler.loss import LossProgram
 from factorgraph.compiler.module import Compiled
 from factorgraph.errors import UsageError
-from factorgraph.learn.convex import bent, is_convex, is_smooth, worst
+from factorgraph.learn.convex import bent, is_convex, is_smooth, to_hold, worst
 from factorgraph.learn.options import STOCHASTIC, Options
 
 LARGE = 20_000_000
@@ -16,6 +16,7 @@ LARGE = 20_000_000
 SHOWN = {
     "lbfgs": "L-BFGS", "owlqn": "OWL-QN", "sgd": "SGD", "adam": "Adam", "adagrad": "AdaGrad",
     "perceptron": "averaged perceptron", "frank-wolfe": "block-coordinate Frank-Wolfe",
+    "cccp": "CCCP",
 }  # fmt: skip
 
 
@@ -125,38 +126,58 @@ def _refuse(
         unfit = _unfit(compiled, observed)
         if unfit is not None:
             raise UsageError(unfit[0], code="E0930", hint=unfit[1])
+    if optimizer == "cccp":
+        unfit = _unfit(compiled, observed, "CCCP", held=True)
+        if unfit is not None:
+            raise UsageError(unfit[0], code="E0930", hint=unfit[1])
 
 
-def _unfit(compiled: Compiled, observed: bool) -> tuple[str, str] | None:
-    """Return why Frank-Wolfe cannot minimise an objective and what to do, None where it can."""
+def _unfit(
+    compiled: Compiled, observed: bool, name_: str = "Frank-Wolfe", held: bool = False
+) -> tuple[str, str] | None:
+    """Return why Frank-Wolfe cannot minimise an objective and what to do, None where it can.
+
+    Parameters
+    ----------
+    held : whether least energies that make the loss not convex are held meanwhile.
+    """
     loss = compiled.loss
     assert loss is not None
     model = compiled.model
     for name, param in model.params.items():
         if param.constraint != "real":
             return (
-                f"Frank-Wolfe moves free weights, and `{name}` is held to something",
+                f"{name_} moves free weights, and `{name}` is held to something",
                 "--optimizer adagrad",
             )
         if param.l1 or not param.l2:
             return (
-                f"Frank-Wolfe needs l2, and no l1, on every weight: `{name}` has "
+                f"{name_} needs l2, and no l1, on every weight: `{name}` has "
                 + ("an l1 penalty" if param.l1 else "no l2"),
                 f"param {name} … ~ l2(0.01), or --optimizer adagrad",
             )
     if model.maps:
         return (
-            f"Frank-Wolfe needs energies that are linear in the weights: `{next(iter(model.maps))}`"
+            f"{name_} needs energies that are linear in the weights: `{next(iter(model.maps))}`"
             " is a map",
             "--optimizer adam",
         )
     factor = bent(compiled)
     if factor is not None:
         return (
-            f"Frank-Wolfe needs energies that are linear in the weights: factor `{factor}` is not",
+            f"{name_} needs energies that are linear in the weights: factor `{factor}` is not",
             "--optimizer adagrad",
         )
+    if held:
+        if to_hold(loss) is None:
+            return (
+                f"CCCP takes sums of least energies times constants, and `{loss.name}` is none",
+                "--optimizer lbfgs, or adagrad",
+            )
+        return None
     if not is_convex(loss, observed):
+        if to_hold(loss) is not None:
+            return f"Frank-Wolfe needs a convex loss, and `{loss.name}` is none", "--optimizer cccp"
         if not observed:
             return (
                 "Frank-Wolfe needs a convex loss, and answers that leave something open make "

@@ -61,6 +61,57 @@ def is_convex(loss: LossProgram, observed: bool) -> bool:
     return _shape(loss.value, loss, observed).convex
 
 
+def to_hold(loss: LossProgram) -> tuple[int, ...] | None:
+    """Return the least energies that a loss adds, with which held it is convex.
+
+    None where it is no sum of least energies times constants, or of what is above a constant.
+    """
+    weights: dict[int, float] = {}
+    if not _weigh(loss.value, 1.0, weights):
+        return None
+    found = []
+    for number, weight in weights.items():
+        probe = loss.probes[number]
+        if probe.beta != inf or probe.search is not None or probe.space:
+            return None
+        if weight > 0:
+            if probe.region not in ("answer", "any") or probe.part is not None:
+                return None
+            if probe.cost is not None or probe.scale != 1:
+                return None
+            found.append(number)
+    return tuple(found)
+
+
+def _weigh(e: Expr, factor: float, into: dict[int, float]) -> bool:
+    """Add the constants with which probes enter a sum; return whether it is one."""
+    if isinstance(e, ProbeValue):
+        into[e.number] = into.get(e.number, 0.0) + factor
+        return True
+    if fixed_value(e) is not None or isinstance(e, Slot):
+        return True
+    if not isinstance(e, Apply):
+        return False
+    a = e.arguments
+    match e.operator:
+        case "+":
+            return _weigh(a[0], factor, into) and _weigh(a[1], factor, into)
+        case "-":
+            return _weigh(a[0], factor, into) and _weigh(a[1], -factor, into)
+        case "neg":
+            return _weigh(a[0], -factor, into)
+        case "*" | "/":
+            number, rest = (fixed_value(a[1]), a[0])
+            if number is None and e.operator == "*":
+                number, rest = (fixed_value(a[0]), a[1])
+            if not number:
+                return False
+            return _weigh(rest, factor * number if e.operator == "*" else factor / number, into)
+        case "max" if factor > 0 and fixed_value(a[0]) is not None:
+            return _weigh(a[1], factor, into)
+    return False
+
+
 def is_positive(loss: LossProgram, observed: bool) -> bool:
     """Return whether the loss is never below 0, as far as its formula shows it."""
     return _shape(loss.value, loss, observed).sign > 0

@@ -16,6 +16,7 @@ from factorgraph.data.instances import Instances
 from factorgraph.errors import BudgetError, NumericalError
 from factorgraph.ground.weights import Layout, Weights, initial
 from factorgraph.learn.blocks import norm as length
+from factorgraph.learn.cccp import concave_convex
 from factorgraph.learn.checkpoint import LBFGSState
 from factorgraph.learn.choose import Choice
 from factorgraph.learn.epochs import Setting, Trained, descend
@@ -97,6 +98,9 @@ def fit(
                 seed=options.seed,
             )  # fmt: skip
             return descend(setting(source.table.layout), source)
+        if choice is not None and choice.optimizer == "cccp":
+            solver = FrankWolfe(compiled, module, instances, options, many=instances.count + 1)
+            return concave_convex(setting(solver.layout), solver)
         if choice is not None and choice.optimizer == "frank-wolfe":
             try:
                 solver = FrankWolfe(compiled, module, instances, options)

@@ -8,7 +8,7 @@ from math import cos, isfinite, pi
 from factorgraph.errors import UsageError, did_you_mean
 
 OPTIMIZERS = (
-    "auto", "lbfgs", "owlqn", "sgd", "adam", "adagrad", "perceptron", "frank-wolfe",
+    "auto", "lbfgs", "owlqn", "sgd", "adam", "adagrad", "perceptron", "frank-wolfe", "cccp",
 )  # fmt: skip
 SCHEDULES = ("constant", "inverse", "cosine")
 STOCHASTIC = ("sgd", "adam", "adagrad", "perceptron")
@@ -91,7 +91,7 @@ class Options:
     @property
     def averages(self) -> bool:
         """Whether weights are averaged."""
-        default = self.optimizer in ("perceptron", "frank-wolfe")
+        default = self.optimizer in ("perceptron", "frank-wolfe", "cccp")
         return default if self.average is None else self.average
 
     def rate_at(self, epoch: int) -> float:
