@@ -514,11 +514,14 @@ class Model:
             keeper = Keeper(Path(checkpoint), identity, checkpoint_every)
         elif resume:
             raise UsageError("`resume` needs the file of a `checkpoint`", code="E0911")
+        vocabularies = instances.vocabularies
+        handed = [instances]  # nothing here holds the data while weights are trained
+        del instances, records, data
         with cluster(dask, {"": self.text, **self.energy_texts}) as make:
             trained = fit(
                 self.compiled,
                 load_module(self.compiled.text),
-                instances,
+                handed.pop(),
                 options,
                 on_event or silent,
                 sample,
@@ -530,7 +533,7 @@ class Model:
                 held_out,
                 first,
             )
-        return Run(self, trained.weights, instances.vocabularies, trained.finished, seed)
+        return Run(self, trained.weights, vocabularies, trained.finished, seed)
 
     def _weights_of(
         self, start: Run | str | os.PathLike[str], vocabularies: Vocabularies

@@ -131,11 +131,15 @@ def train(
             data, built, only, columns=columns, group=group, comments=comments, binarize=binarize
         )
 
-    records: Records | None = None
+    handed: list[Any] = [blocks]
+    unlabelled: list[str] | None = None
     if not stream:
         records = o.records(
             data, built, only, columns=columns, group=group, comments=comments, binarize=binarize
         )
+        unlabelled = [name for name in built.checked.answers if not _labelled(records, name)]
+        handed = [records]  # nothing here holds the data while weights are trained
+        del records
     held_out = None
     if validate is not None:
         held_out = o.records(
@@ -160,7 +164,7 @@ def train(
                     skipped.append(event)
 
             run = built.fit(
-                blocks if records is None else records,
+                handed.pop(),
                 seed=seed,
                 tolerance=tolerance,
                 progress=progress_,
@@ -211,11 +215,10 @@ def train(
             f"left out {event.skipped} of {some(event.instances, 'instance')} with answers that "
             "hard factors forbid\n"
         )
-    said = (
-        None
-        if records is None
-        else _unlearned(built, records, run.finished if min(max_iterations, epochs) > 0 else None)
-    )
+    said = None
+    if unlabelled is not None:
+        begun = min(max_iterations, epochs) > 0
+        said = _unlearned(built, unlabelled, run.finished if begun else None)
     if said is not None:
         sys.stderr.write(f"warning: {said[0]}\n  hint: {said[1]}\n")
     if stop():
@@ -233,11 +236,14 @@ def _large(path: str, optimizer: str) -> bool:
     return BOUND * size > budget.limit()
 
 
-def _unlearned(built: Model, records: Records, finished: Finished | None) -> tuple[str, str] | None:
+def _unlearned(
+    built: Model, unlabelled: list[str], finished: Finished | None
+) -> tuple[str, str] | None:
     """Return why nothing could be learned and what to do, None if something could.
 
     Parameters
     ----------
+    unlabelled : answers for which the data have no labels.
     finished : how training ended, None where it was not to begin.
     """
     model = built.checked
@@ -247,7 +253,6 @@ def _unlearned(built: Model, records: Records, finished: Finished | None) -> tup
             "`fgc infer` and `fgc info` need no --weights for it",
         )
     assert built.loss is not None
-    unlabelled = [name for name in model.answers if not _labelled(records, name)]
     if unlabelled == list(model.answers) and any(p.region != "any" for p in built.loss.probes):
         names = " and ".join(f"`{name}`" for name in unlabelled)
         return (

@@ -158,6 +158,12 @@ class LossProgram:
     value: Expr
     used: tuple[str, ...]
 
+    @property
+    def reads_data(self) -> bool:
+        """Whether it reads data by itself, at indices or places."""
+        placed = any(p.places or p.part is not None for p in self.probes)
+        return bool(self.spaces or self.slots or placed)
+
 
 def plan(model: Model, formula: t.Expression) -> LossProgram:
     """Return the plan of a loss formula.

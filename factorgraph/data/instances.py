@@ -73,6 +73,11 @@ class Instances:
         """Return the place of instance ``i`` in the data, for messages."""
         return self.records.where(self.first + int(i))
 
+    def bare(self) -> Instances:
+        """Return the instances without what is given: labels, weights and places are left."""
+        records = replace(self.records, columns={})
+        return replace(self, records=records, givens={}, rows={}, sparse={}, lets=None)
+
     def part(self, low: int, high: int) -> Instances:
         """Return the instances ``low .. high - 1``, as views."""
         unknowns = {}

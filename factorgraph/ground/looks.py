@@ -45,7 +45,8 @@ class Looks:
     def __init__(self, loss: LossProgram, batch: Batch) -> None:
         self.loss, self.batch = loss, batch
         instances = batch.instances
-        computed = compute_lets(instances) | answer_columns(instances)
+        lets = compute_lets(instances) if loss.reads_data else {}
+        computed = lets | answer_columns(instances)
         at = Evaluator(instances, "the loss", computed)
         start = Rows(np.arange(instances.count, dtype=np.int64), {})
         self.levels, self.offsets = _spaces(loss, start, at)

@@ -111,6 +111,7 @@ def fit(
             else:
                 return raise_bound(setting(solver.layout), solver)
         objective = make(compiled, module, instances, crew)
+        instances = instances.bare()  # what is grounded needs the data no more
         if options.observed:
             objective.keep_observed()
         layout = objective.layout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from math import prod
 from types import ModuleType
 
@@ -97,6 +98,8 @@ class Objective:
         states = sum(g.structure.size for g in groundings)
         budget.require(8 * (4 * states + 20 * layout.size), "training")
         require_outputs(groundings, self.crew.threads)
+        if not self.loss.reads_data:
+            groundings = [replace(g, instances=g.instances.bare()) for g in groundings]
         return layout, [Batch(compiled, self.module, g) for g in groundings]
 
     @property
