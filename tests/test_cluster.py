@@ -325,6 +325,7 @@ def test_workers_compile_what_is_compiled_here(tmp_path: Path) -> None:
     assert worker._compiled(texts).text == model.compiled.text
 
 
+@needs_dask
 def test_a_worker_says_what_it_lacks() -> None:
     assert worker.slopes("nobody", [3, 4], np.zeros(2)) == {"found": {}, "absent": [3, 4]}
     assert worker.settle("nobody", {}) == {}
