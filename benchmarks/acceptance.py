@@ -265,8 +265,8 @@ def interruptions() -> Iterator[Line]:
 
 def sequences() -> Iterator[Line]:
     """A chain of the size of CoNLL-2000 beside python-crfsuite, and the chunks of the corpus."""
-    command = "FGC_PEER_PYTHON=/path/to/python python benchmarks/crf.py"
-    found = {f["case"]: f for f in figures("crf")}
+    command = "FGC_PEER_PYTHON=/path/to/python python benchmarks/crf.py 1"
+    found = {f["case"]: f for f in figures("crf", "1")}
     for variant in ("observed", "all"):
         times = found.get(f"times {variant}")
         for key, least, what in (

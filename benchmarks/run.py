@@ -15,11 +15,10 @@ NAMES = (
 )  # fmt: skip
 
 
-def figures(name: str) -> list[dict[str, Any]]:
+def figures(name: str, *arguments: str) -> list[dict[str, Any]]:
     """Run one benchmark and return what it printed."""
-    done = subprocess.run(
-        [sys.executable, str(HERE / f"{name}.py")], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, str(HERE / f"{name}.py"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{name} ended {done.returncode}:\n{done.stderr}")
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]

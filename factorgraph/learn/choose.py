@@ -176,15 +176,14 @@ def _unfit(
             )
         return None
     if not is_convex(loss, observed):
-        if to_hold(loss) is not None:
-            return f"Frank-Wolfe needs a convex loss, and `{loss.name}` is none", "--optimizer cccp"
+        way = "--optimizer cccp" if to_hold(loss) is not None else "--optimizer lbfgs"
         if not observed:
             return (
                 "Frank-Wolfe needs a convex loss, and answers that leave something open make "
                 f"`{loss.name}` none",
-                "--optimizer lbfgs",
+                way,
             )
-        return f"Frank-Wolfe needs a convex loss, and `{loss.name}` is not", "--optimizer adagrad"
+        return f"Frank-Wolfe needs a convex loss, and `{loss.name}` is not", way
     return None
 
 
