@@ -8,6 +8,9 @@ what inference hands back can be added up table by table without any bookkeeping
 Several instances are concatenated: variables, and the rows of each group, stand in the order of
 their instances, with offsets. A batch of graphs that share one structure is an array of values
 with a leading axis, ``[B, T]``.
+
+Factors whose messages have a closed form stand apart, in groups of one *kind*, with scopes of any
+length and a few numbers each where others have a table. Their numbers follow the tables.
 """
 
 from __future__ import annotations
@@ -59,6 +62,37 @@ class Group:
 
 
 @dataclass(frozen=True)
+class KindGroup:
+    """Factors of one name and one kind, which needs no table.
+
+    Attributes
+    ----------
+    name : the factor's name, for messages.
+    kind : the name of a kind in `factorgraph.factors.registry`.
+    start : int64 [n + 1], where the scope of each row starts in ``scope``.
+    scope : int32 [start[n]], variable numbers, distinct within a row.
+    table : int32 [n], which of the group's distinct rows of numbers each row reads.
+    distinct : number of distinct rows of numbers.
+    width : numbers in one of them; what they mean is the kind's.
+    rows : int64 [I + 1], rows by instance.
+    """
+
+    name: str
+    kind: str
+    start: Offsets
+    scope: Ints
+    table: Ints
+    distinct: int
+    width: int
+    rows: Offsets
+
+    @property
+    def size(self) -> int:
+        """All numbers of the group."""
+        return self.distinct * self.width
+
+
+@dataclass(frozen=True)
 class Structure:
     """Variables in the order of their instances, and groups of factors over them.
 
@@ -66,12 +100,14 @@ class Structure:
     ----------
     card : int32 [V], states of each variable, at least 1.
     instance : int64 [I + 1], variables by instance.
-    groups : the factor groups, of any arity.
+    groups : the factor groups with tables, of any arity.
+    kinds : the factor groups of kinds without tables.
     """
 
     card: Ints
     instance: Offsets
     groups: tuple[Group, ...]
+    kinds: tuple[KindGroup, ...] = ()
 
     @property
     def variables(self) -> int:
@@ -94,10 +130,24 @@ class Structure:
             out.append(out[-1] + group.size)
         return tuple(out)
 
+    @cached_property
+    def kind_offset(self) -> tuple[int, ...]:
+        """Where the numbers of each group of a kind start in the values; the last is their end."""
+        out = [self.offset[-1]]
+        for group in self.kinds:
+            out.append(out[-1] + group.size)
+        return tuple(out)
+
     @property
     def size(self) -> int:
         """Length T of the flat vector of values."""
-        return self.offset[-1]
+        return self.kind_offset[-1]
+
+    def numbers(self, values: Energies, k: int) -> Energies:
+        """Return the view ``[distinct, width]`` of the group ``kinds[k]`` in a vector ``[T]``."""
+        group = self.kinds[k]
+        part = values[self.kind_offset[k] : self.kind_offset[k + 1]]
+        return part.reshape(group.distinct, group.width)
 
     def table(self, values: Energies, g: int) -> Energies:
         """Return the view ``[distinct, *cards]`` of group ``g`` in a flat vector ``[T]``."""
@@ -116,6 +166,31 @@ class Structure:
             raise InferenceError("instance offsets decrease", code="E0502")
         for group in self.groups:
             _check_group(group, self.card, self.instance, n_instances)
+        for kind in self.kinds:
+            _check_kind(kind, self.instance)
+
+
+def _check_kind(group: KindGroup, instance: Offsets) -> None:
+    def fail(what: str) -> InferenceError:
+        return InferenceError(f"factor `{group.name}`: {what}", code="E0503")
+
+    n, rows, start = len(group.table), group.rows, group.start
+    if len(rows) != len(instance) or rows[0] != 0 or rows[-1] != n or (np.diff(rows) < 0).any():
+        raise fail("row offsets do not cover the rows")
+    if len(start) != n + 1 or start[0] != 0 or start[-1] != len(group.scope):
+        raise fail("offsets do not cover the scopes")
+    if (np.diff(start) < 0).any():
+        raise fail("offsets of scopes decrease")
+    if n and (group.table.min() < 0 or group.table.max() >= group.distinct):
+        raise fail("a row reads numbers that are not there")
+    row = np.repeat(np.arange(n), np.diff(start))
+    owner = np.repeat(np.arange(len(instance) - 1), np.diff(rows))[row]
+    scope = group.scope
+    if ((scope < instance[owner]) | (scope >= instance[owner + 1])).any():
+        raise fail("a scope reaches out of its instance")
+    order = np.lexsort((scope, row))
+    if ((np.diff(row[order]) == 0) & (np.diff(scope[order]) == 0)).any():
+        raise fail("a scope names the same variable twice")
 
 
 def _check_group(group: Group, card: Ints, instance: Offsets, n_instances: int) -> None:

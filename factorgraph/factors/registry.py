@@ -1,0 +1,44 @@
+"""Every kind of factor that has a file of its own, by name."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from factorgraph.errors import UsageError, did_you_mean
+from factorgraph.factors.kind import Kind
+
+_BUILT: dict[str, str] = {}
+"""Names of the kinds that fgc brings along, and the modules of `factorgraph.factors`."""
+
+_known: dict[str, Kind] = {}
+
+
+def register(kind: Kind) -> Kind:
+    """Make a kind known by its name, for graphs that are built from now on.
+
+    Raises
+    ------
+    UsageError : another kind has this name.
+    """
+    if kind.name in _BUILT or _known.get(kind.name, kind) is not kind:
+        raise UsageError(f"there is a kind `{kind.name}` already", code="E0920")
+    _known[kind.name] = kind
+    return kind
+
+
+def kind_of(name: str) -> Kind:
+    """Return the kind of a name.
+
+    Raises
+    ------
+    UsageError : there is none.
+    """
+    if name not in _known and name in _BUILT:
+        _known[name] = import_module(f"factorgraph.factors.{_BUILT[name]}").KIND
+    if name not in _known:
+        raise UsageError(
+            f"there is no kind of factor `{name}`",
+            code="E0920",
+            hint=did_you_mean(name, [*_BUILT, *_known]),
+        )
+    return _known[name]
