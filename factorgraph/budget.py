@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 
 from factorgraph.errors import BudgetError, UsageError
@@ -93,6 +94,14 @@ def require(size: int, what: str) -> None:
             code="E0900",
             hint="raise it with --budget-memory, or make the problem smaller",
         )
+
+
+def give_back() -> None:
+    """Give memory that was freed back to the system, where the C library keeps it (glibc does)."""
+    from ctypes import CDLL
+
+    with suppress(AttributeError, OSError, TypeError):
+        CDLL(None).malloc_trim(0)
 
 
 def set_rows(count: int | None) -> None:

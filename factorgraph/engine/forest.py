@@ -8,7 +8,7 @@ variable, the one nearest the root. Messages run up in reverse order, and down i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +38,8 @@ class Plan(NamedTuple):
     bounds : int64 [I + 1, 5], where each instance's variables, links, roots, unary and constant
         factors start.
     state : int64 [V + 1], states by variable.
-    link : int64 [F + 1, 13], of each link: the variables of its scope, where that starts in
-        ``scope``, the place of the parent in it, the parent, the child (-1 if there are
+    link : int32 where that suffices, else int64, [F + 1, 13], of each link: the variables of its
+        scope, where that starts in ``scope``, the place of the parent in it, the parent, the child (-1 if there are
         several), where its table starts in the values, the number of the table and its start
         among those of two variables (-1 for larger ones), the start of its message to the
         parent; where the states of the parent start and how many there are, and those of the
@@ -55,7 +55,7 @@ class Plan(NamedTuple):
 
     bounds: Offsets
     state: Offsets
-    link: Offsets
+    link: NDArray[np.integer[Any]]
     scope: Ints
     roots: Ints
     unary: Offsets
@@ -179,6 +179,8 @@ def survey(structure: Structure) -> Forest | Loop:
     pairwise[owner[~pair]] = False
     first = structure.instance
     bounds = np.stack([first, rows, root_rows, unary_rows, constant_rows], axis=1)
+    if link.max(initial=0) < 2**31:  # half of the memory, which is read all over again
+        link = link.astype(np.int32)
     plan = Plan(
         bounds=np.ascontiguousarray(bounds, np.int64),
         state=state,

@@ -8,6 +8,7 @@ whatever their number.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,6 +62,7 @@ class Transposed:
     Attributes
     ----------
     direct : the params that are read in other ways, too: each batch has a gradient of these.
+    alone : the params that one list reads, and nothing else.
     """
 
     def __init__(self, compiled: Compiled, layout: Layout, batches: Sequence[Batch]) -> None:
@@ -72,6 +74,8 @@ class Transposed:
             for k in range(len(program.picks))
             if batches
         ]
+        count = Counter(x.param for x in self.lists)
+        self.alone = {name for name, n in count.items() if n == 1} - self.direct
         programs = range(len(compiled.programs))
         self.rooms = [
             [
@@ -93,8 +97,13 @@ class Transposed:
         """Add to the gradient of a range of rows what the batches have left as adjoints."""
         lists, low, high = part
         rows = gradient[lists.param]
-        to = rows.reshape(len(rows), -1)
-        add_picked(lists.start, lists.rows, lists.adjoint, low, high, to)
+        self.add_rows(part, rows.reshape(len(rows), -1)[low:high])
+
+    def add_rows(self, part: tuple[Lists, int, int], rows: Floats) -> None:
+        """Do as `add`, given these rows of the gradient alone, [high - low, states]."""
+        lists, low, high = part
+        start = lists.start[low : high + 1]
+        add_picked(start, lists.rows, lists.adjoint, 0, high - low, rows)
 
 
 def _lists(layout: Layout, batches: Sequence[Batch], g: int, k: int) -> Lists:

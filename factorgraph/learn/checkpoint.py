@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,14 @@ from factorgraph.errors import RunError
 Floats = NDArray[np.float64]
 
 RUNNING = "running"
+LONG = 1 << 16
+"""From so many weights on the history is kept in single precision, for half of the memory and of
+the time to read it: it shapes directions alone, and all products are those of what is kept."""
+
+
+def history_type(n: int) -> type[np.float32] | type[np.float64]:
+    """Return what the differences of ``n`` weights are kept as."""
+    return np.float32 if n >= LONG else np.float64
 
 
 @dataclass(slots=True)
@@ -25,7 +34,8 @@ class LBFGSState:
     x : [n], the weights.
     value : the objective with the l1 penalty, if any.
     gradient : [n], of the smooth part.
-    S, Y : [memory, n], differences of weights and of gradients, a ring; rows below ``count``.
+    S, Y : [memory, n], differences of weights and of gradients, a ring; rows below ``count``;
+        as `history_type` says.
     products : [2 memory, memory + 1], inner products of the rows of S, then Y, with the rows of Y
         and, last, with the (pseudo-)gradient.
     position : the row of the ring that the next pair goes to.
@@ -42,8 +52,8 @@ class LBFGSState:
     x: Floats
     value: float
     gradient: Floats
-    S: Floats
-    Y: Floats
+    S: NDArray[np.floating[Any]]
+    Y: NDArray[np.floating[Any]]
     products: Floats
     position: int = 0
     count: int = 0
@@ -126,8 +136,8 @@ class LBFGSState:
             raise _damaged("position", f"is {integers['position']} where {count} was expected")
         history = []
         for name in ("S", "Y"):
-            rows = np.zeros((memory, n))
-            rows[:count] = _floats(arrays, name, (count, n))
+            rows = np.zeros((memory, n), history_type(n))
+            rows[:count] = _floats(arrays, name, (count, n), history_type(n))
             history.append(rows)
         if not np.all(np.diagonal(products)[:count] > 0):
             raise _damaged("products", "has a pair without positive curvature")
@@ -176,10 +186,13 @@ def _field(
 
 
 def _floats(
-    arrays: Mapping[str, NDArray[np.generic]], name: str, shape: tuple[int | None, ...]
-) -> Floats:
-    """Return a copy of one float64 array of a stored state, all finite."""
-    found = np.array(_field(arrays, name, np.float64, shape), np.float64, order="C")
+    arrays: Mapping[str, NDArray[np.generic]],
+    name: str,
+    shape: tuple[int | None, ...],
+    dtype: type[np.float32] | type[np.float64] = np.float64,
+) -> NDArray[Any]:
+    """Return a copy of one array of a stored state, all finite."""
+    found: NDArray[Any] = np.array(_field(arrays, name, dtype, shape), dtype, order="C")
     if not np.isfinite(found).all():
         raise _damaged(name, "has a value that is not finite")
     return found

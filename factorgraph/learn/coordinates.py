@@ -95,6 +95,22 @@ class Coordinates:
         self.vectors.pick(gradient, self.chosen, self._picked)
         return self._picked
 
+    @property
+    def taken(self) -> Floats:
+        """The gradient of the coordinates that `take` has put together."""
+        return self._picked
+
+    def take(self, start: int, stop: int, slopes: Floats) -> None:
+        """Take the gradient of the weights ``start .. stop - 1``, none of them held to anything.
+
+        Parameters
+        ----------
+        slopes : float64 [stop - start].
+        """
+        assert self.chosen is not None
+        first, last = np.searchsorted(self.chosen, (start, stop))
+        np.take(slopes, self.chosen[first:last] - start, out=self._picked[first:last])
+
     def free(self, coefficients: Floats) -> Floats:
         """Return coefficients of the weights that are held to nothing, 0 for the others."""
         if self.chosen is not None:

@@ -11,9 +11,11 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
+from factorgraph import budget
 from factorgraph.compiler.module import Compiled
 from factorgraph.data.instances import Instances
 from factorgraph.errors import BudgetError, NumericalError
+from factorgraph.ground.coded import forget
 from factorgraph.ground.weights import Layout, Weights, initial
 from factorgraph.learn.blocks import norm as length
 from factorgraph.learn.cccp import concave_convex
@@ -112,8 +114,11 @@ def fit(
                 return raise_bound(setting(solver.layout), solver)
         objective = make(compiled, module, instances, crew)
         instances = instances.bare()  # what is grounded needs the data no more
+        forget()
+        budget.give_back()
         if options.observed:
             objective.keep_observed()
+            budget.give_back()
         layout = objective.layout
         l1 = objective.l1
         watch = Watch(compiled, module, sample, start, layout, crew, objective.coordinates)

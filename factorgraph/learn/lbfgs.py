@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from factorgraph.errors import NumericalError, UsageError
 from factorgraph.learn.blocks import BLOCK, curvature, dot, parts
-from factorgraph.learn.checkpoint import RUNNING, LBFGSState
+from factorgraph.learn.checkpoint import RUNNING, LBFGSState, history_type
 from factorgraph.learn.linesearch import EPSILON, Trial, backtrack, wolfe
 from factorgraph.learn.shards import Crew
 from factorgraph.learn.vectors import Vectors
@@ -121,8 +121,8 @@ class LBFGS:
             x=x.copy(),
             value=value + self._penalty_at(x),
             gradient=gradient.copy(),
-            S=np.zeros((m, self.n)),
-            Y=np.zeros((m, self.n)),
+            S=np.zeros((m, self.n), history_type(self.n)),
+            Y=np.zeros((m, self.n), history_type(self.n)),
             products=np.zeros((2 * m, m + 1)),
             evaluations=1,
         )
@@ -337,8 +337,9 @@ class LBFGS:
             if slot is not None:
                 np.subtract(x, state.x[part], out=S[slot])
                 np.subtract(gradient[part], g, out=Y[slot])
-                with_y[0] += np.vecdot(S, Y[slot])
-                with_y[1] += np.vecdot(Y, Y[slot])
+                y = Y[slot].astype(np.float64)
+                with_y[0] += np.vecdot(S, y)
+                with_y[1] += np.vecdot(Y, y)
             g[:] = gradient[part]
             slope = _pseudo_gradient(x, g, self._l1[part])
             with_slope[0] += np.vecdot(S, slope)

@@ -21,7 +21,7 @@ from factorgraph.ground.batch import Batch
 from factorgraph.ground.ground import ground
 from factorgraph.ground.looks import looks_of
 from factorgraph.ground.outputs import require_outputs
-from factorgraph.ground.transposed import Transposed, only_listed
+from factorgraph.ground.transposed import Lists, Transposed, only_listed
 from factorgraph.ground.weights import Layout, Weights, compact, shapes
 from factorgraph.learn.coordinates import Coordinates
 from factorgraph.learn.observed import observed
@@ -76,7 +76,9 @@ class Objective:
         self.transposed = Transposed(compiled, self.layout, self.batches)
         self.coordinates = Coordinates(self.layout)
         self.count = instances.count
+        # where weights are held at 0, what `_apart` holds never comes here: no page is taken
         self._gradient = np.empty(self.layout.size)
+        self._apart: set[str] = set()
 
     @property
     def l1(self) -> Floats:
@@ -87,6 +89,8 @@ class Objective:
         """Let weights that no training answer reads stay at 0: they have no coordinates."""
         chosen = observed(self.layout, self.batches, self.transposed, self.crew)
         self.coordinates = Coordinates(self.layout, chosen, self.crew)
+        if chosen is not None and not self.coordinates.held:
+            self._apart = self.transposed.alone
 
     def _dealt(self, instances: Instances) -> tuple[Layout, list[Batch]]:
         """Return the layout of the weights that instances touch, and their shards."""
@@ -124,11 +128,30 @@ class Objective:
         NumericalError : where an energy or a loss is not finite, naming factor and instance.
         """
         packed = self.coordinates.weights(flat)
-        spans = list(self.layout.spans(SPAN))
-        gradient = self._gradient
+        gradient, apart = self._gradient, self._apart
+        spans = [s for s in self.layout.spans(SPAN) if s[2].name not in apart]
         value = sum(self.crew.map(lambda s: regularise(s, packed, gradient), spans), 0.0)
         value += self.add_losses(packed, gradient)
-        return value, self.coordinates.pull_back(flat, packed, gradient)
+        if not apart:
+            return value, self.coordinates.pull_back(flat, packed, gradient)
+        parts = [part for part in self.transposed.parts if part[0].param in apart]
+        value += sum(self.crew.map(lambda part: self._taken(part, packed), parts), 0.0)
+        for name, place in self.layout.places.items():
+            if name not in apart:
+                self.coordinates.take(place.start, place.stop, gradient[place.start : place.stop])
+        return value, self.coordinates.taken
+
+    def _taken(self, part: tuple[Lists, int, int], packed: Floats) -> float:
+        """Take the slopes of a range of rows that one list alone reads; return what they cost."""
+        lists, low, high = part
+        place = self.layout.places[lists.param]
+        width = lists.adjoint.shape[1]
+        start, stop = place.start + low * width, place.start + high * width
+        slopes = np.empty(stop - start)
+        value = regularise((0, stop - start, place.declaration), packed[start:stop], slopes)
+        self.transposed.add_rows(part, slopes.reshape(-1, width))
+        self.coordinates.take(start, stop, slopes)
+        return value
 
     def add_losses(self, packed: Floats, gradient: Floats) -> float:
         """Add the gradient of the losses at packed weights; return their sum."""
@@ -151,7 +174,8 @@ class Objective:
             value += part
             for name in transposed.direct:
                 into[name] += direct[name]
-        for _ in self.crew.map(lambda p: transposed.add(p, into), transposed.parts):
+        parts = [p for p in transposed.parts if p[0].param not in self._apart]
+        for _ in self.crew.map(lambda p: transposed.add(p, into), parts):
             pass
         return value
 

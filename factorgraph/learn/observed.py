@@ -44,7 +44,7 @@ def observed(
         packed = np.random.default_rng(draw).uniform(0.5, 1.5, layout.size)
         packed *= (-1.0) ** draw
         weights = layout.views(packed)
-        slopes = np.zeros(layout.size)
+        slopes = np.zeros(layout.size)  # no page is taken of what one list alone reads
         gradient = layout.views(slopes)
 
         def work(b: int, weights: dict[str, Floats] = weights) -> dict[str, Floats]:
@@ -57,8 +57,17 @@ def observed(
             for name in transposed.direct:
                 gradient[name] += direct[name]
         for part in transposed.parts:
-            transposed.add(part, gradient)
-        read |= slopes != 0  # also where it is no number
+            lists, low, high = part
+            if lists.param not in transposed.alone:
+                transposed.add(part, gradient)
+                continue
+            rows = np.zeros((high - low, lists.adjoint.shape[1]))
+            transposed.add_rows(part, rows)
+            first = layout.places[lists.param].start
+            read[first + low * rows.shape[1] : first + high * rows.shape[1]] |= rows.ravel() != 0
+        for name, place in layout.places.items():
+            if name not in transposed.alone:  # also where it is no number
+                read[place.start : place.stop] |= slopes[place.start : place.stop] != 0
     return None if read.all() else np.flatnonzero(read)
 
 

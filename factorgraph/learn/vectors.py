@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy import float64
 from numpy.typing import NDArray
 
 from factorgraph.jit import kernel
 from factorgraph.learn.shards import Crew
 
 Floats = NDArray[np.float64]
+History = NDArray[np.floating[Any]]
 
 STRETCH = 1 << 16
 BLOCK = 1 << 10
@@ -27,7 +30,7 @@ def _inner(a, b):  # type: ignore[no-untyped-def]
     """Return the inner product; a loop that only reads may be reordered."""
     total = 0.0
     for i in range(len(a)):
-        total += a[i] * b[i]
+        total += float64(a[i]) * float64(b[i])
     return total
 
 
@@ -158,7 +161,14 @@ class Vectors:
         self.each(lambda low, high: _pick(values, at, out, low, high) or 0.0)
 
     def combine(
-        self, s: Floats, y: Floats, scale: float, S: Floats, Y: Floats, slopes: Floats, out: Floats
+        self,
+        s: Floats,
+        y: Floats,
+        scale: float,
+        S: History,
+        Y: History,
+        slopes: Floats,
+        out: Floats,
     ) -> float:
         """Write -(s S + y Y + scale slopes); return its inner product with the slopes."""
         return self.each(
@@ -166,7 +176,7 @@ class Vectors:
         )
 
     def advance(
-        self, x: Floats, trial: Floats, gradient: Floats, slopes: Floats, S: Floats, Y: Floats,
+        self, x: Floats, trial: Floats, gradient: Floats, slopes: Floats, S: History, Y: History,
         count: int, slot: int,
     ) -> Floats:  # fmt: skip
         """Keep the differences to a trial point in row ``slot``, none if it is -1; take its slopes.
