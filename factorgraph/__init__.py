@@ -24,7 +24,10 @@ if TYPE_CHECKING:
         RunError,
         UsageError,
     )
-    from factorgraph.graph.builder import FactorGraph
+    from factorgraph.factors.builder import FactorGraph
+    from factorgraph.factors.check import check_factor
+    from factorgraph.factors.kind import Kind
+    from factorgraph.factors.registry import register
     from factorgraph.pipeline import Model, Run, compile, load, load_run
 
 __version__ = "0.1.0"
@@ -32,9 +35,10 @@ __version__ = "0.1.0"
 _WHERE = {
     "BudgetError": "errors",
     "DataError": "errors",
-    "FactorGraph": "graph.builder",
+    "FactorGraph": "factors.builder",
     "FgError": "errors",
     "InferenceError": "errors",
+    "Kind": "factors.kind",
     "Model": "pipeline",
     "ModelError": "errors",
     "NotBuiltError": "errors",
@@ -42,6 +46,7 @@ _WHERE = {
     "Run": "pipeline",
     "RunError": "errors",
     "UsageError": "errors",
+    "check_factor": "factors.check",
     "compile": "pipeline",
     "load": "pipeline",
     "load_run": "pipeline",
@@ -49,6 +54,7 @@ _WHERE = {
     "marginals": "engine.solve",
     "minimise": "engine.solve",
     "read": "data.python",
+    "register": "factors.registry",
 }
 
 __all__ = [
@@ -57,6 +63,7 @@ __all__ = [
     "FactorGraph",
     "FgError",
     "InferenceError",
+    "Kind",
     "Model",
     "ModelError",
     "NotBuiltError",
@@ -64,6 +71,7 @@ __all__ = [
     "Run",
     "RunError",
     "UsageError",
+    "check_factor",
     "compile",
     "load",
     "load_run",
@@ -71,6 +79,7 @@ __all__ = [
     "marginals",
     "minimise",
     "read",
+    "register",
 ]
 
 

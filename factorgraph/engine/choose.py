@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from factorgraph.engine.enumerate import LIMIT, EnumerationEngine, configurations
+from factorgraph.engine.expanded import ExpandedEngine
 from factorgraph.engine.forest import Loop, survey
 from factorgraph.engine.parallel import Parallel, fold
 from factorgraph.engine.probe import Engine
 from factorgraph.engine.tree import TreeEngine
 from factorgraph.errors import InferenceError, some
+from factorgraph.factors.expand import tabled
 from factorgraph.graph.structure import Structure
 
 
@@ -31,8 +33,13 @@ def choose(structure: Structure) -> Choice:
     Raises
     ------
     InferenceError : E0510, the graph has a loop and an instance too large to enumerate.
-    BudgetError : the engine's index arrays would not fit into the memory budget.
+    BudgetError : the engine's index arrays, or tables of factors of kinds, would not fit into the
+        memory budget.
     """
+    if structure.kinds:
+        expanded = tabled(structure)
+        choice = choose(expanded.structure)
+        return Choice(ExpandedEngine(expanded, choice.engine), choice.reason)
     found = survey(structure)
     factors = some(sum(len(group.table) for group in structure.groups), "factor")
     if isinstance(found, Loop):

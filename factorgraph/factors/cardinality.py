@@ -20,14 +20,6 @@ def count(ones: Ints, owner: Ints, factors: int) -> Ints:
     return np.bincount(owner, ones, factors).astype(np.int64)
 
 
-def parity(ones: Ints, odd: Floats) -> Floats:
-    """Return 0 where ``odd`` is 1 and the number of ones is odd, or 0 and it is even, else +inf.
-
-    Another number than 0 and 1 forbids every configuration.
-    """
-    return np.where(ones % 2 == odd, 0.0, np.inf)
-
-
 def bounded(
     ones: Ints,
     low: Floats | float = -np.inf,

@@ -7,7 +7,7 @@ from importlib import import_module
 from factorgraph.errors import UsageError, did_you_mean
 from factorgraph.factors.kind import Kind
 
-_BUILT: dict[str, str] = {}
+_BUILT: dict[str, str] = {"parity": "parity", "potts": "potts", "truncated": "truncated"}
 """Names of the kinds that fgc brings along, and the modules of `factorgraph.factors`."""
 
 _known: dict[str, Kind] = {}
@@ -24,6 +24,11 @@ def register(kind: Kind) -> Kind:
         raise UsageError(f"there is a kind `{kind.name}` already", code="E0920")
     _known[kind.name] = kind
     return kind
+
+
+def names() -> list[str]:
+    """Return the names of all kinds, sorted."""
+    return sorted({*_BUILT, *_known})
 
 
 def kind_of(name: str) -> Kind:

@@ -1,4 +1,4 @@
-"""Dense tables, the one kind of factor so far: energies of configurations, and their cotangents.
+"""Energies of configurations and their cotangents: of dense tables, and of kinds through theirs.
 
 On any structure, loopy ones too. Messages of dense tables are the engines' own kernels; a kind with
 a closed form brings its messages along in its file.
@@ -6,11 +6,14 @@ a closed form brings its messages along in its file.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from factorgraph.errors import UsageError
-from factorgraph.graph.structure import Energies, Ints, Structure
+from factorgraph.factors.registry import kind_of
+from factorgraph.graph.structure import Energies, Ints, KindGroup, Structure
 from factorgraph.jit import kernel
 
 Span = tuple[int, int]
@@ -57,7 +60,28 @@ def energy(
             _NONE,
             _NONE,
         )
+    for k, kind in enumerate(structure.kinds):
+        first, last = kind.rows[lo], kind.rows[hi]
+        owner = np.repeat(np.arange(hi - lo), np.diff(kind.rows[lo : hi + 1]))
+        rows = _some(kind, int(first), int(last))
+        for b in range(len(values)):
+            own = structure.numbers(values[b], k)
+            each = kind_of(kind.kind).energy(rows, own, chosen[b if len(chosen) > 1 else 0])
+            with np.errstate(over="ignore"):
+                out[b] += np.bincount(owner, each, hi - lo)
     return out
+
+
+def _some(group: KindGroup, first: int, last: int) -> KindGroup:
+    """Return rows ``first .. last - 1`` of a group, as a group of one instance."""
+    if first == 0 and last == len(group.table):
+        return group
+    start = group.start[first : last + 1]
+    scope = group.scope[start[0] : start[-1]]
+    rows = np.array([0, last - first], np.int64)
+    return replace(
+        group, start=start - start[0], scope=scope, table=group.table[first:last], rows=rows
+    )
 
 
 def add_indicator(
@@ -67,6 +91,7 @@ def add_indicator(
     into: Energies,
     span: Span | None = None,
     first: int = 0,
+    values: Energies | None = None,
 ) -> None:
     """Add to each table the weight of every factor that reads it, at the entry of ``states``.
 
@@ -80,6 +105,7 @@ def add_indicator(
     into : float64 [B, T], changed in place.
     span : instances ``lo .. hi - 1``; None for all.
     first : the variable that column 0 of ``states`` stands for.
+    values : float64 [B, T]; needed where there are kinds, whose energies need not be linear.
 
     Raises
     ------
@@ -108,6 +134,20 @@ def add_indicator(
             weight,
             into,
         )
+    if not structure.kinds:
+        return
+    if values is None:
+        raise UsageError("cotangents of kinds are worked out at values", code="E0921")
+    whole = np.zeros((len(chosen), structure.variables), np.int32)
+    whole[:, first : first + chosen.shape[1]] = chosen
+    for k, kind in enumerate(structure.kinds):
+        rows = _some(kind, int(kind.rows[lo]), int(kind.rows[hi]))
+        for b in range(len(into)):
+            each = np.repeat(weight[b], np.diff(kind.rows[lo : hi + 1]))
+            own = structure.numbers(values[b], k)
+            kind_of(kind.kind).add_cotangents(
+                rows, own, whole[b if len(whole) > 1 else 0], each, structure.numbers(into[b], k)
+            )
 
 
 @kernel

@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from factorgraph.errors import UsageError, some
-from factorgraph.graph.structure import Energies, Graph, Group, Ints, Structure
+from factorgraph.graph.structure import (
+    Energies,
+    Graph,
+    Group,
+    Ints,
+    KindGroup,
+    Offsets,
+    Structure,
+)
 
 
 @dataclass(frozen=True)
@@ -51,8 +59,21 @@ class _Pending:
     shared: dict[int, tuple[object, Energies, int]] = field(default_factory=dict)
 
 
+@dataclass
+class _PendingKind:
+    """The factors of one name, kind and count of numbers, while the graph is built."""
+
+    arity: list[Offsets] = field(default_factory=list)
+    scopes: list[Ints] = field(default_factory=list)
+    index: list[Ints] = field(default_factory=list)
+    numbers: list[Energies] = field(default_factory=list)
+    distinct: int = 0
+
+
 class FactorGraph:
     """A factor graph of one instance, built up variable by variable and factor by factor.
+
+    This one has tables only; `factorgraph.FactorGraph` names the kinds of factors as well.
 
     Examples
     --------
@@ -67,6 +88,7 @@ class FactorGraph:
         self._cards: list[NDArray[np.int32]] = []
         self._count = 0
         self._pending: dict[tuple[str, tuple[int, ...]], _Pending] = {}
+        self._kinds: dict[tuple[str, str, int], _PendingKind] = {}
 
     def variable(self, name: str, card: int) -> int:
         """Add one variable of ``card`` states and return its number.
@@ -223,11 +245,66 @@ class FactorGraph:
             )
             values.extend(pending.tables)
         card = np.concatenate([np.zeros(0, np.int32), *self._cards])
-        structure = Structure(card, np.array([0, self._count], np.int64), tuple(groups))
+        kinds = []
+        for (name, kind, width), some_kind in self._kinds.items():
+            arity = np.concatenate(some_kind.arity)
+            kinds.append(
+                KindGroup(
+                    name,
+                    kind,
+                    np.concatenate(([0], np.cumsum(arity, dtype=np.int64))),
+                    np.concatenate(some_kind.scopes),
+                    np.concatenate(some_kind.index),
+                    some_kind.distinct,
+                    width,
+                    np.array([0, len(arity)], np.int64),
+                )
+            )
+            values.extend(numbers.reshape(-1) for numbers in some_kind.numbers)
+        instance = np.array([0, self._count], np.int64)
+        structure = Structure(card, instance, tuple(groups), tuple(kinds))
         structure.check()
         return NamedGraph(
             structure, np.concatenate(values).reshape(1, -1), tuple(self._blocks.values())
         )
+
+    def _gather(
+        self, name: str, kind: str, arity: Offsets, scope: Ints, index: Ints, numbers: Energies
+    ) -> None:
+        """Add factors of a kind, whose scopes and numbers are checked.
+
+        Parameters
+        ----------
+        arity : int64 [n], variables of each factor.
+        scope : int32, the scopes one after another.
+        index : int32 [n], which row of numbers each factor reads.
+        numbers : float64 [d, width].
+        """
+        pending = self._kinds.setdefault((name, kind, numbers.shape[1]), _PendingKind())
+        pending.arity.append(arity)
+        pending.scopes.append(scope)
+        pending.index.append((index + pending.distinct).astype(np.int32))
+        pending.numbers.append(numbers)
+        pending.distinct += len(numbers)
+
+    def _check_scopes(self, name: str, arity: Offsets, scope: Ints) -> None:
+        """Refuse scopes with variables that are not there, or there twice."""
+        if scope.size and (scope.min() < 0 or scope.max() >= self._count):
+            raise UsageError(
+                f"factor `{name}`: a scope names a variable that is not there", code="E0503"
+            )
+        row = np.repeat(np.arange(len(arity)), arity)
+        order = np.lexsort((scope, row))
+        if ((np.diff(row[order]) == 0) & (np.diff(scope[order]) == 0)).any():
+            raise UsageError(
+                f"factor `{name}`: a scope names the same variable twice", code="E0503"
+            )
+
+    def _states(self, variables: Ints) -> Ints:
+        """Return how many states some variables have."""
+        if len(self._cards) > 1:
+            self._cards = [np.concatenate(self._cards)]
+        return self._cards[0][variables] if self._cards else np.zeros(0, np.int32)
 
     def _place(self, rows: NDArray[np.int64], cards: tuple[int, ...], name: str) -> _Pending:
         """Check scopes against the variables, and return where their factors are gathered."""

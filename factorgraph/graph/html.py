@@ -16,7 +16,13 @@ def graph_html(graph: FactorGraph | NamedGraph) -> str:
     """Return a graph's variables and factors as HTML tables, one row for each name."""
     built = graph.build() if isinstance(graph, FactorGraph) else graph
     structure = built.structure
-    factors = sum(len(group.table) for group in structure.groups)
+    groups, kinds = structure.groups, structure.kinds
+    factors = sum(len(g.table) for g in groups) + sum(len(k.table) for k in kinds)
+    rows: list[tuple[str, ...]] = [
+        (g.name, " x ".join(map(str, g.cards)) or "1", f"{len(g.table)}", f"{g.distinct}")
+        for g in groups
+    ]
+    rows += [(k.name, k.kind, f"{len(k.table)}", f"{k.distinct}") for k in kinds]
     return table(
         some(structure.variables, "variable"),
         ("variables", "shape", "states"),
@@ -24,12 +30,7 @@ def graph_html(graph: FactorGraph | NamedGraph) -> str:
     ) + table(
         some(factors, "factor"),
         ("factors", "table", "how many", "distinct tables"),
-        _shown(
-            [
-                (g.name, " x ".join(map(str, g.cards)) or "1", f"{len(g.table)}", f"{g.distinct}")
-                for g in structure.groups
-            ]
-        ),
+        _shown(rows),
     )
 
 

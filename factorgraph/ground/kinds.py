@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from factorgraph.compiler.recognise import Recognised
 from factorgraph.data.instances import Instances
-from factorgraph.factors import bilinear, cardinality, distinct, potts, springs, truncated
+from factorgraph.factors import (
+    bilinear,
+    cardinality,
+    distinct,
+    parity,
+    potts,
+    springs,
+    truncated,
+)
 from factorgraph.ground.binders import blocks, compute_lets
 from factorgraph.ground.energy import point
 from factorgraph.ground.evaluate import Evaluator
@@ -94,7 +102,7 @@ def _rows(kind: Recognised, rows: Rows, at: Evaluator) -> Floats:
         cost = at(kind.numbers["cost"], Rows(rows.instance, {**rows.index, kind.count: counted}))
         return cost.astype(np.float64)
     if kind.kind == "parity":
-        return cardinality.parity(counted, numbers["odd"])
+        return parity.energy(counted, numbers["odd"])
     return cardinality.bounded(counted, **numbers)
 
 

@@ -67,6 +67,61 @@ Structure(card=whole(2, 2), instance=whole(0, 2), groups=(pair,)).check()
         _STRUCTURE,
     ),
     Page(
+        "E0504",
+        "Variables or numbers that make no factor of a kind",
+        """
+A factor of a kind (`potts`, `truncated`, `parity`, …) has a few numbers in place of a table. Each
+kind says how many variables it is over, how many states these have, how many numbers there are
+and which values they may have; the message says what does not fit. +inf excludes what a number
+stands for; NaN and -inf are no energies.
+""",
+        """
+g = FactorGraph()
+g.parity(g.variables("x", 3, card=3))
+""",
+        """
+g = FactorGraph()
+g.parity(g.variables("x", 3, card=2))
+""",
+        "python",
+        """
+from factorgraph import FactorGraph
+""",
+    ),
+    Page(
+        "E0505",
+        "A kind of factor that cannot answer what is asked",
+        """
+Most kinds have messages in closed form, for the least energy and for sums, and derivatives by
+their numbers. Where one has not (the message says which of them, and how large it may be),
+another inference may do without, or the factor can be given as a table if it is small.
+""",
+        "marginals by sum-product with `all_different` over 30 variables",
+        "a configuration of least energy by min-sum with it",
+        "words",
+    ),
+    Page(
+        "E0506",
+        "A kind of factor that contradicts itself",
+        """
+`factorgraph.check_factor` holds a kind of factor against enumeration: its table against the
+energies, its messages against the least and the sum over all configurations, its cotangents
+against differences of energies. The message says which of them is not as it should be, and at
+which numbers.
+""",
+        """
+fg.check_factor("potts", (2, 2), [0.0, 1.0], energy=lambda states, numbers: 0.0)
+""",
+        """
+fg.check_factor("potts", (2, 2), [0.0, 1.0],
+                energy=lambda states, numbers: numbers[0 if states[0] == states[1] else 1])
+""",
+        "python",
+        """
+import factorgraph as fg
+""",
+    ),
+    Page(
         "E0510",
         "A graph with a loop, and too large to enumerate",
         """

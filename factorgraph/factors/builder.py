@@ -1,0 +1,183 @@
+"""A factor graph built in Python from tables and from kinds of factors by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from factorgraph.errors import UsageError, some
+from factorgraph.factors.registry import kind_of
+from factorgraph.graph import builder
+from factorgraph.graph.structure import Energies, Ints, Offsets
+
+Scopes = NDArray[np.integer] | Sequence[int] | Sequence[Sequence[int]]
+"""Variable numbers of one factor, or those of many: [n, arity], or rows of any lengths."""
+
+
+class FactorGraph(builder.FactorGraph):
+    """A factor graph of one instance, built up variable by variable and factor by factor.
+
+    Every method that adds factors takes one scope or many: a list of variables is one factor, an
+    array [n, arity] or a list of lists one factor each, and then numbers may be one for all or an
+    array with one for each.
+
+    Examples
+    --------
+    >>> g = FactorGraph()
+    >>> a, b, c = g.variables("x", 3, 2)
+    >>> g.factor([a], [0.0, 1.0], name="bias")
+    >>> g.parity([a, b, c], odd=True)
+    >>> g.potts([[a, b], [b, c]], differ=[1.0, 2.0])
+    >>> graph = g.build()
+    """
+
+    def kind(
+        self,
+        kind: str,
+        scopes: Scopes,
+        numbers: ArrayLike = (),
+        number_index: ArrayLike | None = None,
+        *,
+        name: str | None = None,
+    ) -> None:
+        """Add one or many factors of a kind that is known by name.
+
+        Parameters
+        ----------
+        numbers : float64 [width] or [d, width], distinct rows of numbers.
+        number_index : int [n], which row each factor reads; None where d is 1 (all read it) or n
+            (each reads its own).
+        name : for messages; the kind's if None.
+
+        Raises
+        ------
+        UsageError : there is no such kind, or scopes or numbers do not fit it.
+        """
+        named = kind if name is None else name
+        arity, scope = _rows(scopes, named)
+        rows = np.array(numbers, np.float64)
+        rows = rows.reshape(1, -1) if rows.ndim < 2 else rows
+        n = len(arity)
+        if number_index is not None:
+            index = np.asarray(number_index)
+            if index.shape != (n,) or index.dtype.kind not in "iu":
+                raise UsageError(
+                    f"factor `{named}`: number_index is not of {some(n, 'integer')}", code="E0921"
+                )
+            if n and (index.min() < 0 or index.max() >= len(rows)):
+                raise UsageError(
+                    f"factor `{named}`: a factor reads numbers that are not there", code="E0503"
+                )
+        elif len(rows) in (1, n):
+            index = np.arange(n) if len(rows) == n else np.zeros(n)
+        else:
+            raise UsageError(
+                f"factor `{named}`: {some(len(rows), 'row')} of numbers for {some(n, 'factor')}",
+                code="E0921",
+            )
+        self._check_scopes(named, arity, scope)
+        self._fits(kind, named, arity, scope, index.astype(np.int64), rows)
+        self._gather(named, kind, arity, scope, index.astype(np.int32), rows)
+
+    def _fits(
+        self,
+        kind: str,
+        name: str,
+        arity: Offsets,
+        scope: Ints,
+        index: Offsets,
+        numbers: Energies,
+    ) -> None:
+        """Check the numbers of all factors whose variables have equal cards at once."""
+        known = kind_of(kind)
+        start = np.concatenate(([0], np.cumsum(arity)))
+        try:
+            for n in np.unique(arity).tolist():
+                rows = np.flatnonzero(arity == n)
+                cards = self._states(scope[start[rows][:, None] + np.arange(n)])
+                distinct, which = np.unique(cards, axis=0, return_inverse=True)
+                for d, own in enumerate(distinct.tolist()):
+                    read = np.unique(index[rows[which.reshape(-1) == d]])
+                    known.check(tuple(own), numbers[read])
+        except UsageError as error:
+            raise UsageError(
+                f"factor `{name}`: {error.message}", code=error.code, hint=error.hint
+            ) from None
+
+    # -- pairs
+
+    def potts(
+        self,
+        scopes: Scopes,
+        differ: ArrayLike = 1.0,
+        equal: ArrayLike = 0.0,
+        *,
+        name: str = "potts",
+    ) -> None:
+        """Add energy ``differ`` where two variables have different states, else ``equal``."""
+        self.kind("potts", scopes, _columns(equal, differ), name=name)
+
+    def truncated_linear(
+        self,
+        scopes: Scopes,
+        slope: ArrayLike = 1.0,
+        cap: ArrayLike = np.inf,
+        scale: ArrayLike = 1.0,
+        *,
+        name: str = "truncated",
+    ) -> None:
+        """Add scale * min(slope * |a - b|, cap) of the states of two variables."""
+        self.kind("truncated", scopes, _columns(scale, slope, cap, 1.0), name=name)
+
+    def truncated_quadratic(
+        self,
+        scopes: Scopes,
+        slope: ArrayLike = 1.0,
+        cap: ArrayLike = np.inf,
+        scale: ArrayLike = 1.0,
+        *,
+        name: str = "truncated",
+    ) -> None:
+        """Add scale * min(slope * (a - b)^2, cap) of the states of two variables."""
+        self.kind("truncated", scopes, _columns(scale, slope, cap, 2.0), name=name)
+
+    # -- bits
+
+    def parity(self, scopes: Scopes, odd: ArrayLike = False, *, name: str = "parity") -> None:
+        """Demand that an even number of bits be 1, or an odd number where ``odd``."""
+        self.kind("parity", scopes, _columns(np.asarray(odd, np.float64)), name=name)
+
+
+def _rows(scopes: Scopes, name: str) -> tuple[Offsets, Ints]:
+    """Return the arity of each factor and all scopes one after another."""
+    if not isinstance(scopes, np.ndarray):
+        rows = [np.asarray(row) for row in scopes]
+        if rows and all(row.ndim == 1 for row in rows):
+            arity = np.array([len(row) for row in rows], np.int64)
+            return arity, _whole(np.concatenate(rows), name)
+    array = np.asarray(scopes)
+    if array.ndim == 1:
+        return np.array([len(array)], np.int64), _whole(array, name)
+    if array.ndim != 2:
+        raise UsageError(f"factor `{name}`: scopes are integers [n, arity]", code="E0921")
+    return np.full(len(array), array.shape[1], np.int64), _whole(array.reshape(-1), name)
+
+
+def _whole(flat: NDArray[Any], name: str) -> Ints:
+    if flat.size and flat.dtype.kind not in "iu":
+        raise UsageError(f"factor `{name}`: a scope is of integers", code="E0921")
+    return np.ascontiguousarray(np.clip(flat, -1, 2**31 - 1), np.int32)
+
+
+def _columns(*numbers: ArrayLike) -> Energies:
+    """Return numbers that are one for all or one a factor as rows, float64 [d, width]."""
+    try:
+        parts = np.broadcast_arrays(*(np.asarray(x, np.float64) for x in numbers))
+    except (TypeError, ValueError):
+        raise UsageError(
+            "numbers of factors are one for all, or one for each", code="E0921"
+        ) from None
+    return np.stack([part.reshape(-1) for part in parts], axis=1)

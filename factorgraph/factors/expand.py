@@ -1,0 +1,136 @@
+"""Groups of kinds as groups of dense tables, for engines that know nothing else.
+
+Rows of a group whose variables have equal cards become a group of tables, one for each row of
+numbers that they read. Values are mapped there, and cotangents back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from factorgraph import budget
+from factorgraph.errors import some
+from factorgraph.factors.registry import kind_of
+from factorgraph.factors.table import checked_values
+from factorgraph.graph.structure import Energies, Group, KindGroup, Structure
+
+Longs = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One group of tables that rows of a group of a kind have become.
+
+    Attributes
+    ----------
+    kind : the number of the group in the original's ``kinds``.
+    group : the number of the group of tables.
+    numbers : int64 [distinct], the row of numbers that each table is made of.
+    rows : int64 [n], the rows of the original's group.
+    """
+
+    kind: int
+    group: int
+    numbers: Longs
+    rows: Longs
+
+
+@dataclass(frozen=True, eq=False)
+class Expanded:
+    """A structure without kinds, and how its values are made of another's.
+
+    Attributes
+    ----------
+    structure : its first groups are the original's.
+    """
+
+    original: Structure
+    structure: Structure
+    parts: tuple[Part, ...]
+
+    def values(self, values: Energies) -> Energies:
+        """Return the values, float64 [B, T of the expanded structure], of float64 [B, T]."""
+        values = checked_values(self.original, values)
+        out = np.empty((len(values), self.structure.size))
+        plain = self.original.offset[-1]
+        out[:, :plain] = values[:, :plain]
+        for b in range(len(values)):
+            for part in self.parts:
+                kind = kind_of(self.original.kinds[part.kind].kind)
+                numbers = self.original.numbers(values[b], part.kind)[part.numbers]
+                cards = self.structure.groups[part.group].cards
+                self.structure.table(out[b], part.group)[...] = kind.table(cards, numbers)
+        return out
+
+    def add_cotangents(self, values: Energies, expanded: Energies, into: Energies) -> None:
+        """Add what cotangents of the tables, float64 [B, T of the expanded], are by the values.
+
+        Parameters
+        ----------
+        values : float64 [B, T], the original's.
+        into : float64 [B, T], changed in place.
+        """
+        plain = self.original.offset[-1]
+        into[:, :plain] += expanded[:, :plain]
+        for b in range(len(into)):
+            for part in self.parts:
+                kind = kind_of(self.original.kinds[part.kind].kind)
+                numbers = self.original.numbers(values[b], part.kind)[part.numbers]
+                cards = self.structure.groups[part.group].cards
+                weight = self.structure.table(expanded[b], part.group)
+                if not weight.any():
+                    continue
+                found = np.zeros_like(numbers)
+                kind.add_table_cotangents(cards, numbers, weight, found)
+                self.original.numbers(into[b], part.kind)[part.numbers] += found
+
+
+def tabled(structure: Structure) -> Expanded:
+    """Return a structure with tables in place of kinds.
+
+    Raises
+    ------
+    BudgetError : naming the factor whose tables would not fit into the memory budget.
+    """
+    groups = list(structure.groups)
+    parts: list[Part] = []
+    for k, kind in enumerate(structure.kinds):
+        for cards, rows in _alike(structure, kind):
+            used, table = np.unique(kind.table[rows], return_inverse=True)
+            budget.require(
+                16 * len(used) * prod(cards),
+                f"the tables of factor `{kind.name}` ({kind.kind} over"
+                f" {some(len(cards), 'variable')})",
+            )
+            scope = kind.scope[kind.start[rows][:, None] + np.arange(len(cards))]
+            count = np.searchsorted(rows, kind.rows)
+            parts.append(Part(k, len(groups), used.astype(np.int64), rows))
+            groups.append(
+                Group(
+                    kind.name,
+                    cards,
+                    np.ascontiguousarray(scope, np.int32),
+                    table.reshape(-1).astype(np.int32),
+                    len(used),
+                    count.astype(np.int64),
+                )
+            )
+    plain = Structure(structure.card, structure.instance, tuple(groups))
+    return Expanded(structure, plain, tuple(parts))
+
+
+def _alike(structure: Structure, kind: KindGroup) -> list[tuple[tuple[int, ...], Longs]]:
+    """Return the rows of a group by the cards of their scopes, in order."""
+    out: list[tuple[tuple[int, ...], Longs]] = []
+    arity = np.diff(kind.start)
+    for n in np.unique(arity).tolist():
+        rows = np.flatnonzero(arity == n)
+        cards = structure.card[kind.scope[kind.start[rows][:, None] + np.arange(n)]]
+        distinct, which = np.unique(cards.reshape(len(rows), n), axis=0, return_inverse=True)
+        for d, row in enumerate(distinct.tolist()):
+            out.append((tuple(row), rows[which.reshape(-1) == d]))
+    return out
