@@ -293,7 +293,7 @@ class Run:
         module = load_module(compiled.text)
         for low, high in deal(instances, 0, BATCH_VARIABLES, most=1):
             grounding = ground(compiled, instances.part(low, high))
-            layout, (grounding,) = compact(compiled, self.vocabularies, [grounding])
+            layout, (grounding,) = compact(compiled, self.vocabularies, [grounding], once=True)
             weights = layout.views(layout.pack(self.weights))
             yield Batch(compiled, module, grounding), weights
 

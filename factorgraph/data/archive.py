@@ -144,12 +144,15 @@ def require(found: dict[str, Entry], source: str) -> None:
 
 def flat(archive: zipfile.ZipFile, entry: Entry) -> Values:
     """Return the values of an array, in C order; `Entry.require` has been asked."""
+    return np.ascontiguousarray(shaped(archive, entry)).reshape(-1)
+
+
+def shaped(archive: zipfile.ZipFile, entry: Entry) -> Values:
+    """Return an array as it lies in the archive, in C or Fortran order."""
     with damage(entry.what), open_values(archive, entry) as stream:
         values = take(stream, entry, 0, entry.size)
         finish(stream, entry)
-    if entry.fortran and len(entry.shape) > 1:
-        values = np.ascontiguousarray(values.reshape(entry.shape[::-1]).T).reshape(-1)
-    return values
+    return values.reshape(entry.shape, order="F" if entry.fortran else "C")
 
 
 def open_values(archive: zipfile.ZipFile, entry: Entry) -> IO[bytes]:

@@ -21,6 +21,7 @@ from factorgraph.data.archive import (
     open_values,
     opened,
     require,
+    shaped,
     take,
 )
 from factorgraph.data.column import Column, Ints, Records, Values
@@ -83,7 +84,7 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Values]:
     with opened(source) as archive:
         found = entries(archive, source)
         require(found, source)
-        return {name: flat(archive, entry).reshape(entry.shape) for name, entry in found.items()}
+        return {name: shaped(archive, entry) for name, entry in found.items()}
 
 
 def stream_npz(

@@ -39,11 +39,11 @@ class Plan(NamedTuple):
         factors start.
     state : int64 [V + 1], states by variable.
     link : int32 where that suffices, else int64, [F + 1, 13], of each link: the variables of its
-        scope, where that starts in ``scope``, the place of the parent in it, the parent, the child (-1 if there are
-        several), where its table starts in the values, the number of the table and its start
-        among those of two variables (-1 for larger ones), the start of its message to the
-        parent; where the states of the parent start and how many there are, and those of the
-        child if there is one. The last row holds ends.
+        scope, where that starts in ``scope``, the place of the parent in it, the parent, the
+        child (-1 if there are several), where its table starts in the values, the number of the
+        table and its start among those of two variables (-1 for larger ones), the start of its
+        message to the parent; where the states of the parent start and how many there are, and
+        those of the child if there is one. The last row holds ends.
     scope : int32, the scopes of all links.
     roots : int32, a variable for each connected component.
     unary : int64 [U, 2], variable and table start of each unary factor.

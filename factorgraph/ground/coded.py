@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from factorgraph.ground.number import Positions
+
 Ints = NDArray[np.int64]
 Texts = NDArray[Any]
 
+MANY = 1 << 13
+"""Texts from which on machine code is worth its loading."""
+WIDE = 64
+"""Characters of a word up to which all words take as many."""
 LAST = 4
 """Vocabularies whose positions are remembered."""
 
-_known: list[tuple[tuple[str, ...], dict[str, int]]] = []
+_known: list[tuple[tuple[str, ...], dict[str, int] | Positions]] = []
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,12 +60,20 @@ class Coded:
         if not len(self.code):
             return np.zeros(0, np.int64)
         place = positions(vocabulary)
-        at = np.fromiter(map(place.get, self.words, repeat(-1)), np.int64, len(self.words))
+        if isinstance(place, dict):
+            at = np.fromiter(map(place.get, self.words, repeat(-1)), np.int64, len(self.words))
+        else:
+            at = place.of(np.array(self.words, np.str_))
         return at[self.code]
 
 
 def code(texts: Texts) -> Coded:
     """Return an array of texts as numbers, in the order of their first appearance."""
+    if len(texts) >= MANY and texts.dtype.kind == "U" and texts.dtype.isnative:
+        from factorgraph.ground.number import number as numbered
+
+        numbers, first = numbered(texts)
+        return Coded(numbers, texts[first].tolist())
     every: list[str] = texts.tolist()
     words = list(dict.fromkeys(every))
     number = dict(zip(words, range(len(words)), strict=True))
@@ -100,12 +115,17 @@ def _pair(a: Coded, b: Coded, between: str) -> Coded:
     return Coded(codes.astype(np.int64), words)
 
 
-def positions(vocabulary: tuple[str, ...]) -> dict[str, int]:
+def positions(vocabulary: tuple[str, ...]) -> dict[str, int] | Positions:
     """Return the position of each word; remembered for the vocabularies asked for last."""
     for words, place in _known:
         if words is vocabulary:
             return place
-    place = {w: k for k, w in enumerate(vocabulary)}
+    if len(vocabulary) >= MANY and max(map(len, vocabulary)) <= WIDE:
+        from factorgraph.ground.number import Positions
+
+        place = Positions(np.array(vocabulary, np.str_))
+    else:
+        place = {w: k for k, w in enumerate(vocabulary)}
     _known.append((vocabulary, place))
     del _known[:-LAST]
     return place

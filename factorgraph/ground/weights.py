@@ -80,10 +80,19 @@ class Layout:
         flat = np.empty(self.size)
         for name, view in self.views(flat).items():
             place = self.places[name]
-            if place.axes:
-                view[...] = weights[name][place.choose()].transpose(place.axes)
-            else:
+            if not place.axes:
                 view[0] = weights[name]
+                continue
+            stored = weights[name].transpose(place.axes)
+            kept = [place.kept[a] for a in place.axes]
+            last = max((k for k, at in enumerate(kept) if at is not None), default=-1)
+            for k, at in enumerate(kept):
+                if at is not None and k < last:
+                    stored = stored.take(at, k)
+                elif at is not None:
+                    np.take(stored, at, k, out=view, mode="clip")
+            if last < 0:
+                view[...] = stored
         return flat
 
     def unpack(self, flat: Floats, initial: Weights) -> Weights:
@@ -96,7 +105,11 @@ class Layout:
                 continue
             declared = place.declaration
             rests_at_0 = declared.constraint == "real" and declared.l1 + declared.l2 > 0
-            out[name] = np.zeros(place.shape) if rests_at_0 else initial[name].copy()
+            if rests_at_0:  # they lie in memory as they are stored, so that `pack` reads rows
+                every = np.zeros(tuple(place.shape[a] for a in place.axes))
+                out[name] = every.transpose(np.argsort(place.axes))
+            else:
+                out[name] = initial[name].copy()
             out[name][place.choose()] = view.transpose(np.argsort(place.axes))
         return out
 
@@ -220,12 +233,23 @@ Kept = dict[tuple[str, int], Ints]
 
 
 def compact(
-    compiled: Compiled, vocabularies: Vocabularies, groundings: Iterable[Grounding]
+    compiled: Compiled,
+    vocabularies: Vocabularies,
+    groundings: Iterable[Grounding],
+    *,
+    once: bool = False,
 ) -> tuple[Layout, list[Grounding]]:
-    """Return the layout of the weights that data touch, and the groundings that index into it."""
+    """Return the layout of the weights that data touch, and the groundings that index into it.
+
+    Parameters
+    ----------
+    once : whether the weights are read a single time, so that no order of theirs pays.
+    """
     given = list(groundings)
     extents = shapes(compiled.model, vocabularies)
-    kept = {key: _ordered(key, at, given) for key, at in touched(compiled, given).items()}
+    kept = touched(compiled, given)
+    if not once:
+        kept = {key: _ordered(key, at, given) for key, at in kept.items()}
     kept = {(name, k): at[at < extents[name][k]] for (name, k), at in kept.items()}
     layout = _layout(compiled, extents, kept)
     return layout, [moved(grounding, kept) for grounding in given]
