@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from factorgraph.factors.check import check_factor
     from factorgraph.factors.kind import Kind
     from factorgraph.factors.registry import register
+    from factorgraph.interop.formats.read import read as read_graph
     from factorgraph.pipeline import Model, Run, compile, load, load_run
 
 __version__ = "0.1.0"
@@ -54,8 +55,12 @@ _WHERE = {
     "marginals": "engine.solve",
     "minimise": "engine.solve",
     "read": "data.python",
+    "read_graph": "interop.formats.read",
     "register": "factors.registry",
 }
+
+_CALLED = {"read_graph": "read"}
+"""Names that are others where they are made."""
 
 __all__ = [
     "BudgetError",
@@ -79,6 +84,7 @@ __all__ = [
     "marginals",
     "minimise",
     "read",
+    "read_graph",
     "register",
 ]
 
@@ -89,7 +95,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'factorgraph' has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(f"factorgraph.{_WHERE[name]}"), name)
+    value = getattr(import_module(f"factorgraph.{_WHERE[name]}"), _CALLED.get(name, name))
     globals()[name] = value
     return value
 

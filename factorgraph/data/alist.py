@@ -38,30 +38,35 @@ def read_alist(path: str | os.PathLike[str]) -> Sparse:
     BudgetError : the matrix would be too large.
     """
     with opened(path) as text:
-        numbers = _Numbers(text)
-        columns, rows = numbers.exactly(2, "the numbers of columns and rows")
-        budget.require(80 * (columns + rows), f"the matrix of {text.source}")
-        most = numbers.exactly(2, "the greatest weights of a column and of a row")
-        widths = numbers.exactly(columns, "the weights of the columns", most[0])
-        heights = numbers.exactly(rows, "the weights of the rows", most[1])
-        if sum(widths) != sum(heights):
-            raise DataError(
-                f"{text.source}: the columns have {some(sum(widths), 'entry')}, "
-                f"the rows {sum(heights)}",
-                code="E0367",
-            )
-        budget.require(120 * sum(widths), f"the matrix of {text.source}")
-        by_column = numbers.lists(widths, "column", rows, "row")
-        by_row = numbers.lists(heights, "row", columns, "column")
-        numbers.end()
+        return alist(text)
+
+
+def alist(text: Text) -> Sparse:
+    """Return the matrix of an open file, as `read_alist` does."""
+    source = text.source
+    numbers = _Numbers(text)
+    columns, rows = numbers.exactly(2, "the numbers of columns and rows")
+    budget.require(80 * (columns + rows), f"the matrix of {source}")
+    most = numbers.exactly(2, "the greatest weights of a column and of a row")
+    widths = numbers.exactly(columns, "the weights of the columns", most[0])
+    heights = numbers.exactly(rows, "the weights of the rows", most[1])
+    if sum(widths) != sum(heights):
+        raise DataError(
+            f"{source}: the columns have {some(sum(widths), 'entry')}, the rows {sum(heights)}",
+            code="E0367",
+        )
+    budget.require(120 * sum(widths), f"the matrix of {source}")
+    by_column = numbers.lists(widths, "column", rows, "row")
+    by_row = numbers.lists(heights, "row", columns, "column")
+    numbers.end()
     column, row = _pairs(by_column), _pairs(by_row)
     order = np.lexsort((column[0], column[1]))
     mine, other = column[:, order][::-1], row[:, np.lexsort((row[1], row[0]))]
     if not np.array_equal(mine, other):
-        _disagree(mine, other, text.source)
+        _disagree(mine, other, source)
     return compressed(
         (rows, columns), row[0], row[1], np.ones(row.shape[1], np.int64),
-        f"the matrix of {text.source}", summed=False,
+        f"the matrix of {source}", summed=False,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Codes of data that all instances share, and of matrices: E0359 to E0399."""
+"""Codes of data that all instances share, and of matrices: E0359 to E0369."""
 
 from __future__ import annotations
 

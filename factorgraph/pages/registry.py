@@ -8,6 +8,7 @@ from functools import cache
 
 from factorgraph.pages import (
     data,
+    exchange,
     formats,
     graph,
     later,
@@ -34,6 +35,7 @@ FAMILIES = (
     ("Values in data files", values),
     ("Formats of data files", formats),
     ("Shared data and matrices", matrix),
+    ("Formats of other systems", exchange),
     ("Graphs and inference", graph),
     ("Not built yet", later),
     ("Numbers", numerics),
