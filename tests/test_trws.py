@@ -1,0 +1,411 @@
+"""TRW-S, sequential belief propagation and ICM, held against enumeration and linear programs."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.optimize import linprog
+
+from factorgraph import FactorGraph
+from factorgraph.engine import visiting
+from factorgraph.engine.chains import DENSE, EVERY, LINEAR, POTTS, SQUARE, passes, room
+from factorgraph.engine.infer import infer
+from factorgraph.engine.menu import steps
+from factorgraph.engine.outcome import Outcome
+from factorgraph.engine.pairwise import pairwise
+from factorgraph.engine.problem import Problem
+from factorgraph.engine.watch import Watch
+from factorgraph.errors import UsageError
+from factorgraph.graph.structure import KindGroup, Structure
+
+Array = np.ndarray[Any, Any]
+
+
+class Drawn:
+    """A graph with its factors as tables, so that all configurations can be looked at."""
+
+    def __init__(self, cards: list[int]) -> None:
+        self.cards = cards
+        self.factors: list[tuple[tuple[int, ...], Array]] = []
+        self.kinds: list[tuple[str, tuple[int, ...], list[float]]] = []
+
+    def add(self, scope: tuple[int, ...], table: Array) -> None:
+        self.factors.append((scope, np.asarray(table, float)))
+
+    def kind(self, name: str, scope: tuple[int, ...], numbers: list[float]) -> None:
+        self.kinds.append((name, scope, numbers))
+
+    def tables(self) -> list[tuple[tuple[int, ...], Array]]:
+        out = list(self.factors)
+        for name, (a, b), numbers in self.kinds:
+            gap = np.abs(np.subtract.outer(np.arange(self.cards[a]), np.arange(self.cards[b])))
+            if name == "potts":
+                table = np.where(gap == 0, numbers[0], numbers[1])
+            else:
+                scale, slope, cap, power = numbers
+                table = scale * np.minimum(slope * gap.astype(float) ** power, cap)
+            out.append(((a, b), table))
+        return out
+
+    def energies(self) -> Array:
+        """Return the energy of every configuration, an axis a variable."""
+        out = np.zeros(self.cards)
+        for scope, table in self.tables():
+            if scope:
+                order = np.argsort(scope)
+                shape = [1] * len(self.cards)
+                for v in scope:
+                    shape[v] = self.cards[v]
+                out = out + table.transpose(order).reshape(shape)
+            else:
+                out = out + float(table)
+        return out
+
+    def problem(self, evidence: dict[int, int] | None = None, **more: Any) -> Problem:
+        g = FactorGraph()
+        for v, card in enumerate(self.cards):
+            g.variable(f"x{v}", card)
+        for scope, table in self.factors:
+            g.factor(scope, table)
+        graph = g.build()
+        groups, values = [], [graph.values[0]]
+        for name, scope, numbers in self.kinds:
+            groups.append(
+                KindGroup(
+                    name, name, np.array([0, 2]), np.array(scope, np.int32),
+                    np.zeros(1, np.int32), 1, len(numbers), np.array([0, 1]),
+                )
+            )  # fmt: skip
+            values.append(np.array(numbers, float))
+        s = graph.structure
+        structure = Structure(s.card, s.instance, s.groups, tuple(groups))
+        given = np.full(len(self.cards), -1, np.int32)
+        for v, x in (evidence or {}).items():
+            given[v] = x
+        return Problem(structure, np.concatenate(values), given, **more)
+
+
+def ask(problem: Problem, text: str) -> Outcome:
+    return infer(problem, steps(text))
+
+
+def grid(random: np.random.Generator, h: int, w: int, k: int, pair: Any) -> Drawn:
+    drawn = Drawn([k] * (h * w))
+    for v in range(h * w):
+        drawn.add((v,), random.normal(size=k))
+    for i, j in product(range(h), range(w)):
+        for u, v in ((0, 1), (1, 0)):
+            if i + u < h and j + v < w:
+                pair(drawn, (i * w + j, (i + u) * w + j + v))
+    return drawn
+
+
+def loose(random: np.random.Generator, infinite: float = 0.0) -> Drawn:
+    """A sparse graph of variables of 1 to 4 states, with parallel edges and a lone variable."""
+    cards = random.integers(1, 5, 7).tolist()
+    drawn = Drawn(cards)
+    drawn.add((), np.array(0.7))
+    for v in range(6):
+        drawn.add((v,), random.normal(size=cards[v]))
+    for _ in range(9):
+        a, b = random.permutation(6)[:2].tolist()
+        table = random.normal(size=(cards[a], cards[b]))
+        drawn.add((a, b), np.where(random.random(table.shape) < infinite, np.inf, table))
+    return drawn
+
+
+def polytope(drawn: Drawn) -> float:
+    """Return the least energy over the local polytope, by scipy."""
+    pairs: dict[tuple[int, int], Array] = {}
+    unary = [np.zeros(c) for c in drawn.cards]
+    constant = 0.0
+    for scope, table in drawn.tables():
+        if len(scope) == 2:
+            key = (min(scope), max(scope))
+            part = table if scope == key else table.T
+            pairs[key] = pairs.get(key, 0.0) + part
+        elif scope:
+            unary[scope[0]] = unary[scope[0]] + table
+        else:
+            constant += float(table)
+    first = np.concatenate(([0], np.cumsum([len(u) for u in unary])))
+    cost = [np.concatenate(unary)]
+    rows: list[tuple[list[int], list[float], float]] = []
+    for v in range(len(unary)):
+        rows.append((list(range(first[v], first[v + 1])), [1.0] * len(unary[v]), 1.0))
+    at = int(first[-1])
+    for (a, b), table in pairs.items():
+        n, m = table.shape
+        cost.append(table.reshape(-1))
+        for x in range(n):
+            rows.append(([*(at + x * m + y for y in range(m)), int(first[a]) + x],
+                         [1.0] * m + [-1.0], 0.0))  # fmt: skip
+        for y in range(m):
+            rows.append(([*(at + x * m + y for x in range(n)), int(first[b]) + y],
+                         [1.0] * n + [-1.0], 0.0))  # fmt: skip
+        at += n * m
+    matrix = np.zeros((len(rows), at))
+    for r, (columns, entries, _) in enumerate(rows):
+        matrix[r, columns] = entries
+    c = np.concatenate(cost)
+    keep = np.isfinite(c)
+    done = linprog(c[keep], A_eq=matrix[:, keep], b_eq=[r[2] for r in rows], bounds=(0, None))
+    assert done.status == 0
+    return float(done.fun) + constant
+
+
+def monotone(outcome: Outcome) -> bool:
+    return bool((np.diff([p.bound for p in outcome.trace]) >= 0).all())
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_bounds_stay_below_the_optimum_and_reach_the_relaxation(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    drawn = loose(random, infinite=0.15 * (seed % 2))
+    energies = drawn.energies()
+    least = float(energies.min())
+    found = ask(drawn.problem(), "trws(iterations = 300, progress = 0) + icm")
+    if not np.isfinite(least):
+        assert found.states is None or found.energy == np.inf
+        return
+    assert found.bound <= least + 1e-9 and monotone(found)
+    relaxed = polytope(drawn)
+    assert found.bound <= relaxed + 1e-9
+    assert found.energy >= least - 1e-9
+    assert found.states is not None
+    assert energies[tuple(found.states)] == pytest.approx(found.energy)
+    if found.status == "optimal":
+        assert found.energy == pytest.approx(least)
+
+
+def tree(random: np.random.Generator) -> Drawn:
+    cards = random.integers(2, 6, 8).tolist()
+    drawn = Drawn(cards)
+    for v in range(8):
+        drawn.add((v,), random.normal(size=cards[v]))
+        if v:
+            u = int(random.integers(0, v))
+            if v % 3 == 0:
+                drawn.kind("potts", (v, u), random.normal(size=2).tolist())
+            elif v % 3 == 1:
+                numbers = [0.7, *random.random(2).tolist(), float(1 + v % 2)]
+                drawn.kind("truncated", (u, v), numbers)
+            else:
+                drawn.add((v, u), random.normal(size=(cards[v], cards[u])))
+    return drawn
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("algorithm", ["trws", "bps"])
+def test_trees_are_solved(seed: int, algorithm: str) -> None:
+    drawn = tree(np.random.default_rng(seed))
+    least = drawn.energies().min()
+    found = ask(drawn.problem(), algorithm)
+    assert found.energy == pytest.approx(least)
+    if algorithm == "trws":
+        assert found.status == "optimal" and found.bound == pytest.approx(least)
+    else:
+        assert found.status == "converged" and found.bound == -np.inf
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_convex_and_submodular_energies_are_tight(power: int) -> None:
+    random = np.random.default_rng(power)
+    drawn = grid(
+        random, 3, 3, 4, lambda d, e: d.kind("truncated", e, [1.0, random.random(), np.inf, power])
+    )
+    found = ask(drawn.problem(), "trws(progress = 0, iterations = 500)")
+    assert found.bound == pytest.approx(float(drawn.energies().min()), rel=1e-6)
+    binary = grid(random, 3, 4, 2, lambda d, e: d.kind("potts", e, [-0.1, random.random()]))
+    found = ask(binary.problem(), "trws(progress = 0, iterations = 500)")
+    assert found.bound == pytest.approx(float(binary.energies().min()), rel=1e-6)
+
+
+def test_tight_relaxations_agree_with_linear_programming() -> None:
+    tight = 0
+    for seed in range(6):
+        random = np.random.default_rng(100 + seed)
+        drawn = grid(
+            random, 3, 3, 3, lambda d, e, r=random: d.add(e, r.normal(0, 0.7, size=(3, 3)))
+        )
+        found = ask(drawn.problem(), "trws(progress = 0, iterations = 2000)")
+        relaxed = polytope(drawn)
+        assert found.bound <= relaxed + 1e-9
+        if relaxed == pytest.approx(float(drawn.energies().min())):
+            assert found.bound == pytest.approx(relaxed, abs=2e-3)
+            tight += 1
+    assert tight >= 3
+
+
+@pytest.mark.parametrize("states", [0, 5])
+@pytest.mark.parametrize("seed", range(3))
+def test_messages_of_kinds_are_least_over_all_states(states: int, seed: int) -> None:
+    """One edge from variable 0 to 1: after a pass forward the message is the brute minimum."""
+    random = np.random.default_rng(seed)
+    n, m = (5, 5) if states else (4 + seed, 7 - seed)
+    for kind, numbers in (
+        (POTTS, (0.6, 0.0)), (POTTS, (-0.6, 0.0)), (LINEAR, (0.3, np.inf)), (LINEAR, (0.2, 1.9)),
+        (LINEAR, (0.5, 1.1)), (LINEAR, (0.4, 0.1)), (SQUARE, (0.05, np.inf)), (SQUARE, (0.3, 1.0)),
+        (DENSE, (0.0, 0.0)),
+    ):  # fmt: skip
+        gap = np.abs(np.subtract.outer(np.arange(n), np.arange(m))).astype(float)
+        slope, cap = numbers
+        table = {
+            POTTS: np.where(gap > 0, slope, 0.0), LINEAR: np.minimum(slope * gap, cap),
+            SQUARE: np.minimum(slope * gap**2, cap), DENSE: random.normal(size=(n, m)),
+        }[kind]  # fmt: skip
+        unary = np.concatenate([random.normal(size=n), random.normal(size=m)])
+        unary[int(random.integers(0, n))] = np.inf
+        for axis in (0, 1):
+            stored = table if axis == 0 else np.ascontiguousarray(table.T)
+            messages, found = np.zeros(max(n, m)), np.zeros(3)
+            passes(states, EVERY, bool(states))(
+                0, 2, False, True, False,
+                np.arange(2, dtype=np.int32), np.array([0, n, n + m]), unary,
+                np.array([0, 1, 2]), np.array([0, 2]), np.zeros(2, np.int32),
+                np.array([1, 0], np.int32), np.array([axis, 1 - axis], np.int8),
+                np.array([kind], np.int8), np.array([numbers]), np.zeros(1, np.int64),
+                stored.reshape(-1), np.zeros(0), np.array([0, max(n, m)]), messages,
+                np.zeros(2, np.int32), *room(max(n, m)), found,
+            )  # fmt: skip
+            want = (unary[:n, None] + table).min(axis=0)
+            assert messages[:m] + want.min() == pytest.approx(want)
+            assert found[0] == pytest.approx((want + unary[n:]).min())
+
+
+def test_tables_of_known_form_are_told_by_numbers() -> None:
+    gap = np.abs(np.subtract.outer(np.arange(6), np.arange(6)))
+    drawn = Drawn([6] * 8)
+    for v, table in enumerate(
+        [0.3 * (gap > 0), 0.7 * np.minimum(gap, 3), 1.1 * gap**2, np.minimum(0.1 * gap**2, 0.7),
+         gap + 1e-9 * (gap == 2), -1.0 * (gap > 0), np.where(gap > 0, np.inf, 0.0)]
+    ):  # fmt: skip
+        drawn.add((v, v + 1), table)
+    graph = pairwise(drawn.problem(), "trws")
+    assert graph.edges.kind.tolist() == [POTTS, LINEAR, SQUARE, SQUARE, DENSE, POTTS, DENSE]
+    assert graph.hard and graph.possible
+
+
+def test_factors_over_the_same_variables_are_one_edge() -> None:
+    drawn = Drawn([3, 3, 2])
+    drawn.kind("potts", (0, 1), [0.0, 1.0])
+    drawn.kind("potts", (1, 0), [0.5, 2.0])
+    drawn.add((2, 1), np.arange(6.0).reshape(2, 3))
+    drawn.add((1, 2), np.ones((3, 2)))
+    graph = pairwise(drawn.problem(), "trws")
+    assert len(graph.edges.ends) == 2
+    assert sorted(graph.edges.kind.tolist()) == [DENSE, POTTS]
+    found = ask(drawn.problem(), "trws")
+    assert found.status == "optimal" and found.energy == drawn.energies().min()
+
+
+def test_evidence_is_kept_and_reduces_larger_factors() -> None:
+    random = np.random.default_rng(4)
+    drawn = loose(random)
+    drawn.add((0, 1, 2), random.normal(size=drawn.cards[:3]))
+    given = {1: drawn.cards[1] - 1}
+    least = drawn.energies()[:, given[1]].min()
+    for text in ("trws(iterations = 500)", "icm"):
+        found = ask(drawn.problem(given), text)
+        assert found.states is not None and found.states[1] == given[1]
+        assert found.bound <= least + 1e-9 <= found.energy + 2e-9
+    with pytest.raises(UsageError, match=r"factors of one or two free variables.* 3"):
+        ask(drawn.problem(), "trws")
+
+
+def test_what_cannot_be_is_said() -> None:
+    drawn = Drawn([2, 2, 2])
+    differ = np.array([[np.inf, 0.0], [0.0, np.inf]])
+    for a, b in ((0, 1), (1, 2)):
+        drawn.add((a, b), differ)
+    assert ask(drawn.problem(), "trws").energy == 0.0
+    found = ask(drawn.problem({0: 0, 2: 1}), "trws")
+    assert (found.status, found.states, found.bound) == ("infeasible", None, np.inf)
+    drawn.add((0, 2), differ)  # an odd cycle: no bound of edges sees it
+    found = ask(drawn.problem(), "trws + icm")
+    assert found.states is None and found.status.startswith("no answer")
+
+
+def test_ties_lone_variables_and_nothing_at_all() -> None:
+    assert ask(Drawn([]).problem(), "trws").energy == 0.0
+    drawn = Drawn([1, 3, 1])
+    assert ask(drawn.problem(), "trws").states is not None
+    drawn.add((1,), np.array([2.0, 1.0, 1.0]))
+    for text in ("trws", "bps", "icm"):
+        found = ask(drawn.problem(), text)
+        assert found.states is not None and found.states.tolist() == [0, 1, 0]
+
+
+@pytest.fixture
+def halved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visiting, "LEAST", 1)
+    monkeypatch.setattr(visiting, "NARROW", 0.4)
+
+
+@pytest.mark.usefixtures("halved")
+def test_halves_meet_and_threads_do_not_matter() -> None:
+    random = np.random.default_rng(7)
+    drawn = grid(random, 6, 2, 3, lambda d, e: d.kind("potts", e, [0.0, 0.4]))
+    order = visiting.ordered(pairwise(drawn.problem(), "trws"))
+    assert order.parts == (6, 10, 12)
+    assert order.variable.tolist() == [0, 1, 2, 3, 4, 5, 11, 10, 9, 8, 6, 7]
+    text = "trws(iterations = 60, progress = 0)"
+    one, two = ask(drawn.problem(threads=1), text), ask(drawn.problem(threads=2), text)
+    assert (one.bound, one.energy) == (two.bound, two.energy)
+    assert np.array_equal(one.states, two.states)  # type: ignore[arg-type]
+    assert one.bound <= drawn.energies().min() + 1e-9 and monotone(one)
+    assert one.bound == pytest.approx(polytope(drawn), abs=1e-3)
+
+
+def test_sweeps_stop_at_the_gap_at_the_budget_and_where_nothing_is_gained() -> None:
+    random = np.random.default_rng(3)
+    drawn = grid(random, 6, 6, 4, lambda d, e: d.add(e, 2 * random.normal(size=(4, 4))))
+    long = ask(drawn.problem(), "trws(iterations = 10000)")
+    assert long.iterations < 10000
+    short = ask(drawn.problem(), "trws(iterations = 10000, gap = 0.1)")
+    assert short.iterations < long.iterations and short.gap <= 0.1 * abs(short.energy)
+    over = infer(drawn.problem(), steps("trws(iterations = 10000)"), Watch(0.0))
+    assert over.iterations == 1 and over.states is not None
+    assert "stopped" in " ".join(over.notes)
+
+
+def test_bounds_of_whole_numbers_are_rounded_up() -> None:
+    random = np.random.default_rng(5)
+    drawn = Drawn([2] * 5)
+    for a in range(5):
+        drawn.add((a,), random.integers(-3, 4, 2))
+        for b in range(a):
+            drawn.add((a, b), random.integers(-3, 4, (2, 2)))
+    found = ask(drawn.problem(), "trws")
+    assert found.bound == np.rint(found.bound) <= drawn.energies().min()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_single_change_helps_after_icm(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    drawn = loose(random)
+    drawn.add((0, 2, 4), random.normal(size=[drawn.cards[v] for v in (0, 2, 4)]))
+    drawn.kind("potts", (1, 3), [0.3, -0.2])
+    drawn.kind("truncated", (5, 6), [0.5, 1.0, 1.5, 1.0])
+    energies = drawn.energies()
+    start = np.array([random.integers(0, c) for c in drawn.cards], np.int32)
+    found = ask(drawn.problem(start=start), "icm")
+    assert found.states is not None and found.status.startswith("converged")
+    assert found.energy == pytest.approx(energies[tuple(found.states)])
+    assert found.energy <= energies[tuple(start)] + 1e-12
+    for v, card in enumerate(drawn.cards):
+        for x in range(card):
+            other = found.states.copy()
+            other[v] = x
+            assert energies[tuple(other)] >= found.energy - 1e-12
+
+
+def test_icm_leaves_an_excluded_start() -> None:
+    drawn = Drawn([3, 3, 3])
+    for a, b in ((0, 1), (1, 2), (0, 2)):
+        drawn.add((a, b), np.where(np.eye(3) > 0, np.inf, 1.0))
+    found = ask(drawn.problem(start=np.zeros(3, np.int32)), "icm")
+    assert found.energy == 3.0
