@@ -25,6 +25,7 @@ from factorgraph.cli.mock import mock
 from factorgraph.cli.new import new
 from factorgraph.cli.options import ReaderGone
 from factorgraph.cli.plot import plot
+from factorgraph.cli.solve import solve
 from factorgraph.cli.train import train
 from factorgraph.errors import FgError, UsageError
 
@@ -42,6 +43,7 @@ app.command("compile")(compile_)
 app.command("train")(train)
 app.command("eval")(eval_)
 app.command("infer")(infer)
+app.command("solve")(solve)
 app.command("info")(info)
 app.command("fmt")(fmt)
 app.command("explain")(explain)

@@ -84,6 +84,12 @@ Unknown = Annotated[
 Budget = Annotated[
     str | None, typer.Option("--budget-memory", metavar="BYTES", help="Refuse to take more: 2G.")
 ]
+BudgetTime = Annotated[
+    float | None,
+    typer.Option(
+        "--budget-time", metavar="SECONDS", min=0, help="Stop then, with the best so far."
+    ),
+]
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, help="Threads; results do not depend on them.")
 ]

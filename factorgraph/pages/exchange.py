@@ -90,4 +90,16 @@ read("one.fg")
         "python",
         _FILES,
     ),
+    Page(
+        "E0374",
+        "What was received does not fit the code",
+        """
+`--llr FILE` holds a log-likelihood ratio for each bit that the code sends, `--bsc P --word FILE`
+a 0 or 1 for each; several frames follow each other. A quasi-cyclic code may send fewer bits than
+it has. The message says how many numbers there are, and how many a frame has.
+""",
+        "seven ratios for a code of six bits",
+        "six of them, or twelve for two frames",
+        "words",
+    ),
 )

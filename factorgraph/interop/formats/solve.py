@@ -1,0 +1,183 @@
+"""Ask an instance for a configuration, marginals or the partition function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from typing import Literal
+
+import numpy as np
+
+from factorgraph.engine.choose import choose
+from factorgraph.engine.infer import infer
+from factorgraph.engine.menu import Step, step
+from factorgraph.engine.outcome import INFEASIBLE, OPTIMAL, Outcome
+from factorgraph.engine.problem import Problem, Task
+from factorgraph.engine.watch import Watch
+from factorgraph.errors import InferenceError
+from factorgraph.graph.structure import Energies, Ints
+from factorgraph.interop.formats.instance import Instance
+
+Asked = Literal["MAP", "MAR", "PR"]
+TASKS: dict[str, Task] = {"MAP": "map", "MAR": "marginals", "PR": "partition"}
+_SLACK = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What was found out about an instance, its constant energy included.
+
+    Attributes
+    ----------
+    task : ``MAP``, ``MAR`` or ``PR``.
+    energy : of a configuration; of MAR and PR -(1/beta) times the log-partition. +inf where no
+        configuration is feasible, NaN where nothing was found.
+    bound : a lower bound on it; -inf where there is none.
+    status : as of an `Outcome`, also where the file's upper bound leaves no solution.
+    reason : why these algorithms, in a line.
+    outcome : energies here are without the constant.
+    """
+
+    task: Asked
+    energy: float
+    bound: float
+    status: str
+    reason: str
+    outcome: Outcome
+
+    @property
+    def gap(self) -> float:
+        """Energy minus bound; 0 where the answer is proven, NaN where there is none."""
+        if not np.isfinite(self.energy):
+            return float("nan")
+        return 0.0 if self.status == OPTIMAL else self.energy - self.bound
+
+    @property
+    def log10(self) -> float:
+        """Return the logarithm of the product, or of the partition function, to base 10."""
+        return -self.energy / float(np.log(10))
+
+    @property
+    def states(self) -> Ints | None:
+        """The configuration found, int32 [V]."""
+        return self.outcome.states
+
+    @property
+    def marginals(self) -> Energies | None:
+        """The probabilities of all states of all variables, float64 [S]."""
+        return self.outcome.marginals
+
+
+def solve(
+    instance: Instance,
+    task: Asked = "MAP",
+    asked: Sequence[Step] | None = None,
+    *,
+    beta: float = 1.0,
+    seed: int = 0,
+    threads: int = 1,
+    watch: Watch | None = None,
+) -> Answer:
+    """Answer what the UAI competitions ask.
+
+    Parameters
+    ----------
+    task : ``MAP``: a configuration of least energy; ``MAR``: the probability of each state of
+        each variable; ``PR``: the partition function. Evidence is kept.
+    asked : the algorithms, in turn; None to have them chosen.
+    beta : inverse temperature, of MAR and PR.
+    watch : time budget and listener.
+
+    Raises
+    ------
+    InferenceError : no algorithm can answer for this graph.
+    UsageError : an algorithm cannot be asked for this.
+    """
+    watch = Watch() if watch is None else watch
+    if instance.offset == np.inf:
+        outcome = Outcome("none", None, np.inf, np.inf, INFEASIBLE, seconds=watch.seconds)
+        return Answer(task, np.inf, np.inf, INFEASIBLE, "a constant factor is 0", outcome)
+    problem = Problem(
+        instance.structure,
+        instance.values,
+        instance.evidence,
+        TASKS[task],
+        beta,
+        seed,
+        threads,
+    )
+    if asked is None:
+        outcome, reason = _chosen(problem, watch)
+    else:
+        outcome = infer(problem, asked, watch)
+        reason = "asked for: " + " + ".join(one.name for one in asked)
+    return _answer(instance, task, beta, outcome, reason)
+
+
+def _chosen(problem: Problem, watch: Watch) -> tuple[Outcome, str]:
+    """Answer by an exact engine: forest, enumeration, else elimination."""
+    try:
+        choice = choose(problem.structure)
+    except InferenceError:
+        if find_spec("factorgraph.engine.junction") is None:
+            raise
+        return infer(problem, (step("exact"),), watch), "exact: the graph has loops"
+    values, evidence = problem.values[None], problem.evidence
+    states: Ints | None = None
+    marginals: Energies | None = None
+    energy = bound = np.inf
+    log_partition = float("nan")
+    if problem.task == "map":
+        least = choice.engine.minimum(values, evidence)
+        energy = bound = float(least.value[0, 0])
+        states = least.states[0] if np.isfinite(energy) else None
+        watch.offer(energy, states, bound)
+        status = OPTIMAL if np.isfinite(energy) else INFEASIBLE
+    else:
+        soft = choice.engine.soft_minimum(values, problem.beta, evidence)
+        log_partition = -problem.beta * float(soft.value[0, 0])
+        status = OPTIMAL if np.isfinite(log_partition) else INFEASIBLE
+        if problem.task == "marginals" and status == OPTIMAL:
+            marginals = soft.marginals()[0]
+    outcome = Outcome(
+        "exact",
+        states,
+        energy,
+        bound,
+        status,
+        seconds=watch.seconds,
+        trace=watch.trace,
+        marginals=marginals,
+        log_partition=log_partition,
+        log_partition_is="exact",
+    )
+    return outcome, choice.reason
+
+
+def _answer(instance: Instance, task: Asked, beta: float, outcome: Outcome, reason: str) -> Answer:
+    """Return an outcome with the constant energy, judged by the upper bound."""
+    energy, bound, status = outcome.energy, outcome.bound, outcome.status
+    if task != "MAP":
+        energy, bound = _free(outcome, beta)
+        return Answer(
+            task, energy + instance.offset, bound + instance.offset, status, reason, outcome
+        )
+    energy, bound = energy + instance.offset, bound + instance.offset
+    limit = instance.upper - _SLACK * max(1.0, abs(instance.upper))
+    if bound >= limit and np.isfinite(instance.upper):
+        status = f"{INFEASIBLE}: nothing below the upper bound {instance.upper:g}"
+        found = replace(outcome, states=None, energy=np.inf, bound=np.inf, status=status)
+        return Answer(task, np.inf, np.inf, status, reason, found)
+    if energy >= limit and np.isfinite(energy):
+        status = f"{status}; not below the upper bound {instance.upper:g}"
+    return Answer(task, energy, bound, status, reason, outcome)
+
+
+def _free(outcome: Outcome, beta: float) -> tuple[float, float]:
+    """Return -(1/beta) log Z and a lower bound on it, as far as they are known."""
+    if outcome.status.startswith(INFEASIBLE):
+        return np.inf, np.inf
+    energy = -outcome.log_partition / beta
+    proven = outcome.log_partition_is in ("exact", "upper bound")
+    return energy, energy if proven else -np.inf
