@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,6 +20,7 @@ from factorgraph import budget
 from factorgraph.engine.choose import choose
 from factorgraph.engine.enumerate import EnumerationEngine, configurations
 from factorgraph.engine.forest import Forest, is_forest
+from factorgraph.engine.junction import JunctionEngine
 from factorgraph.engine.probe import Engine
 from factorgraph.engine.result import Result
 from factorgraph.engine.sweep import ENERGY, PRODUCT
@@ -39,6 +41,7 @@ def _load(name: str) -> ModuleType:
 oracle: Any = _load("oracle")
 
 SCALES = [1.0, 40.0, 1e5]
+MAKE = {"tree": TreeEngine, "enumeration": EnumerationEngine, "junction": JunctionEngine}
 seeds = st.integers(0, 2**32 - 1)
 checked = settings(deadline=None, max_examples=60)
 
@@ -86,16 +89,15 @@ def cases(loopy: bool) -> Any:
 
 
 def engines(test: Callable[[Engine, Case], None]) -> Callable[..., None]:
-    """Run a test with the tree engine on forests, and by enumeration on anything."""
+    """Run a test with the tree engine on forests, by enumeration and elimination on anything."""
 
-    @pytest.mark.parametrize("kind", ["tree", "enumeration"])
+    @pytest.mark.parametrize("kind", list(MAKE))
     @checked
     @given(st.data())
     def run(kind: str, data: Any) -> None:
-        case = data.draw(cases(loopy=kind == "enumeration"))
-        make = TreeEngine if kind == "tree" else EnumerationEngine
+        case = data.draw(cases(loopy=kind != "tree"))
         before = case.values.copy()
-        test(make(case.structure), case)
+        test(MAKE[kind](case.structure), case)
         np.testing.assert_array_equal(case.values, before)
 
     run.__name__ = test.__name__
@@ -350,17 +352,24 @@ def loop_of(n: int, states: int = 2) -> Structure:
     return Structure(np.full(n, states, np.int32), np.array([0, 0, n]), (group,))
 
 
+def clique(n: int) -> Structure:
+    scope = np.array(list(itertools.combinations(range(n), 2)), np.int32)
+    group = Group(
+        "every", (2, 2), scope, np.zeros(len(scope), np.int32), 1, np.array([0, len(scope)])
+    )
+    return Structure(np.full(n, 2, np.int32), np.array([0, n]), (group,))
+
+
 def test_loops_are_named() -> None:
     assert not is_forest(loop_of(3))
     with pytest.raises(InferenceError, match=r"loop: factor `ring` .* instance 1") as caught:
         TreeEngine(loop_of(3))
     assert caught.value.code == "E0510"
     assert "enumeration of at most 8" in choose(loop_of(3)).reason
-    with pytest.raises(InferenceError, match=r"`ring` .* instance 1") as caught:
-        choose(loop_of(30))
+    assert choose(loop_of(80)).reason.startswith("exact: width 2, ")
+    with pytest.raises(InferenceError, match=r"`every` .* instance 0.* 45 variables") as caught:
+        choose(clique(45))
     assert caught.value.code == "E0510"
-    with pytest.raises(InferenceError):
-        choose(loop_of(80))
     assert configurations(loop_of(80)) == 2**62
     pair = np.array([[0, 1], [1, 0]], np.int32)
     twice = Group("twin", (2, 2), pair, np.zeros(2, np.int32), 1, np.array([0, 2]))

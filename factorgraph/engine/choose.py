@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from factorgraph.engine.enumerate import LIMIT, EnumerationEngine, configurations
 from factorgraph.engine.expanded import ExpandedEngine
 from factorgraph.engine.forest import Loop, survey
+from factorgraph.engine.junction import JunctionEngine
 from factorgraph.engine.parallel import Parallel, fold
 from factorgraph.engine.probe import Engine
 from factorgraph.engine.tree import TreeEngine
 from factorgraph.errors import InferenceError, some
 from factorgraph.factors.expand import tabled
 from factorgraph.graph.structure import Structure
+
+TINY = 2**12
+"""Configurations that are looked at one by one, where elimination would have to be planned."""
 
 
 @dataclass(frozen=True)
@@ -24,15 +28,15 @@ class Choice:
 
 
 def choose(structure: Structure) -> Choice:
-    """Return the engine for a structure: forest first, then enumeration.
+    """Return the engine for a structure: forest, else enumeration if tiny, else elimination.
 
-    Parameters
-    ----------
-    structure : a structure that has passed its ``check``.
+        Parameters
+        ----------
+        structure : a structure that has passed its ``check``.
 
-    Raises
-    ------
-    InferenceError : E0510, the graph has a loop and an instance too large to enumerate.
+        Raises
+        ------
+        InferenceError : E0510, the graph has loops, and is too wide for the memory budget.
     BudgetError : the engine's index arrays, or tables of factors of kinds, would not fit into the
         memory budget.
     """
@@ -53,15 +57,25 @@ def choose(structure: Structure) -> Choice:
     else:
         return Choice(TreeEngine(found), f"exact: forest, {factors}")
     most = configurations(structure)
-    if most <= LIMIT:
-        return Choice(
-            EnumerationEngine(structure),
-            f"exact: enumeration of at most {some(most, 'configuration')}",
-        )
-    size = f"{most} configurations" if most < 2**62 else "2^62 configurations or more"
-    raise InferenceError(
-        f"the graph has a loop: factor `{found.factor}` closes one in instance "
-        f"{found.instance}, and there are up to {size}",
-        code="E0510",
-        hint="only chains, trees and small graphs are inferred so far",
+    if most > TINY:
+        try:
+            wide = JunctionEngine(structure)
+        except InferenceError as error:
+            if most > LIMIT:
+                raise _looped(found, error) from None
+        else:
+            return Choice(wide, wide.reason)
+    return Choice(
+        EnumerationEngine(structure),
+        f"exact: enumeration of at most {some(most, 'configuration')}",
+    )
+
+
+def _looped(loop: Loop, error: InferenceError) -> InferenceError:
+    """Return what is said of a graph that no exact engine can answer for."""
+    return InferenceError(
+        f"the graph has a loop: factor `{loop.factor}` closes one in instance {loop.instance}, "
+        f"and {error.message}",
+        code=error.code,
+        hint=error.hint,
     )

@@ -123,22 +123,25 @@ import factorgraph as fg
     ),
     Page(
         "E0510",
-        "A graph with a loop, and too large to enumerate",
+        "A graph too wide for exact inference",
         """
-Chains, trees and graphs whose configurations can all be looked at are answered exactly. This
-graph has a loop (the message names a factor that closes one), and is too large for that. Leave
-the factor out with `--without NAME` to see what the rest says, or make the instance smaller.
+A graph with loops is answered exactly by eliminating its unknowns one after the other. Each leaves
+a table over those that it was joined with: how many that are at most is the graph's width, and the
+table has an entry for each combination of their values. The message names the width of the best
+order that was found. Leave a factor out with `--without NAME`, make the instance smaller, allow
+more memory with `--budget-memory`, or ask for an inference that approximates.
 """,
         """
-size n = 6
+size n = 100
 answer y[n, n] : 0..9
 factor right[i in n, j in 1..n-1] = y[i, j] * y[i, j-1]
 factor down[i in 1..n-1, j in n]  = y[i, j] * y[i-1, j]
 """,
         """
-size n = 6
-answer y[n, n] : 0..9
-factor right[i in n, j in 1..n-1] = y[i, j] * y[i, j-1]
+size n = 100
+answer y[4, n] : 0..9
+factor right[i in 4, j in 1..n-1] = y[i, j] * y[i, j-1]
+factor down[i in 1..3, j in n]    = y[i, j] * y[i-1, j]
 """,
         "words",
     ),
@@ -146,9 +149,8 @@ factor right[i in n, j in 1..n-1] = y[i, j] * y[i, j-1]
         "E0511",
         "Too many configurations to enumerate",
         """
-A graph that is no forest is answered by looking at every configuration, as long as an instance
-has at most 2^20 of them. Fewer unknowns, fewer states, or a factor less (so that a forest is
-left) are the ways out.
+The engine that looks at every configuration, one after the other, was asked for an instance that
+has more than 2^20 of them. `factorgraph.engine.choose` picks another one for such graphs.
 """,
         "30 unknowns of 2 states, all tied to each other",
         "15 unknowns of 2 states, or 30 in a chain",
