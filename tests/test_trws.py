@@ -2,108 +2,40 @@
 
 from __future__ import annotations
 
-from itertools import product
+import importlib.util
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy.optimize import linprog
 
-from factorgraph import FactorGraph
 from factorgraph.engine import visiting
 from factorgraph.engine.chains import DENSE, EVERY, LINEAR, POTTS, SQUARE, passes, room
 from factorgraph.engine.infer import infer
 from factorgraph.engine.menu import steps
-from factorgraph.engine.outcome import Outcome
 from factorgraph.engine.pairwise import pairwise
-from factorgraph.engine.problem import Problem
 from factorgraph.engine.watch import Watch
 from factorgraph.errors import UsageError
-from factorgraph.graph.structure import KindGroup, Structure
-
-Array = np.ndarray[Any, Any]
 
 
-class Drawn:
-    """A graph with its factors as tables, so that all configurations can be looked at."""
-
-    def __init__(self, cards: list[int]) -> None:
-        self.cards = cards
-        self.factors: list[tuple[tuple[int, ...], Array]] = []
-        self.kinds: list[tuple[str, tuple[int, ...], list[float]]] = []
-
-    def add(self, scope: tuple[int, ...], table: Array) -> None:
-        self.factors.append((scope, np.asarray(table, float)))
-
-    def kind(self, name: str, scope: tuple[int, ...], numbers: list[float]) -> None:
-        self.kinds.append((name, scope, numbers))
-
-    def tables(self) -> list[tuple[tuple[int, ...], Array]]:
-        out = list(self.factors)
-        for name, (a, b), numbers in self.kinds:
-            gap = np.abs(np.subtract.outer(np.arange(self.cards[a]), np.arange(self.cards[b])))
-            if name == "potts":
-                table = np.where(gap == 0, numbers[0], numbers[1])
-            else:
-                scale, slope, cap, power = numbers
-                table = scale * np.minimum(slope * gap.astype(float) ** power, cap)
-            out.append(((a, b), table))
-        return out
-
-    def energies(self) -> Array:
-        """Return the energy of every configuration, an axis a variable."""
-        out = np.zeros(self.cards)
-        for scope, table in self.tables():
-            if scope:
-                order = np.argsort(scope)
-                shape = [1] * len(self.cards)
-                for v in scope:
-                    shape[v] = self.cards[v]
-                out = out + table.transpose(order).reshape(shape)
-            else:
-                out = out + float(table)
-        return out
-
-    def problem(self, evidence: dict[int, int] | None = None, **more: Any) -> Problem:
-        g = FactorGraph()
-        for v, card in enumerate(self.cards):
-            g.variable(f"x{v}", card)
-        for scope, table in self.factors:
-            g.factor(scope, table)
-        graph = g.build()
-        groups, values = [], [graph.values[0]]
-        for name, scope, numbers in self.kinds:
-            groups.append(
-                KindGroup(
-                    name, name, np.array([0, 2]), np.array(scope, np.int32),
-                    np.zeros(1, np.int32), 1, len(numbers), np.array([0, 1]),
-                )
-            )  # fmt: skip
-            values.append(np.array(numbers, float))
-        s = graph.structure
-        structure = Structure(s.card, s.instance, s.groups, tuple(groups))
-        given = np.full(len(self.cards), -1, np.int32)
-        for v, x in (evidence or {}).items():
-            given[v] = x
-        return Problem(structure, np.concatenate(values), given, **more)
+def _load(name: str) -> Any:
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
-def ask(problem: Problem, text: str) -> Outcome:
-    return infer(problem, steps(text))
+drawn_: Any = _load("drawn")
+ask, grid, monotone, polytope = drawn_.ask, drawn_.grid, drawn_.monotone, drawn_.polytope
+Drawn = drawn_.Drawn
 
 
-def grid(random: np.random.Generator, h: int, w: int, k: int, pair: Any) -> Drawn:
-    drawn = Drawn([k] * (h * w))
-    for v in range(h * w):
-        drawn.add((v,), random.normal(size=k))
-    for i, j in product(range(h), range(w)):
-        for u, v in ((0, 1), (1, 0)):
-            if i + u < h and j + v < w:
-                pair(drawn, (i * w + j, (i + u) * w + j + v))
-    return drawn
-
-
-def loose(random: np.random.Generator, infinite: float = 0.0) -> Drawn:
+def loose(random: np.random.Generator, infinite: float = 0.0) -> Any:
     """A sparse graph of variables of 1 to 4 states, with parallel edges and a lone variable."""
     cards = random.integers(1, 5, 7).tolist()
     drawn = Drawn(cards)
@@ -115,50 +47,6 @@ def loose(random: np.random.Generator, infinite: float = 0.0) -> Drawn:
         table = random.normal(size=(cards[a], cards[b]))
         drawn.add((a, b), np.where(random.random(table.shape) < infinite, np.inf, table))
     return drawn
-
-
-def polytope(drawn: Drawn) -> float:
-    """Return the least energy over the local polytope, by scipy."""
-    pairs: dict[tuple[int, int], Array] = {}
-    unary = [np.zeros(c) for c in drawn.cards]
-    constant = 0.0
-    for scope, table in drawn.tables():
-        if len(scope) == 2:
-            key = (min(scope), max(scope))
-            part = table if scope == key else table.T
-            pairs[key] = pairs.get(key, 0.0) + part
-        elif scope:
-            unary[scope[0]] = unary[scope[0]] + table
-        else:
-            constant += float(table)
-    first = np.concatenate(([0], np.cumsum([len(u) for u in unary])))
-    cost = [np.concatenate(unary)]
-    rows: list[tuple[list[int], list[float], float]] = []
-    for v in range(len(unary)):
-        rows.append((list(range(first[v], first[v + 1])), [1.0] * len(unary[v]), 1.0))
-    at = int(first[-1])
-    for (a, b), table in pairs.items():
-        n, m = table.shape
-        cost.append(table.reshape(-1))
-        for x in range(n):
-            rows.append(([*(at + x * m + y for y in range(m)), int(first[a]) + x],
-                         [1.0] * m + [-1.0], 0.0))  # fmt: skip
-        for y in range(m):
-            rows.append(([*(at + x * m + y for x in range(n)), int(first[b]) + y],
-                         [1.0] * n + [-1.0], 0.0))  # fmt: skip
-        at += n * m
-    matrix = np.zeros((len(rows), at))
-    for r, (columns, entries, _) in enumerate(rows):
-        matrix[r, columns] = entries
-    c = np.concatenate(cost)
-    keep = np.isfinite(c)
-    done = linprog(c[keep], A_eq=matrix[:, keep], b_eq=[r[2] for r in rows], bounds=(0, None))
-    assert done.status == 0
-    return float(done.fun) + constant
-
-
-def monotone(outcome: Outcome) -> bool:
-    return bool((np.diff([p.bound for p in outcome.trace]) >= 0).all())
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -181,7 +69,7 @@ def test_bounds_stay_below_the_optimum_and_reach_the_relaxation(seed: int) -> No
         assert found.energy == pytest.approx(least)
 
 
-def tree(random: np.random.Generator) -> Drawn:
+def tree(random: np.random.Generator) -> Any:
     cards = random.integers(2, 6, 8).tolist()
     drawn = Drawn(cards)
     for v in range(8):

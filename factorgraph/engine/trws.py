@@ -163,7 +163,7 @@ def _swept(problem: Problem, options: Options, watch: Watch, name: str, sweeps: 
                 break
         if sweeps.weigh and np.isfinite(energy) and _reached(energy, bound, wanted):
             break
-        if _stalled(bounds, progress):
+        if stalled(bounds, progress):
             break
         if watch.over:
             why = watch.over
@@ -196,7 +196,8 @@ def _reached(energy: float, bound: float, wanted: float) -> bool:
     return judged(energy, bound, "") == OPTIMAL or energy - bound <= wanted * abs(energy)
 
 
-def _stalled(bounds: list[float], progress: float) -> bool:
+def stalled(bounds: list[float], progress: float) -> bool:
+    """Return whether the bound has risen by less than asked for, sweep by sweep, for a while."""
     if len(bounds) <= BACK or not np.isfinite(bounds[-1 - BACK]):
         return False
     return bounds[-1] - bounds[-1 - BACK] < progress * BACK * abs(bounds[-1])

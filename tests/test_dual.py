@@ -1,0 +1,120 @@
+"""MPLP and AD3 held against enumeration and the linear program over the local polytope."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from factorgraph.engine.infer import infer
+from factorgraph.engine.menu import steps
+from factorgraph.engine.watch import Watch
+
+
+def _load(name: str) -> Any:
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+drawn_: Any = _load("drawn")
+ask, grid, monotone, polytope = drawn_.ask, drawn_.grid, drawn_.monotone, drawn_.polytope
+Drawn = drawn_.Drawn
+
+
+def mixed(seed: int, infinite: float = 0.0) -> Any:
+    """Variables of 1 to 3 states, factors of up to four of them, and kinds."""
+    random = np.random.default_rng(seed)
+    cards = [2, 2, 2, *random.integers(1, 4, 4).tolist()]
+    drawn = Drawn(cards)
+    drawn.add((), np.array(-0.4))
+    for v in range(6):
+        drawn.add((v,), random.normal(size=cards[v]))
+    for arity in (2, 2, 3, 3, 4):
+        scope = tuple(random.permutation(7)[:arity].tolist())
+        table = random.normal(size=[cards[v] for v in scope])
+        drawn.add(scope, np.where(random.random(table.shape) < infinite, np.inf, table))
+    drawn.kind("potts", (3, 5), [0.2, 0.9])
+    drawn.kind("truncated", (4, 6), [0.5, 1.0, 1.5, 2.0])
+    drawn.kind("parity", (0, 1, 2), [float(seed % 2)])
+    return drawn
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_mplp_rises_to_a_bound(seed: int) -> None:
+    drawn = mixed(seed, infinite=0.1 * (seed % 2))
+    energies = drawn.energies()
+    least = float(energies.min())
+    found = ask(drawn.problem(), "mplp(iterations = 500) + icm")
+    assert found.bound <= least + 1e-9 and monotone(found)
+    if not np.isfinite(least):
+        assert found.states is None
+        return
+    assert found.bound <= polytope(drawn) + 1e-9
+    if found.states is not None:
+        assert found.energy == pytest.approx(energies[tuple(found.states)])
+    if found.status == "optimal":
+        assert found.energy == pytest.approx(least)
+
+
+def test_mplp_mostly_reaches_the_linear_program() -> None:
+    reached = 0
+    for seed in range(0, 16, 2):
+        drawn = mixed(seed)
+        bound = ask(drawn.problem(), "mplp(iterations = 500)").bound
+        reached += bound >= polytope(drawn) - 0.02
+    assert reached >= 6
+
+
+def test_trees_of_large_factors_are_tight() -> None:
+    random = np.random.default_rng(1)
+    drawn = Drawn([2, 3, 2, 3, 2, 2, 3])
+    for v, card in enumerate(drawn.cards):
+        drawn.add((v,), random.normal(size=card))
+    for scope in ((0, 1, 2), (3, 2), (3, 4, 5), (5, 6)):
+        drawn.add(scope, random.normal(size=[drawn.cards[v] for v in scope]))
+    found = ask(drawn.problem(), "mplp(iterations = 2000, progress = 0)")
+    assert found.status == "optimal"
+    assert found.energy == pytest.approx(float(drawn.energies().min()))
+
+
+def test_bounds_of_all_three_agree_where_the_relaxation_is_tight() -> None:
+    random = np.random.default_rng(9)
+    drawn = grid(random, 3, 3, 2, lambda d, e: d.kind("potts", e, [0.0, random.random()]))
+    least = float(drawn.energies().min())
+    for name in ("trws", "mplp"):
+        found = ask(drawn.problem(), f"{name}(iterations = 3000, progress = 0)")
+        assert found.bound == pytest.approx(least, rel=1e-4), name
+
+
+def test_a_decoded_parity_check() -> None:
+    drawn = Drawn([2] * 6)
+    for v, llr in enumerate([2.0, 1.5, -0.4, 1.8, 2.2, 0.9]):
+        drawn.add((v,), np.array([0.0, llr]))
+    for row in ((0, 1, 2), (2, 3, 4), (0, 4, 5)):
+        drawn.kind("parity", row, [0.0])
+    found = ask(drawn.problem(), "mplp")
+    assert found.status == "optimal" and found.states is not None
+    assert found.states.tolist() == [0] * 6
+
+
+def test_what_cannot_be_is_said_and_evidence_is_kept() -> None:
+    drawn = Drawn([2, 2, 2])
+    drawn.kind("parity", (0, 1, 2), [1.0])
+    assert ask(drawn.problem({0: 0, 1: 0}), "mplp").states.tolist() == [0, 0, 1]
+    found = ask(drawn.problem({0: 0, 1: 0, 2: 0}), "mplp")
+    assert (found.status, found.states, found.bound) == ("infeasible", None, np.inf)
+
+
+def test_time_is_kept() -> None:
+    found = infer(mixed(3).problem(), steps("mplp(iterations = 10000, progress = 0)"), Watch(0.0))
+    assert found.iterations == 1
