@@ -15,6 +15,7 @@ import typer
 from factorgraph.cli.cache import cache
 from factorgraph.cli.check import check
 from factorgraph.cli.compile import compile_
+from factorgraph.cli.convert import convert
 from factorgraph.cli.eval import eval_
 from factorgraph.cli.explain import explain
 from factorgraph.cli.fmt import fmt
@@ -44,6 +45,7 @@ app.command("train")(train)
 app.command("eval")(eval_)
 app.command("infer")(infer)
 app.command("solve")(solve)
+app.command("convert")(convert)
 app.command("info")(info)
 app.command("fmt")(fmt)
 app.command("explain")(explain)

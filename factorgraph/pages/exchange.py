@@ -102,4 +102,17 @@ it has. The message says how many numbers there are, and how many a frame has.
         "six of them, or twelve for two frames",
         "words",
     ),
+    Page(
+        "E0375",
+        "A graph that another format cannot hold",
+        """
+UAI and libDAI hold factors of a product as numbers, which end where energies differ by more than
+about 700; WCSP holds whole costs below 2^52; alist holds bits and even parity checks and nothing
+else. `fgc convert --scale 0.01` multiplies all energies, which changes marginals, and leaves the
+least where it is.
+""",
+        "`fgc convert plan.wcsp plan.uai`, where costs go into the millions",
+        "`fgc convert plan.wcsp plan.cfn`, or `--scale 1e-4`",
+        "words",
+    ),
 )

@@ -7,5 +7,6 @@
 
 from factorgraph.interop.formats.instance import Instance
 from factorgraph.interop.formats.read import FORMATS, read
+from factorgraph.interop.formats.write import write
 
-__all__ = ["FORMATS", "Instance", "read"]
+__all__ = ["FORMATS", "Instance", "read", "write"]

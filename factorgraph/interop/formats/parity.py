@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from factorgraph import budget
 from factorgraph.data.alist import alist
 from factorgraph.data.text import Text
-from factorgraph.errors import some
+from factorgraph.errors import UsageError, some
 from factorgraph.interop.formats.gather import Gathered
 from factorgraph.interop.formats.instance import Instance
 from factorgraph.interop.formats.source import Source
 from factorgraph.interop.formats.tokens import Tokens
 
+Say = Callable[[str], object]
 _LARGEST = 2**28
 
 
@@ -86,4 +89,69 @@ def _code(
         gathered.offset,
         numbers=numbers,
         sent=sent,
+    )
+
+
+def write_alist(instance: Instance, say: Say, note: Say) -> None:
+    """Write the matrix of a code: all variables are bits, all factors even parity checks.
+
+    Parameters
+    ----------
+    say : takes the text part by part.
+    note : is told where something is not as it was.
+
+    Raises
+    ------
+    UsageError : the graph is no such code.
+    """
+    bits = instance.variables
+    checks = [scope for _, scope in sorted(_checks(instance), key=lambda pair: pair[0])]
+    if instance.offset:
+        raise _no_code(instance, "has a constant energy")
+    owner = np.repeat(np.arange(len(checks)), [len(check) for check in checks])
+    bit = np.concatenate([np.zeros(0, np.int64), *checks])
+    degree, size = np.bincount(bit, minlength=bits), np.bincount(owner, minlength=len(checks))
+    say(f"{bits} {len(checks)}\n{degree.max(initial=0)} {size.max(initial=0)}\n")
+    say(" ".join(map(str, degree.tolist())) + "\n" + " ".join(map(str, size.tolist())) + "\n")
+    order = np.lexsort((owner, bit))
+    for row in np.split(owner[order] + 1, np.cumsum(degree)[:-1]):
+        say(" ".join(map(str, row.tolist())) + "\n")
+    for check in checks:
+        say(" ".join(map(str, (np.sort(check) + 1).tolist())) + "\n")
+
+
+def _checks(instance: Instance) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yield the number and the bits of each check.
+
+    Raises
+    ------
+    UsageError : a factor is none, or a variable is no bit.
+    """
+    structure = instance.structure
+    if instance.variables and (structure.card != 2).any():
+        v = int((structure.card != 2).argmax())
+        raise _no_code(instance, f"has {structure.card[v]} states at variable {instance.name(v)}")
+    for g, group in enumerate(structure.groups):
+        even = np.zeros((2,) * len(group.cards), np.int64)
+        for axis in range(len(group.cards)):
+            even = even + np.arange(2).reshape([-1 if k == axis else 1 for k in range(even.ndim)])
+        expected = np.where(even % 2 == 0, 0.0, np.inf)
+        tables = structure.table(instance.values, g)
+        for row, number in enumerate(group.table.tolist()):
+            if not np.array_equal(tables[number], expected):
+                raise _no_code(instance, f"has factor {instance.numbers[g][row]}, no even check")
+            yield int(instance.numbers[g][row]), group.scope[row].astype(np.int64)
+    for k, kind in enumerate(structure.kinds):
+        numbers = structure.numbers(instance.values, k)
+        which = instance.numbers[len(structure.groups) + k]
+        if kind.kind != "parity" or numbers.any():
+            raise _no_code(instance, f"has factors of kind `{kind.kind}` that are no even checks")
+        for row in range(len(kind.table)):
+            scope = kind.scope[kind.start[row] : kind.start[row + 1]]
+            yield int(which[row]), scope.astype(np.int64)
+
+
+def _no_code(instance: Instance, why: str) -> UsageError:
+    return UsageError(
+        f"{instance.source} {why}: alist holds bits and even parity checks alone", code="E0375"
     )

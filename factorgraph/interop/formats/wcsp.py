@@ -10,6 +10,8 @@ Reference: toulbar2 user manual, "WCSP format".
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from factorgraph.errors import DataError, some
@@ -20,6 +22,8 @@ from factorgraph.interop.formats.instance import Instance
 from factorgraph.interop.formats.source import Source
 from factorgraph.interop.formats.tokens import Positions, Tokens
 from factorgraph.interop.formats.uai import MOST
+
+_TITLE = re.compile(rb"@scale=1e(\d{1,2})@constant=([+-]?\d+\.?\d*(?:e[+-]?\d+)?)\Z")
 
 
 def read_wcsp(source: Source) -> Instance:
@@ -36,6 +40,7 @@ def read_wcsp(source: Source) -> Instance:
     count = tokens.whole(1, "the number of variables", 0, MOST)
     tokens.whole(2, "the largest domain", 0, MOST)
     functions = tokens.whole(3, "the number of cost functions", 0, MOST)
+    scale, constant = _told(tokens)
     upper = float(tokens.values[4])
     if not upper >= 0:
         raise tokens.wrong(4, f"the upper bound is a number from 0 on, not `{tokens.word(4)}`")
@@ -65,12 +70,23 @@ def read_wcsp(source: Source) -> Instance:
         source.name,
         "wcsp",
         structure,
-        values,
+        values / scale,
         np.full(count, -1, np.int32),
-        gathered.offset,
-        upper=upper,
+        gathered.offset / scale + constant,
+        upper=upper / scale + constant,
         numbers=numbers,
     )
+
+
+def _told(tokens: Tokens) -> tuple[float, float]:
+    """Return what `fgc convert` writes into a problem's name: costs are scale * (E - constant)."""
+    found = _TITLE.search(tokens.words.get(0, b""))
+    if found is None:
+        return 1.0, 0.0
+    constant = float(found[2])
+    if not np.isfinite(constant):
+        raise tokens.wrong(0, "the constant in the name is out of range")
+    return 10.0 ** int(found[1]), constant
 
 
 def _hard(costs: Energies, upper: float) -> Energies:
