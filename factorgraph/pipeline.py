@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
     from factorgraph.data.column import Records
     from factorgraph.data.instances import Instances, Vocabularies
+    from factorgraph.engine.answer import Ask
+    from factorgraph.engine.menu import Step
+    from factorgraph.engine.problem import Task
     from factorgraph.ground.weights import Weights
     from factorgraph.learn.events import Listener
     from factorgraph.learn.options import Options
@@ -193,6 +196,57 @@ class Model:
             if unknown.values is None:
                 return not_built(f"inference over `{unknown.name}`, {unknown.kind}", unknown.span)
         return next(iter(self.compiled.evaluated.values()), None)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The algorithms that the text asks for, in turn; none where it leaves the choice.
+
+        Raises
+        ------
+        NotBuiltError : one of them is not built yet.
+        ModelError : an option is not known or out of range.
+        """
+        from factorgraph.engine.menu import ALIASES, MENU, step
+
+        out = []
+        for asked in self.checked.asked:
+            if asked.name not in MENU and asked.name not in ALIASES:
+                raise not_built(f"inference by `{asked.name}`", asked.span)
+            if asked.starts:
+                raise not_built(f"a start of `{asked.starts[0]}` for `{asked.name}`", asked.span)
+            try:
+                out.append(step(asked.name, asked.options))
+            except UsageError as error:
+                raise ModelError(
+                    error.message, code="E0129", span=asked.span, hint=error.hint
+                ) from None
+        return tuple(out)
+
+    def asking(
+        self,
+        infer: str | None = None,
+        task: Task = "map",
+        beta: float = 1.0,
+        seconds: float | None = None,
+        seed: int = 0,
+        threads: int | None = None,
+    ) -> Ask:
+        """Return how answers are found: by what is named, else by what the text asks for.
+
+        Raises
+        ------
+        UsageError : ``infer`` is no sum of algorithms, or the seconds are not positive.
+        """
+        from factorgraph.engine.answer import Ask
+        from factorgraph.engine.menu import steps
+        from factorgraph.learn.shards import threads_available
+
+        if seconds is not None and not seconds > 0:
+            raise UsageError(f"a time budget of {seconds} s", code="E0910", hint="say 10 or 0.5")
+        chosen = self.steps if infer is None else steps(infer)
+        if infer is None and task != "map" and any(task not in s.entry.tasks for s in chosen):
+            chosen = ()
+        return Ask(chosen, seconds, beta, seed, threads or threads_available())
 
     def trainable(self) -> None:
         """Refuse a model that cannot be trained.

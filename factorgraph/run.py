@@ -65,7 +65,15 @@ class Run:
     # -- questions
 
     def predict(
-        self, data: Any, *, with_: Any = None, clamp: Sequence[str] = ()
+        self,
+        data: Any,
+        *,
+        with_: Any = None,
+        clamp: Sequence[str] = (),
+        infer: str | None = None,
+        seconds: float | None = None,
+        seed: int = 0,
+        threads: int | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Yield the answer to each instance, in order.
 
@@ -75,23 +83,30 @@ class Run:
         with_ : data that all instances share; see `Model.shared`.
         clamp : unknowns that keep the values that the data hold; what is missing in them is
             inferred. The data are not asked for any other.
+        infer : algorithms to run in turn, as ``trws(iterations = 100) + icm``; None for what the
+            model asks for, or else what fits the graph.
+        seconds : the time budget of each instance; the best found by then is the answer.
+        seed : of inference that draws.
+        threads : that may work at once; None for as many as there are processors.
 
         Yields
         ------
         dict with ``answers`` (values by name, nested lists in the shape of the declaration),
-        ``energy``, ``bound``, ``gap`` (floats) and ``status``.
+        ``energy``, ``bound``, ``gap`` (floats) and ``status``; where inference is not exact also
+        ``algorithm``, ``reason``, ``iterations``, ``seconds`` and ``trace``.
 
         Raises
         ------
         NotBuiltError : where no engine can answer for this model yet, naming the factor.
-        UsageError : ``clamp`` names no unknown of the model.
+        UsageError : ``clamp`` names no unknown of the model, or ``infer`` no algorithms.
         """
         from factorgraph.ground.answers import answers
 
         self._answerable()
+        ask = self.model.asking(infer, seconds=seconds, seed=seed, threads=threads)
         instances = self.bind(data, answers=self._clamped(clamp), with_=with_)
         for batch, values in self._batches(instances):
-            yield from answers(batch, values)
+            yield from answers(batch, values, ask)
 
     def energy(self, data: Any, *, with_: Any = None) -> NDArray[np.float64]:
         """Return the least energy of the configurations that agree with the data.
@@ -152,11 +167,21 @@ class Run:
         return completed(batch, values)
 
     def marginals(
-        self, data: Any, beta: float = 1.0, *, with_: Any = None, clamp: Sequence[str] = ()
+        self,
+        data: Any,
+        beta: float = 1.0,
+        *,
+        with_: Any = None,
+        clamp: Sequence[str] = (),
+        infer: str | None = None,
+        seconds: float | None = None,
+        seed: int = 0,
+        threads: int | None = None,
     ) -> Iterator[dict[str, NDArray[np.float64]]]:
         """Yield, for each instance, the probability of each value of each unknown.
 
-        The arguments are as for `predict`; ``beta`` is the inverse temperature.
+        The arguments are as for `predict`; ``beta`` is the inverse temperature. What the model asks
+        for is left aside where it gives no marginals.
 
         Yields
         ------
@@ -166,9 +191,10 @@ class Run:
         from factorgraph.ground.answers import marginals
 
         self._answerable()
+        ask = self.model.asking(infer, "marginals", beta, seconds, seed, threads)
         instances = self.bind(data, answers=self._clamped(clamp), with_=with_)
         for batch, values in self._batches(instances):
-            yield from marginals(batch, values, beta)
+            yield from marginals(batch, values, ask)
 
     @property
     def values(self) -> dict[str, list[Any]]:

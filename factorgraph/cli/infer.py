@@ -51,6 +51,10 @@ def infer(
     set_: o.Settings = None,
     without: o.Without = None,
     only: o.Only = None,
+    how: o.Infer = None,
+    budget_time: o.BudgetTime = None,
+    seed: Annotated[int, typer.Option(help="Of inference that draws.")] = 0,
+    threads: o.Threads = None,
     budget_memory: o.Budget = None,
     as_: Annotated[
         As, typer.Option("--as", help="Objects a line, or the columns read and the answers.")
@@ -82,6 +86,10 @@ def infer(
     else:
         run = built.init()
     run.skip_unknown = unknown is o.Missing.skip
+    search: dict[str, Any] = {
+        "infer": how, "seconds": budget_time, "seed": seed, "threads": threads,
+    }  # fmt: skip
+    run.model.asking(**search)
 
     def lines() -> Iterator[str]:
         count = answered = 0
@@ -97,11 +105,12 @@ def infer(
         ):
             count += records.count
             if as_ is As.columns:
-                found = run.predict(records, with_=with_, clamp=clamp or [])
+                found = run.predict(records, with_=with_, clamp=clamp or [], **search)
                 yield from rows(records, o.names(columns) or [], found)
                 answered += records.count
                 continue
-            for line in _lines(run, records, beta if marginals else None, with_, clamp or []):
+            temperature = beta if marginals else None
+            for line in _lines(run, records, temperature, with_, clamp or [], search):
                 answered += 1
                 yield line
         o.left_out(count - answered, count, data)
@@ -120,15 +129,20 @@ def infer(
 
 
 def _lines(
-    run: Run, records: Any, beta: float | None, with_: list[str] | None, clamp: list[str]
+    run: Run,
+    records: Any,
+    beta: float | None,
+    with_: list[str] | None,
+    clamp: list[str],
+    search: dict[str, Any],
 ) -> Iterator[str]:
     import json as js
 
-    beliefs: Any = (
-        run.marginals(records, beta, with_=with_, clamp=clamp) if beta is not None else None
-    )
+    beliefs: Any = None
+    if beta is not None:
+        beliefs = run.marginals(records, beta, with_=with_, clamp=clamp, **search)
     values = run.values if beliefs is not None else {}
-    for answer in run.predict(records, with_=with_, clamp=clamp):
+    for answer in run.predict(records, with_=with_, clamp=clamp, **search):
         if beliefs is not None:
             found = next(beliefs)
             feasible = answer["answers"] is not None

@@ -84,6 +84,14 @@ Unknown = Annotated[
 Budget = Annotated[
     str | None, typer.Option("--budget-memory", metavar="BYTES", help="Refuse to take more: 2G.")
 ]
+Infer = Annotated[
+    str | None,
+    typer.Option(
+        "--infer",
+        metavar="ALGORITHMS",
+        help="Algorithms in turn, as 'trws(iterations = 100) + icm', instead of the model's.",
+    ),
+]
 BudgetTime = Annotated[
     float | None,
     typer.Option(

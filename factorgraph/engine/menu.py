@@ -6,12 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from factorgraph.engine.outcome import Outcome
-from factorgraph.engine.problem import Problem
-from factorgraph.engine.watch import Watch
 from factorgraph.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from factorgraph.engine.outcome import Outcome
+    from factorgraph.engine.problem import Problem
+    from factorgraph.engine.watch import Watch
 
 Value = float | str
 Options = Mapping[str, Value]
@@ -60,6 +62,7 @@ def _iterations(default: int) -> Option:
     return Option(default, "at most so many sweeps over the graph", low=1, whole=True)
 
 
+_SECONDS = Option(0.0, "stop this step after so many seconds; 0 for no limit of its own")
 _TOLERANCE = Option(1e-6, "stop where no message changes by more, relative to the energies")
 _PASSING = {
     "iterations": _iterations(200),
@@ -99,7 +102,11 @@ MENU: dict[str, Entry] = {
         "iterations": _iterations(1000),
     }),
 }  # fmt: skip
-ALIASES = {"bp": "sumproduct", "junction": "exact", "dual": "mplp"}
+ALIASES = {
+    "bp": "sumproduct",
+    "dual": "mplp",
+    **dict.fromkeys(("junction", "tree", "chain", "enumerate"), "exact"),
+}
 
 
 @dataclass(frozen=True)
@@ -148,6 +155,7 @@ def step(name: str, options: Options | None = None) -> Step:
             hint=did_you_mean(name, [*MENU, *ALIASES]) or f"there are {', '.join(MENU)}",
         )
     known = MENU[called].options
+    known = {**known, "seconds": _SECONDS}
     out: dict[str, Value] = {key: option.default for key, option in known.items()}
     for key, value in (options or {}).items():
         if key not in known:

@@ -41,6 +41,8 @@ class Outcome:
     marginals : float64 [S], probabilities in the order of ``state_offset``; None if not asked for.
     log_partition : log sum exp(-beta E), or its estimate; NaN if not asked for.
     log_partition_is : ``exact``, ``Bethe``, ``upper bound``, ``lower bound`` or empty.
+    notes : what else a user should know, a line each.
+    reason : why this algorithm.
     """
 
     algorithm: str
@@ -56,6 +58,7 @@ class Outcome:
     log_partition: float = float("nan")
     log_partition_is: str = ""
     notes: tuple[str, ...] = field(default=())
+    reason: str = ""
 
     @property
     def gap(self) -> float:

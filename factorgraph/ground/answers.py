@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from factorgraph.data.instances import Instances, Vocabularies
+from factorgraph.engine.answer import Ask, outcomes
+from factorgraph.engine.outcome import INFEASIBLE, Outcome
 from factorgraph.engine.result import Result
 from factorgraph.errors import DataError
 from factorgraph.ground.batch import Batch
@@ -19,41 +21,57 @@ from factorgraph.model.model import Model, Unknown
 Floats = NDArray[np.float64]
 
 
-def answers(batch: Batch, values: Floats) -> Iterator[dict[str, Any]]:
+def answers(batch: Batch, values: Floats, ask: Ask) -> Iterator[dict[str, Any]]:
     """Yield the answers of each instance of a batch.
 
     Parameters
     ----------
     values : float64 [1, T], the tables.
+    ask : how they are to be found.
 
     Yields
     ------
-    dict of ``answers`` (nested lists by name), ``energy``, ``bound``, ``gap``, ``status``.
-    What is observed stays as it is. Latent unknowns are left out. An infeasible instance has no
-    answers.
+    dict of ``answers`` (nested lists by name), ``energy``, ``bound``, ``gap``, ``status``, and
+    where inference is not exact ``algorithm``, ``reason``, ``iterations``, ``seconds`` and
+    ``trace``. What is observed stays as it is. Latent unknowns are left out. Without a
+    configuration of finite energy there are no answers.
     """
-    result = Result.exact(batch.engine.minimum(values, batch.grounding.evidence))
-    states = result.states[0]
     model = batch.compiled.model
     most = int(batch.structure.card.max(initial=0))
     words = {
         name: np.array(values_of(model, unknown, batch.instances.vocabularies, most), dtype=object)
         for name, unknown in model.answers.items()
     }
-    for i in range(batch.structure.instances):
+    evidence = batch.grounding.evidence
+    every = outcomes(batch.structure, values[0], evidence, "map", ask, batch.choice(ask))
+    for i, outcome in enumerate(every):
         found: dict[str, Any] = {}
-        feasible = result.status[0][i] != "infeasible"
-        if feasible:
+        if outcome.states is not None:
+            first = int(batch.structure.instance[i])
             for name in model.answers:
                 place, shape = _place(batch, name, i)
-                found[name] = words[name][states[place]].reshape(shape).tolist()
-        yield {
-            "answers": found if feasible else None,
-            "energy": float(result.energy[0, i]),
-            "bound": float(result.bound[0, i]),
-            "gap": float(result.gap[0, i]),
-            "status": result.status[0][i],
+                states = outcome.states[place.start - first : place.stop - first]
+                found[name] = words[name][states].reshape(shape).tolist()
+        yield {"answers": None if outcome.states is None else found, **told(outcome)}
+
+
+def told(outcome: Outcome) -> dict[str, Any]:
+    """Return what is said of an answer beside itself; more where it is not exact."""
+    out: dict[str, Any] = {
+        "energy": outcome.energy,
+        "bound": outcome.bound,
+        "gap": outcome.gap,
+        "status": outcome.status,
+    }
+    if outcome.algorithm != "exact":
+        out |= {
+            "algorithm": outcome.algorithm,
+            "reason": outcome.reason,
+            "iterations": outcome.iterations,
+            "seconds": outcome.seconds,
+            "trace": [[p.seconds, p.energy, p.bound] for p in outcome.trace],
         }
+    return out
 
 
 def completed(batch: Batch, values: Floats) -> Instances:
@@ -83,21 +101,25 @@ def completed(batch: Batch, values: Floats) -> Instances:
     return replace(instances, unknowns=unknowns)
 
 
-def marginals(batch: Batch, values: Floats, beta: float) -> Iterator[dict[str, Floats]]:
+def marginals(batch: Batch, values: Floats, ask: Ask) -> Iterator[dict[str, Floats]]:
     """Yield the marginals of every unknown of each instance, answers and latents.
 
     They are NaN where no configuration has a finite energy.
     """
-    soft = batch.engine.soft_minimum(values, beta, batch.grounding.evidence)
-    belief = soft.marginals()[0]
-    possible = np.isfinite(soft.value[0])
-    offset = batch.structure.state_offset
-    for i in range(batch.structure.instances):
+    structure = batch.structure
+    offset = structure.state_offset
+    evidence = batch.grounding.evidence
+    every = outcomes(structure, values[0], evidence, "marginals", ask, batch.choice(ask))
+    for i, outcome in enumerate(every):
         out = {}
+        first = offset[structure.instance[i]]
+        possible = outcome.marginals is not None and outcome.status != INFEASIBLE
         for name in batch.compiled.model.unknowns:
             place, shape = _place(batch, name, i)
-            part = belief[offset[place.start] : offset[place.stop]]
-            part = part if possible[i] else np.full_like(part, np.nan)
+            low, high = offset[place.start] - first, offset[place.stop] - first
+            part = np.full(high - low, np.nan)
+            if possible and outcome.marginals is not None:
+                part = outcome.marginals[low:high]
             out[name] = part.reshape(*shape, -1) if part.size else part.reshape(*shape, 0)
         yield out
 

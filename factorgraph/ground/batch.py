@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from factorgraph.compiler.module import Compiled, energy_function, gradient_function
+from factorgraph.engine.answer import Ask
 from factorgraph.engine.choose import Choice, choose
 from factorgraph.engine.probe import Engine
-from factorgraph.errors import InferenceError, NumericalError
+from factorgraph.errors import BudgetError, InferenceError, NumericalError
 from factorgraph.factors.picks import scatter
 from factorgraph.ground.ground import Bound, Grounding
 from factorgraph.ground.outputs import Outputs, Pass
@@ -54,6 +55,15 @@ class Batch:
             return choose(self.structure)
         except InferenceError as error:
             raise self._placed(error) from None
+
+    def choice(self, ask: Ask) -> Choice | None:
+        """Return the exact engine for the whole graph, where one may and can answer."""
+        if ask.steps and not ask.exactly:
+            return None
+        try:
+            return self._choice
+        except (InferenceError, BudgetError):
+            return None
 
     @property
     def engine(self) -> Engine:

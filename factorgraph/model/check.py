@@ -24,6 +24,7 @@ from factorgraph.model.inference import check_inference
 from factorgraph.model.layers import layer
 from factorgraph.model.library import definitions
 from factorgraph.model.model import (
+    Asked,
     Binder,
     Domain,
     FactorDeclaration,
@@ -139,8 +140,9 @@ class _Checker:
             if isinstance(s, t.Factor):
                 self.attempt(lambda s=s: factors.update({s.name.name: self._factor(s)}))  # type: ignore[misc]
         loss, infer = self._chosen(t.LossChoice), self._chosen(t.Infer)
+        asked: list[Asked] = []
         if infer is not None:
-            self.attempt(lambda: check_inference(e, infer))
+            self.attempt(lambda: asked.extend(check_inference(e, infer)))
         if not self.errors:
             self._unused_settings()
         return Model(
@@ -158,6 +160,7 @@ class _Checker:
             library=definitions(self.file),
             loss=loss,
             infer=infer,
+            asked=tuple(asked),
             energies=self.energies,
         )
 

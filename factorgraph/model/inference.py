@@ -5,17 +5,18 @@ from __future__ import annotations
 from factorgraph.errors import ModelError, did_you_mean
 from factorgraph.model.arrays import Array, same_extent
 from factorgraph.model.elaborate import Elaborator
+from factorgraph.model.model import Asked
 from factorgraph.syntax import tree as t
 
 ALGORITHMS = (
-    "exact enumerate chain tree junction minsum sumproduct bp trws trbp mplp ad3 dual icm "
-    "expansion swap cut branch gibbs anneal temper meanfield grid lbfgs fista hmc"
+    "exact enumerate chain tree junction minsum sumproduct bp trws bps trbp mplp ad3 dual icm "
+    "expansion swap cut branch toulbar2 gibbs anneal temper meanfield grid lbfgs fista hmc"
 ).split()
 """Every algorithm that a text may ask for, built or to come."""
 
 
-def check_inference(elaborator: Elaborator, node: t.Expression) -> None:
-    """Refuse what is no inference: a sum of algorithms with numbers and starts.
+def check_inference(elaborator: Elaborator, node: t.Expression) -> tuple[Asked, ...]:
+    """Return a sum of algorithms with numbers and starts, in order.
 
     Raises
     ------
@@ -23,10 +24,11 @@ def check_inference(elaborator: Elaborator, node: t.Expression) -> None:
     """
     todo = [node]
     arguments: tuple[t.Argument, ...]
+    found = []
     while todo:
         part = todo.pop()
         if isinstance(part, t.Binary) and part.operator == "+":
-            todo += [part.left, part.right]
+            todo += [part.right, part.left]
             continue
         if isinstance(part, t.Name):
             name, arguments = part.name, ()
@@ -42,11 +44,21 @@ def check_inference(elaborator: Elaborator, node: t.Expression) -> None:
                 f"there is no inference `{name}`", code="E0129", span=part.span,
                 hint=did_you_mean(name, ALGORITHMS) or f"there are {', '.join(ALGORITHMS)}",
             )  # fmt: skip
+        options: dict[str, float | str] = {}
+        starts = []
         for argument in arguments:
-            _argument(elaborator, name, argument)
+            value = _argument(elaborator, name, argument)
+            assert argument.name is not None
+            if value is None:
+                starts.append(argument.name)
+            else:
+                options[argument.name] = value
+        found.append(Asked(name, options, tuple(starts), part.span))
+    return tuple(found)
 
 
-def _argument(e: Elaborator, algorithm: str, argument: t.Argument) -> None:
+def _argument(e: Elaborator, algorithm: str, argument: t.Argument) -> float | str | None:
+    """Return the value of an option, None for a start."""
     if argument.name is None or argument.binders is not None:
         raise ModelError(
             f"the options of `{algorithm}` are named", code="E0129", span=argument.span,
@@ -54,12 +66,11 @@ def _argument(e: Elaborator, algorithm: str, argument: t.Argument) -> None:
         )  # fmt: skip
     unknown = e.unknowns.get(argument.name)
     if argument.name in e.poisoned:
-        return
+        return None
     if unknown is None:
         if isinstance(argument.value, t.Name) and argument.value.name not in e.known({}):
-            return  # a choice like `diff = unroll`
-        e.constant(argument.value, f"the option `{argument.name}`")
-        return
+            return argument.value.name  # a choice like `schedule = layered`
+        return e.constant(argument.value, f"the option `{argument.name}`")
     value = e.value(argument.value, {})
     shape = value.shape if isinstance(value, Array) else ()
     extents = tuple(a.count for a in unknown.axes)
@@ -79,3 +90,4 @@ def _argument(e: Elaborator, algorithm: str, argument: t.Argument) -> None:
         raise ModelError(
             f"the start of `{unknown.name}` is {sample.kind}", code="E0129", span=argument.span
         )
+    return None

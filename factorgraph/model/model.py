@@ -273,6 +273,24 @@ class LossLibrary(Value):
     funs: Mapping[str, t.Fun]
 
 
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """An algorithm that `infer` asks for.
+
+    Attributes
+    ----------
+    name : of the algorithm.
+    options : numbers and words by name.
+    starts : the unknowns that are told where to start.
+    span : where it stands.
+    """
+
+    name: str
+    options: dict[str, float | str]
+    starts: tuple[str, ...]
+    span: Span
+
+
 @dataclass(eq=False, repr=False)
 class Model(Value):
     """A checked model.
@@ -282,6 +300,7 @@ class Model(Value):
     source : the flattened text it was made of.
     loss : the formula that the text chose, None where it has none.
     infer : the inference that the text asks for, None where it leaves the choice.
+    asked : the same, algorithm by algorithm.
     features : how the domains of features are filled.
     energies : other energies, by the name that `use … as` gives them.
     """
@@ -300,6 +319,7 @@ class Model(Value):
     library: LossLibrary = field(repr=False)
     loss: t.Expression | None
     infer: t.Expression | None
+    asked: tuple[Asked, ...] = ()
     energies: dict[str, Model] = field(default_factory=dict, repr=False)
 
     @property

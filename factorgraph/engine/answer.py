@@ -1,0 +1,148 @@
+"""Answers for every instance of a graph, by the algorithms asked for or by those that fit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from factorgraph.engine.choose import Choice, choose
+from factorgraph.engine.infer import infer
+from factorgraph.engine.menu import Step
+from factorgraph.engine.outcome import INFEASIBLE, OPTIMAL, Outcome
+from factorgraph.engine.plan import plan
+from factorgraph.engine.problem import Problem, Task
+from factorgraph.engine.watch import Hear, Watch
+from factorgraph.errors import BudgetError, InferenceError
+from factorgraph.graph.part import part
+from factorgraph.graph.structure import Energies, Ints, Structure
+
+
+@dataclass(frozen=True)
+class Ask:
+    """How answers are to be found.
+
+    Attributes
+    ----------
+    steps : algorithms to run in turn; none of them leaves the choice to what fits the graph.
+    seconds : the time budget of an instance; the best found by then is the answer.
+    beta, seed, threads : as of a `Problem`.
+    hear : told of each improvement.
+    """
+
+    steps: tuple[Step, ...] = ()
+    seconds: float | None = None
+    beta: float = 1.0
+    seed: int = 0
+    threads: int = 1
+    hear: Hear | None = None
+
+    @property
+    def exactly(self) -> bool:
+        """Whether plain exact inference is asked for."""
+        return len(self.steps) == 1 and self.steps[0].name == "exact"
+
+
+def outcomes(
+    structure: Structure,
+    values: Energies,
+    evidence: Ints | None = None,
+    task: Task = "map",
+    ask: Ask | None = None,
+    choice: Choice | None = None,
+) -> Iterator[Outcome]:
+    """Yield what is found out about each instance, in order.
+
+    Parameters
+    ----------
+    structure : checked.
+    values : float64 [T].
+    evidence : int32 [V], -1 where free; None where nothing is observed.
+    choice : the exact engine for all of the structure, where it is known already.
+
+    Raises
+    ------
+    InferenceError : no algorithm can answer this.
+    BudgetError : none that can would fit into the memory budget.
+    UsageError : an algorithm does not give what is asked for.
+    """
+    ask = Ask() if ask is None else ask
+    if evidence is None:
+        evidence = np.full(structure.variables, -1, np.int32)
+    plain = not ask.steps or ask.exactly
+    if plain and choice is None:
+        choice = _exact(structure)
+    if plain and choice is not None:
+        yield from _by_engine(choice, structure, values, evidence, task, ask.beta)
+        return
+    for i in range(structure.instances):
+        own = part(structure, i)
+        first, last = structure.instance[i : i + 2]
+        problem = Problem(
+            own, values, np.ascontiguousarray(evidence[first:last]), task, ask.beta, ask.seed,
+            ask.threads,
+        )  # fmt: skip
+        one = _exact(own) if plain and structure.instances > 1 else None
+        if one is not None:
+            yield from _by_engine(one, own, values, problem.evidence, task, ask.beta)
+            continue
+        steps, reason = ask.steps, "asked for"
+        if not steps:
+            steps, reason = plan(problem)
+        found = infer(problem, steps, Watch(ask.seconds, ask.hear))
+        yield replace(found, reason=reason)
+
+
+def _exact(structure: Structure) -> Choice | None:
+    try:
+        return choose(structure)
+    except (InferenceError, BudgetError):
+        return None
+
+
+def _by_engine(
+    choice: Choice, structure: Structure, values: Energies, evidence: Ints, task: Task, beta: float
+) -> Iterator[Outcome]:
+    """Yield the answers of an exact engine, which works on all instances at once."""
+    begun = time.perf_counter()
+    engine, every = choice.engine, values[None]
+    count = max(structure.instances, 1)
+    if task == "map":
+        least = engine.minimum(every, evidence)
+        seconds = (time.perf_counter() - begun) / count
+        for i in range(structure.instances):
+            first, last = structure.instance[i : i + 2]
+            energy = float(least.value[0, i])
+            there = energy < np.inf
+            yield Outcome(
+                "exact",
+                least.states[0, first:last] if there else None,
+                energy,
+                energy,
+                OPTIMAL if there else INFEASIBLE,
+                seconds=seconds,
+                reason=choice.reason,
+            )
+        return
+    soft = engine.soft_minimum(every, beta, evidence)
+    beliefs: NDArray[np.float64] | None = soft.marginals()[0] if task == "marginals" else None
+    seconds = (time.perf_counter() - begun) / count
+    offset = structure.state_offset
+    for i in range(structure.instances):
+        first, last = structure.instance[i : i + 2]
+        value = float(soft.value[0, i])
+        yield Outcome(
+            "exact",
+            None,
+            np.inf,
+            -np.inf,
+            OPTIMAL if value < np.inf else INFEASIBLE,
+            seconds=seconds,
+            marginals=None if beliefs is None else beliefs[offset[first] : offset[last]],
+            log_partition=-beta * value,
+            log_partition_is="exact",
+            reason=choice.reason,
+        )

@@ -1,0 +1,75 @@
+"""Which algorithms are tried on a graph that no exact engine can take whole, and why."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from factorgraph.engine.menu import Step, step
+from factorgraph.engine.problem import Problem
+from factorgraph.errors import some
+from factorgraph.graph.structure import Structure
+
+PAIRWISE = ("potts", "truncated", "convex")
+"""Kinds of two variables that message passing on edges knows."""
+SMALL = 1000
+"""Free variables up to which branch and bound is tried after a gap is left."""
+SECONDS = 10.0
+
+
+def plan(problem: Problem) -> tuple[tuple[Step, ...], str]:
+    """Return algorithms to run in turn, and the reason in one line.
+
+    A gap that is left open by message passing is handed to branch and bound for a while where the
+    graph is small.
+    """
+    structure = problem.structure
+    free = int((problem.evidence < 0).sum())
+    size = f"{some(free, 'free variable')}, {some(factors(structure), 'factor')}"
+    if problem.task != "map":
+        return (step("sumproduct"),), f"sum-product on loops: {size}, too wide for exact inference"
+    if is_parity(structure):
+        return (step("minsum"),), f"min-sum: parity checks of {size}"
+    if submodular(problem):
+        return (step("cut"),), f"exact: graph cut, submodular, {size}"
+    name = "trws" if is_pairwise(structure) else "mplp"
+    steps = [step(name), step("icm")]
+    words = f"{name} + icm: {size}, too wide for exact inference"
+    if free <= SMALL:
+        steps.append(step("branch", {"seconds": SECONDS}))
+        words = words.replace(" + icm", " + icm + branch")
+    return tuple(steps), words
+
+
+def factors(structure: Structure) -> int:
+    """Return the number of factors."""
+    tables = sum(len(g.table) for g in structure.groups)
+    return tables + sum(len(g.table) for g in structure.kinds)
+
+
+def is_pairwise(structure: Structure) -> bool:
+    """Return whether no factor touches more than two variables."""
+    tables = all(len(g.cards) <= 2 for g in structure.groups)
+    return tables and all(
+        k.kind in PAIRWISE and (np.diff(k.start) <= 2).all() for k in structure.kinds
+    )
+
+
+def is_parity(structure: Structure) -> bool:
+    """Return whether there is nothing but parity checks and what each bit costs by itself."""
+    checks = structure.kinds and all(k.kind == "parity" for k in structure.kinds)
+    return bool(checks) and all(len(g.cards) <= 1 for g in structure.groups)
+
+
+def submodular(problem: Problem) -> bool:
+    """Return whether the energy is binary, of tables over pairs, each of them submodular."""
+    structure = problem.structure
+    if structure.kinds or (structure.card > 2).any() or not is_pairwise(structure):
+        return False
+    for g, group in enumerate(structure.groups):
+        if len(group.cards) == 2 and group.cards == (2, 2):
+            table = structure.table(problem.values, g)
+            if np.isinf(table).any():
+                return False
+            if (table[:, 0, 0] + table[:, 1, 1] > table[:, 0, 1] + table[:, 1, 0]).any():
+                return False
+    return True
