@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from factorgraph.data.python import read
-    from factorgraph.engine.solve import log_partition, marginals, minimise
+    from factorgraph.engine.solve import infer, log_partition, marginals, minimise
     from factorgraph.errors import (
         BudgetError,
         DataError,
@@ -49,6 +49,7 @@ _WHERE = {
     "UsageError": "errors",
     "check_factor": "factors.check",
     "compile": "pipeline",
+    "infer": "engine.solve",
     "load": "pipeline",
     "load_run": "pipeline",
     "log_partition": "engine.solve",
@@ -78,6 +79,7 @@ __all__ = [
     "UsageError",
     "check_factor",
     "compile",
+    "infer",
     "load",
     "load_run",
     "log_partition",

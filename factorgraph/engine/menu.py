@@ -81,7 +81,7 @@ _ALL = ("map", "marginals", "partition")
 _SOFT = ("marginals", "partition")
 
 MENU: dict[str, Entry] = {
-    "exact": Entry("junction", _ALL, "variable elimination on a junction tree", "exact", {
+    "exact": Entry("exact", _ALL, "variable elimination on a junction tree", "exact", {
         "cutset": Option(0, "condition on so many variables at most", whole=True),
     }),
     "branch": Entry("branch", ("map",), "branch and bound on dual bounds", "exact", {}),

@@ -2,63 +2,133 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from factorgraph.engine.answer import Ask, outcomes
 from factorgraph.engine.choose import choose
-from factorgraph.engine.result import Result
+from factorgraph.engine.menu import steps
+from factorgraph.engine.outcome import Outcome, Point
+from factorgraph.engine.problem import Task
+from factorgraph.engine.watch import Hear
+from factorgraph.errors import UsageError, did_you_mean
 from factorgraph.graph.builder import NamedGraph
 from factorgraph.graph.structure import Energies, Graph, Ints
 
 
 @dataclass(frozen=True)
 class Solution:
-    """A configuration of least energy.
+    """What was found out about a graph, and how far it can be trusted.
 
     Attributes
     ----------
-    energy : its energy, +inf where no configuration is feasible.
-    assignment : int32 of each block's shape, the states by name.
-    status : "optimal" or "infeasible".
-    result : the same as arrays.
-    reason : the engine that was chosen, and why.
+    energy : of the best configuration found, +inf where there is none.
+    assignment : int32 of each block's shape, its states by name; empty where there is none.
+    bound : no configuration has a lower energy; -inf where the algorithm proves nothing.
+    gap : energy - bound, 0 where the answer is proven, NaN where there is none.
+    status : ``optimal``, ``infeasible``, ``gap 0.3 %``, or why it is not converged.
+    marginals : float64 [*shape, card] by name; None where not asked for.
+    log_partition : log sum exp(-beta E), or what stands for it: see ``log_partition_is``.
+    log_partition_is : ``exact``, ``Bethe``, ``upper bound`` or empty.
+    algorithm, reason : what was run, and why.
+    iterations, seconds : of the run.
+    trace : best energy and bound as time went on.
+    outcome : the same as arrays.
     """
 
     energy: float
     assignment: dict[str, Ints]
+    bound: float
+    gap: float
     status: str
-    result: Result
+    marginals: dict[str, Energies] | None
+    log_partition: float
+    log_partition_is: str
+    algorithm: str
     reason: str
+    iterations: int
+    seconds: float
+    trace: tuple[Point, ...]
+    outcome: Outcome
 
 
-def minimise(graph: NamedGraph) -> Solution:
-    """Return a configuration of least energy of a built graph.
+def infer(
+    graph: NamedGraph,
+    task: Task = "map",
+    algorithm: str | None = None,
+    *,
+    beta: float = 1.0,
+    evidence: Mapping[str, ArrayLike] | None = None,
+    seconds: float | None = None,
+    seed: int = 0,
+    threads: int = 1,
+    hear: Hear | None = None,
+) -> Solution:
+    """Answer a question about a built graph.
+
+    Parameters
+    ----------
+    graph : of one instance.
+    task : ``map`` for a configuration of least energy, ``marginals`` (with the log-partition), or
+        ``partition`` for the log-partition alone.
+    algorithm : what to run, in turn: ``"trws(iterations = 100) + icm"``; None for exact inference
+        where it fits, else for what fits the graph.
+    beta : inverse temperature of marginals and log-partition.
+    evidence : states of observed variables by name, in the block's shape, -1 where free.
+    seconds : the time budget; the best found by then is the answer.
+    seed, threads : results depend on the first alone.
+    hear : told of each improvement, with the number of the iteration.
 
     Raises
     ------
-    InferenceError : no engine can answer for this graph.
+    InferenceError, BudgetError : nothing can answer within the memory budget.
+    UsageError : there is no such algorithm, or it does not do this task.
     """
-    choice = choose(graph.structure)
-    result = Result.exact(choice.engine.minimum(graph.values))
-    states = result.states[0]
-    assignment = {
-        block.name: states[block.first : block.first + block.size].reshape(block.shape)
-        for block in graph.blocks
-    }
+    ask = Ask(() if algorithm is None else steps(algorithm), seconds, beta, seed, threads, hear)
+    given = _evidence(graph, evidence or {})
+    (outcome,) = outcomes(graph.structure, np.ascontiguousarray(graph.values[0]), given, task, ask)
+    found = outcome.marginals
+    states = outcome.states
     return Solution(
-        float(result.energy[0, 0]), assignment, result.status[0][0], result, choice.reason
+        outcome.energy,
+        {} if states is None else _by_name(graph, states),
+        outcome.bound,
+        outcome.gap,
+        outcome.status,
+        None if found is None else _beliefs(graph, found),
+        outcome.log_partition,
+        outcome.log_partition_is,
+        outcome.algorithm,
+        outcome.reason,
+        outcome.iterations,
+        outcome.seconds,
+        outcome.trace,
+        outcome,
     )
+
+
+def minimise(graph: NamedGraph, algorithm: str | None = None, **options: object) -> Solution:
+    """Return a configuration of least energy of a built graph, as far as it can be found.
+
+    Parameters
+    ----------
+    algorithm, options : as for `infer`.
+    """
+    return infer(graph, "map", algorithm, **options)  # type: ignore[arg-type]
 
 
 def log_partition(graph: Graph, beta: float = 1.0) -> float:
     """Return log sum exp(-beta E) over all configurations of a graph; -inf where none is feasible.
 
-    All instances of the graph's first batch entry are summed.
+    All instances of the graph's first batch entry are summed. This is exact or refused; `infer`
+    gives estimates and bounds.
 
     Raises
     ------
-    InferenceError : no engine can answer for this graph.
+    InferenceError : no exact engine can answer for this graph.
     UsageError : beta is not positive and finite.
     """
     soft = choose(graph.structure).engine.soft_minimum(graph.values, beta)
@@ -68,12 +138,25 @@ def log_partition(graph: Graph, beta: float = 1.0) -> float:
 def marginals(graph: NamedGraph, beta: float = 1.0) -> dict[str, Energies]:
     """Return the marginal of every variable by name, float64 [*shape, card].
 
+    They are exact or refused; `infer` gives estimates.
+
     Raises
     ------
-    InferenceError : no engine can answer for this graph.
+    InferenceError : no exact engine can answer for this graph.
     UsageError : beta is not positive and finite.
     """
-    flat = choose(graph.structure).engine.soft_minimum(graph.values, beta).marginals()[0]
+    soft = choose(graph.structure).engine.soft_minimum(graph.values, beta)
+    return _beliefs(graph, soft.marginals()[0])
+
+
+def _by_name(graph: NamedGraph, states: Ints) -> dict[str, Ints]:
+    return {
+        block.name: states[block.first : block.first + block.size].reshape(block.shape)
+        for block in graph.blocks
+    }
+
+
+def _beliefs(graph: NamedGraph, flat: Energies) -> dict[str, Energies]:
     offset = graph.structure.state_offset
     return {
         block.name: np.array(flat[offset[block.first] : offset[block.first + block.size]]).reshape(
@@ -81,3 +164,23 @@ def marginals(graph: NamedGraph, beta: float = 1.0) -> dict[str, Energies]:
         )
         for block in graph.blocks
     }
+
+
+def _evidence(graph: NamedGraph, evidence: Mapping[str, ArrayLike]) -> Ints:
+    """Return the observed states, int32 [V], -1 where free."""
+    out = np.full(graph.structure.variables, -1, np.int32)
+    blocks = {block.name: block for block in graph.blocks}
+    for name, states in evidence.items():
+        if name not in blocks:
+            raise UsageError(
+                f"there is no variable `{name}`", code="E0920", hint=did_you_mean(name, [*blocks])
+            )
+        block, array = blocks[name], np.asarray(states)
+        if array.dtype.kind not in "iu" or array.shape != block.shape:
+            raise UsageError(
+                f"the evidence of `{name}` is not of integers {list(block.shape)}", code="E0921"
+            )
+        if ((array < -1) | (array >= block.card)).any():
+            raise UsageError(f"the evidence of `{name}` has a state out of range", code="E0922")
+        out[block.first : block.first + block.size] = array.reshape(-1)
+    return out
