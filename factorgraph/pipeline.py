@@ -195,6 +195,10 @@ class Model:
         for unknown in self.checked.unknowns.values():
             if unknown.values is None:
                 return not_built(f"inference over `{unknown.name}`, {unknown.kind}", unknown.span)
+        try:
+            _ = self.steps
+        except NotBuiltError as error:
+            return error
         return next(iter(self.compiled.evaluated.values()), None)
 
     @property

@@ -210,14 +210,27 @@ class Run:
             if is_fixed(unknown)
         }
 
-    def evaluate(self, data: Any, *, with_: Any = None) -> Scores:
-        """Return accuracies and energy gaps on labelled data."""
+    def evaluate(
+        self,
+        data: Any,
+        *,
+        with_: Any = None,
+        infer: str | None = None,
+        seconds: float | None = None,
+        seed: int = 0,
+        threads: int | None = None,
+    ) -> Scores:
+        """Return accuracies on labelled data, and energy gaps where inference is exact.
+
+        The arguments are as for `predict`.
+        """
         from factorgraph.ground.batch import Batch
         from factorgraph.ground.ground import ground
         from factorgraph.ground.weights import whole
         from factorgraph.learn.measure import measure
         from factorgraph.learn.shards import Crew, deal
 
+        ask = self.model.asking(infer, seconds=seconds, seed=seed, threads=threads)
         instances = self.bind(data, answers=True, with_=with_)
         layout = whole(self.model.compiled, self.vocabularies)
         weights = layout.views(layout.pack(self.weights))
@@ -231,7 +244,7 @@ class Run:
                 ),
                 spans,
             )
-            return measure(list(batches), weights, crew)
+            return measure(list(batches), weights, crew, ask)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the run folder.

@@ -17,6 +17,8 @@ def eval_(
     unknown: o.Unknown = o.Missing.error,
     without: o.Without = None,
     only: o.Only = None,
+    how: o.Infer = None,
+    budget_time: o.Seconds = None,
     budget_memory: o.Budget = None,
     json: o.Json = False,
 ) -> None:
@@ -33,7 +35,7 @@ def eval_(
         data, run.model, only, columns=columns, group=group, comments=comments, binarize=binarize
     ):
         count += records.count
-        parts.append(run.evaluate(records, with_=with_))
+        parts.append(run.evaluate(records, with_=with_, infer=how, seconds=budget_time))
     scores = together(parts, list(run.model.checked.answers))
     skipped = count - scores.instances
     o.left_out(skipped, count, data)

@@ -100,7 +100,7 @@ def _run(
 def _graph(run: Run, records: Records, with_: list[str] | None) -> dict[str, Any]:
     from factorgraph.compiler.describe import piece_name
     from factorgraph.engine.choose import choose
-    from factorgraph.errors import DataError, InferenceError, NotBuiltError
+    from factorgraph.errors import BudgetError, DataError, InferenceError, NotBuiltError
     from factorgraph.ground.ground import ground
 
     instances = run.bind(records, with_=with_)
@@ -118,8 +118,10 @@ def _graph(run: Run, records: Records, with_: list[str] | None) -> dict[str, Any
         return out | {"factors": {}, "inference": f"none: {error.message}"}
     try:
         reason = choose(structure).reason
-    except InferenceError as error:
-        reason = error.message
+    except (BudgetError, InferenceError) as error:
+        reason = f"not exact: {error.message}"
+    if run.model.checked.asked:
+        reason = " + ".join(asked.name for asked in run.model.checked.asked) + ", as the text asks"
     factors = {
         name: {
             "rows": len(g.table),

@@ -93,7 +93,7 @@ def outcomes(
         if not steps:
             steps, reason = plan(problem)
         found = infer(problem, steps, Watch(ask.seconds, ask.hear))
-        yield replace(found, reason=reason)
+        yield replace(found, reason=found.reason or reason)
 
 
 def _exact(structure: Structure) -> Choice | None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from factorgraph.engine.answer import Ask, outcomes
 from factorgraph.ground.answers import values_of
 from factorgraph.ground.batch import Batch
 from factorgraph.ground.weights import Weights
@@ -28,7 +29,8 @@ class Scores:
     right, observed : for each array of answers, how many observed unknowns there are and how
         many of them are decoded right.
     whole, labelled : how many instances have an observed answer, and all of it decoded right.
-    answer : float64 [I], least energy of the configurations that agree with the answer.
+    answer : float64 [I], least energy of the configurations that agree with the answer; empty
+        where inference is not exact, as is the next.
     wrong : float64 [I], least energy of those that do not.
     chunks : those that labels of the kind B-X, I-X and O mark, in instances that are labelled
         throughout; None where no answers have such labels.
@@ -91,16 +93,19 @@ class Scores:
         }
 
 
-def measure(batches: Sequence[Batch], weights: Weights, crew: Crew) -> Scores:
+def measure(
+    batches: Sequence[Batch], weights: Weights, crew: Crew, ask: Ask | None = None
+) -> Scores:
     """Return the scores over some batches.
 
     Parameters
     ----------
     weights : arrays as the batches index them.
+    ask : how answers are found; None for exact inference.
     """
 
     def work(batch: Batch) -> Scores:
-        return _one(batch, weights)
+        return _one(batch, weights, ask)
 
     names = list(batches[0].compiled.model.answers) if batches else []
     return together(list(crew.map(work, batches)), names)
@@ -152,12 +157,12 @@ def _chunks(batch: Batch, states: Ints, evidence: Ints) -> Chunks | None:
     return _added(found)
 
 
-def _one(batch: Batch, weights: Weights) -> Scores:
+def _one(batch: Batch, weights: Weights, ask: Ask | None) -> Scores:
     values = np.empty((1, batch.structure.size))
     batch.energies(weights, values[0])
     evidence = batch.grounding.evidence
-    best = batch.engine.minimum(values)
-    states = best.states[0]
+    exact = ask is None or batch.choice(ask) is not None
+    states = batch.engine.minimum(values).states[0] if exact else _found(batch, values[0], ask)
     seen = evidence >= 0
     mistaken = seen & (states != evidence)
     instance = batch.structure.instance
@@ -170,18 +175,29 @@ def _one(batch: Batch, weights: Weights) -> Scores:
         place = members(batch, name)
         observed[name] = int(seen[place].sum())
         right[name] = observed[name] - int(mistaken[place].sum())
-    answer = batch.engine.minimum(values, evidence).value[0]
-    wrong = batch.engine.second_best(values, evidence).value[0]
+    answer = wrong = np.zeros(0)
+    if exact:
+        answer = batch.engine.minimum(values, evidence).value[0][labelled]
+        wrong = batch.engine.second_best(values, evidence).value[0][labelled]
     return Scores(
         count,
         right,
         observed,
         int((labelled & ~failed).sum()),
         int(labelled.sum()),
-        answer[labelled],
-        wrong[labelled],
+        answer,
+        wrong,
         _chunks(batch, states, evidence),
     )
+
+
+def _found(batch: Batch, values: Floats, ask: Ask | None) -> Ints:
+    """Return the states that were found, -1 where there is no answer."""
+    states = np.full(batch.structure.variables, -1, np.int32)
+    for i, outcome in enumerate(outcomes(batch.structure, values, None, "map", ask)):
+        if outcome.states is not None:
+            states[batch.structure.instance[i] : batch.structure.instance[i + 1]] = outcome.states
+    return states
 
 
 def members(batch: Batch, name: str) -> NDArray[np.int64]:
