@@ -18,7 +18,7 @@ def eval_(
     without: o.Without = None,
     only: o.Only = None,
     how: o.Infer = None,
-    budget_time: o.Seconds = None,
+    budget_time: o.BudgetTime = None,
     budget_memory: o.Budget = None,
     json: o.Json = False,
 ) -> None:

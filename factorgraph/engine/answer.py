@@ -53,6 +53,7 @@ def outcomes(
     task: Task = "map",
     ask: Ask | None = None,
     choice: Choice | None = None,
+    watch: Watch | None = None,
 ) -> Iterator[Outcome]:
     """Yield what is found out about each instance, in order.
 
@@ -62,6 +63,7 @@ def outcomes(
     values : float64 [T].
     evidence : int32 [V], -1 where free; None where nothing is observed.
     choice : the exact engine for all of the structure, where it is known already.
+    watch : of a structure of one instance, instead of one made of the ask.
 
     Raises
     ------
@@ -75,8 +77,11 @@ def outcomes(
     plain = not ask.steps or ask.exactly
     if plain and choice is None:
         choice = _exact(structure)
-    if plain and choice is not None:
-        yield from _by_engine(choice, structure, values, evidence, task, ask.beta)
+    if plain and choice is not None and (ask.exactly or _in_time(choice, ask)):
+        for found in _by_engine(choice, structure, values, evidence, task, ask.beta):
+            if watch is not None and found.states is not None:
+                watch.offer(found.energy, found.states, found.bound)
+            yield found if watch is None else replace(found, trace=watch.trace)
         return
     for i in range(structure.instances):
         own = part(structure, i)
@@ -92,8 +97,12 @@ def outcomes(
         steps, reason = ask.steps, "asked for"
         if not steps:
             steps, reason = plan(problem)
-        found = infer(problem, steps, Watch(ask.seconds, ask.hear))
+        found = infer(problem, steps, watch or Watch(ask.seconds, ask.hear))
         yield replace(found, reason=found.reason or reason)
+
+
+def _in_time(choice: Choice, ask: Ask) -> bool:
+    return ask.seconds is None or choice.seconds <= ask.seconds
 
 
 def _exact(structure: Structure) -> Choice | None:
@@ -141,7 +150,9 @@ def _by_engine(
             -np.inf,
             OPTIMAL if value < np.inf else INFEASIBLE,
             seconds=seconds,
-            marginals=None if beliefs is None else beliefs[offset[first] : offset[last]],
+            marginals=None
+            if beliefs is None or value == np.inf
+            else beliefs[offset[first] : offset[last]],
             log_partition=-beta * value,
             log_partition_is="exact",
             reason=choice.reason,

@@ -25,25 +25,27 @@ class Choice:
 
     engine: Engine
     reason: str
+    seconds: float = 0.0
+    """What an answer takes, by a rough estimate."""
 
 
 def choose(structure: Structure) -> Choice:
     """Return the engine for a structure: forest, else enumeration if tiny, else elimination.
 
-        Parameters
-        ----------
-        structure : a structure that has passed its ``check``.
+    Parameters
+    ----------
+    structure : a structure that has passed its ``check``.
 
-        Raises
-        ------
-        InferenceError : E0510, the graph has loops, and is too wide for the memory budget.
+    Raises
+    ------
+    InferenceError : E0510, the graph has loops, and is too wide for the memory budget.
     BudgetError : the engine's index arrays, or tables of factors of kinds, would not fit into the
         memory budget.
     """
     if structure.kinds:
         expanded = tabled(structure)
         choice = choose(expanded.structure)
-        return Choice(ExpandedEngine(expanded, choice.engine), choice.reason)
+        return Choice(ExpandedEngine(expanded, choice.engine), choice.reason, choice.seconds)
     found = survey(structure)
     factors = some(sum(len(group.table) for group in structure.groups), "factor")
     if isinstance(found, Loop):
@@ -64,7 +66,7 @@ def choose(structure: Structure) -> Choice:
             if most > LIMIT:
                 raise _looped(found, error) from None
         else:
-            return Choice(wide, wide.reason)
+            return Choice(wide, wide.reason, wide.seconds)
     return Choice(
         EnumerationEngine(structure),
         f"exact: enumeration of at most {some(most, 'configuration')}",

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from typing import Literal
 
 import numpy as np
 
-from factorgraph.engine.choose import choose
-from factorgraph.engine.infer import infer
-from factorgraph.engine.menu import Step, step
+from factorgraph.engine.answer import Ask, outcomes
+from factorgraph.engine.menu import Step
 from factorgraph.engine.outcome import INFEASIBLE, OPTIMAL, Outcome
-from factorgraph.engine.problem import Problem, Task
+from factorgraph.engine.problem import Task
 from factorgraph.engine.watch import Watch
-from factorgraph.errors import InferenceError
 from factorgraph.graph.structure import Energies, Ints
 from factorgraph.interop.formats.instance import Instance
 
@@ -98,61 +95,12 @@ def solve(
     if instance.offset == np.inf:
         outcome = Outcome("none", None, np.inf, np.inf, INFEASIBLE, seconds=watch.seconds)
         return Answer(task, np.inf, np.inf, INFEASIBLE, "a constant factor is 0", outcome)
-    problem = Problem(
-        instance.structure,
-        instance.values,
-        instance.evidence,
-        TASKS[task],
-        beta,
-        seed,
-        threads,
+    ask = Ask(tuple(asked or ()), watch.limit, beta, seed, threads, watch.hear)
+    found = outcomes(
+        instance.structure, instance.values, instance.evidence, TASKS[task], ask, watch=watch
     )
-    if asked is None:
-        outcome, reason = _chosen(problem, watch)
-    else:
-        outcome = infer(problem, asked, watch)
-        reason = "asked for: " + " + ".join(one.name for one in asked)
-    return _answer(instance, task, beta, outcome, reason)
-
-
-def _chosen(problem: Problem, watch: Watch) -> tuple[Outcome, str]:
-    """Answer by an exact engine: forest, enumeration, else elimination."""
-    try:
-        choice = choose(problem.structure)
-    except InferenceError:
-        if find_spec("factorgraph.engine.junction") is None:
-            raise
-        return infer(problem, (step("exact"),), watch), "exact: the graph has loops"
-    values, evidence = problem.values[None], problem.evidence
-    states: Ints | None = None
-    marginals: Energies | None = None
-    energy = bound = np.inf
-    log_partition = float("nan")
-    if problem.task == "map":
-        least = choice.engine.minimum(values, evidence)
-        energy = bound = float(least.value[0, 0])
-        states = least.states[0] if np.isfinite(energy) else None
-        watch.offer(energy, states, bound)
-        status = OPTIMAL if np.isfinite(energy) else INFEASIBLE
-    else:
-        soft = choice.engine.soft_minimum(values, problem.beta, evidence)
-        log_partition = -problem.beta * float(soft.value[0, 0])
-        status = OPTIMAL if np.isfinite(log_partition) else INFEASIBLE
-        if problem.task == "marginals" and status == OPTIMAL:
-            marginals = soft.marginals()[0]
-    outcome = Outcome(
-        "exact",
-        states,
-        energy,
-        bound,
-        status,
-        seconds=watch.seconds,
-        trace=watch.trace,
-        marginals=marginals,
-        log_partition=log_partition,
-        log_partition_is="exact",
-    )
-    return outcome, choice.reason
+    (outcome,) = found
+    return _answer(instance, task, beta, outcome, outcome.reason)
 
 
 def _answer(instance: Instance, task: Asked, beta: float, outcome: Outcome, reason: str) -> Answer:
