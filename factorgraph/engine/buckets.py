@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from factorgraph import budget
 from factorgraph.engine.order import Order
@@ -86,6 +87,27 @@ class Scopes:
     stride: Offsets
 
 
+def _sorted(card: Offsets, scopes: Scopes, order: Order) -> tuple[Offsets, Offsets, Offsets]:
+    """Return the place of each variable, and the factors by the elimination that they join."""
+    place = np.empty(len(card), np.int64)
+    place[order.variables] = np.arange(len(card))
+    into = np.zeros(0, np.int64)
+    if len(scopes.start) > 1:
+        into = np.minimum.reduceat(place[scopes.variable], scopes.start[:-1])
+    at = np.concatenate(([0], np.cumsum(np.bincount(into, minlength=len(card)))))
+    return place, at.astype(np.int64), np.argsort(into, kind="stable")
+
+
+def messages(
+    card: Offsets, scopes: Scopes, order: Order
+) -> tuple[Offsets, Offsets, NDArray[np.float64]]:
+    """Return the axes of each elimination's message, as offsets and axes, and its entries."""
+    place, at, by = _sorted(card, scopes, order)
+    axes, axis, _, _ = _circles(order.variables, place, card, scopes.start, scopes.variable, at, by)
+    bits = np.concatenate(([0.0], np.cumsum(np.log2(card[axis]))))
+    return axes, axis, np.exp2(bits[axes[1:]] - bits[axes[:-1]])
+
+
 def buckets(first: Offsets, card: Offsets, scopes: Scopes, order: Order) -> Buckets:
     """Return the eliminations in an order.
 
@@ -93,19 +115,11 @@ def buckets(first: Offsets, card: Offsets, scopes: Scopes, order: Order) -> Buck
     ------
     BudgetError : the plan would not fit into the memory budget.
     """
-    count = len(card)
-    place = np.empty(count, np.int64)
-    place[order.variables] = np.arange(count)
-    factors = len(scopes.start) - 1
-    into = np.zeros(0, np.int64)
-    if factors:
-        into = np.minimum.reduceat(place[scopes.variable], scopes.start[:-1])
-    by = np.argsort(into, kind="stable")
-    at = np.concatenate(([0], np.cumsum(np.bincount(into, minlength=count)))).astype(np.int64)
+    place, at, by = _sorted(card, scopes, order)
     axes, axis, parent, lead = _circles(
         order.variables, place, card, scopes.start, scopes.variable, at, by
     )
-    budget.require(600 * count + 64 * len(axis), f"the plan of {count} eliminations")
+    budget.require(600 * len(card) + 64 * len(axis), f"the plan of {len(card)} eliminations")
     step, operand, stride, index, factor, level, reach = _arrange(
         order.variables,
         card,

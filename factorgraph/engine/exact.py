@@ -1,60 +1,85 @@
-"""Exact inference by whatever engine can take the graph, or by branch and bound."""
+"""Exact answers about one graph: shrunk by its evidence and hard zeros, then eliminated."""
 
 from __future__ import annotations
 
-from factorgraph.engine.choose import Choice, choose
+import numpy as np
+
+from factorgraph.engine.choose import choose
+from factorgraph.engine.condition import ask, condition
 from factorgraph.engine.menu import Options, step
 from factorgraph.engine.outcome import INFEASIBLE, OPTIMAL, Outcome
 from factorgraph.engine.problem import Problem
+from factorgraph.engine.shrink import shrink
 from factorgraph.engine.watch import Watch
 from factorgraph.errors import BudgetError, InferenceError
+from factorgraph.factors.expand import tabled
+from factorgraph.factors.table import energy
 
 
 def run(problem: Problem, options: Options, watch: Watch) -> Outcome:
-    """Answer exactly: on a forest, by enumeration, on a junction tree, else by branch and bound.
+    """Answer exactly: on a forest, by enumeration, by elimination, else by branch and bound.
+
+    Evidence and hard zeros shrink the graph first; where elimination would break the budget, some
+    variables are conditioned on.
 
     Raises
     ------
     InferenceError, BudgetError : marginals or a log-partition are asked of a graph that no engine
         can take.
     """
+    structure, values = problem.structure, problem.values[None]
     try:
-        choice = choose(problem.structure)
+        if structure.kinds:
+            expanded = tabled(structure)
+            values, structure = expanded.values(values), expanded.structure
+        smaller = shrink(structure, values[0], problem.evidence)
+        if smaller.blame:
+            return _outcome(problem, f"{INFEASIBLE}: {smaller.blame}")
+        try:
+            choice = choose(smaller.structure)
+        except InferenceError as error:
+            most = int(options.get("cutset", 0))
+            found, reason = condition(smaller, problem, most, watch, error)
+        else:
+            found, reason = ask(choice.engine, smaller.values, problem), choice.reason
     except (InferenceError, BudgetError):
         if problem.task != "map":
             raise
         return step("branch").run(problem, watch)
-    found = by_engine(choice, problem)
+    if found is None:
+        return _outcome(problem, watch.over, reason)
+    if not found.feasible:
+        return _outcome(problem, INFEASIBLE, reason)
+    states, least = None, np.inf
     if found.states is not None:
-        watch.offer(found.energy, found.states, found.bound)
-    return found
+        states = smaller.states(found.states, structure)
+        least = float(energy(structure, values, states)[0, 0])
+        watch.offer(least, states, least)
+    marginals = found.marginals
+    return Outcome(
+        "exact",
+        states,
+        least,
+        least if problem.task == "map" else -np.inf,
+        OPTIMAL,
+        marginals=None if marginals is None else smaller.marginals(marginals, structure),
+        log_partition=found.log_partition,
+        log_partition_is="" if problem.task == "map" else "exact",
+        reason=reason,
+    )
 
 
-def by_engine(choice: Choice, problem: Problem) -> Outcome:
-    """Return the answer of an exact engine to a problem."""
-    values, evidence = problem.values[None], problem.evidence
-    if problem.task == "map":
-        least = choice.engine.minimum(values, evidence)
-        energy = float(least.value[0, 0])
-        there = energy < float("inf")
-        return Outcome(
-            "exact",
-            least.states[0] if there else None,
-            energy,
-            energy,
-            OPTIMAL if there else INFEASIBLE,
-            reason=choice.reason,
-        )
-    soft = choice.engine.soft_minimum(values, problem.beta, evidence)
-    value = float(soft.value[0, 0])
+def _outcome(problem: Problem, status: str, reason: str = "") -> Outcome:
+    """Return what there is to say where there is no answer."""
+    nothing = status.startswith(INFEASIBLE)
+    soft = nothing and problem.task != "map"
     return Outcome(
         "exact",
         None,
-        float("inf"),
-        float("-inf"),
-        OPTIMAL if value < float("inf") else INFEASIBLE,
-        marginals=soft.marginals()[0] if problem.task == "marginals" else None,
-        log_partition=-problem.beta * value,
-        log_partition_is="exact",
-        reason=choice.reason,
+        np.inf,
+        np.inf if nothing and problem.task == "map" else -np.inf,
+        status,
+        log_partition=-np.inf if soft else np.nan,
+        log_partition_is="exact" if soft else "",
+        reason=reason,
     )

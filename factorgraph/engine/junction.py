@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from factorgraph import budget
 from factorgraph.engine.buckets import AT, Buckets, Scopes, buckets
 from factorgraph.engine.contract import down, up
-from factorgraph.engine.order import MOST, Order, neighbours, search
+from factorgraph.engine.order import Order, neighbours, search
 from factorgraph.engine.probe import (
     Engine,
     Minimum,
@@ -116,6 +116,7 @@ class JunctionEngine(Engine):
     Parameters
     ----------
     structure : any structure.
+    given : bool [V], variables that evidence will be given of every time; None for none.
     share : how long orders are searched, against the entries of the tables.
 
     Raises
@@ -123,12 +124,21 @@ class JunctionEngine(Engine):
     InferenceError : E0510, the messages would not fit into the memory budget; it names the width.
     """
 
-    def __init__(self, structure: Structure, *, share: float = 0.25, seed: int = 0) -> None:
+    def __init__(
+        self,
+        structure: Structure,
+        given: NDArray[np.bool_] | None = None,
+        *,
+        share: float = 0.25,
+        seed: int = 0,
+    ) -> None:
         self.structure = structure
         self.share, self.seed = share, seed
         self._flat = Flat.of(structure)
         self._plans: dict[bytes, Plan] = {}
-        self.plan = self.plan_for(np.zeros(structure.variables, np.bool_))
+        self.plan = self.plan_for(
+            np.zeros(structure.variables, np.bool_) if given is None else given
+        )
 
     @property
     def reason(self) -> str:
@@ -210,46 +220,81 @@ class JunctionSoftMinimum(SoftMinimum):
         self._run.cotangents(np.where(np.isposinf(self.value), 0.0, weight), into)
 
 
+@dataclass(frozen=True, eq=False)
+class Left:
+    """What is left of a structure where some variables are given.
+
+    Attributes
+    ----------
+    free : bool [V], variables that are left.
+    first, card : variables by instance, and their states.
+    among : int64, the scopes of the flat factors in the numbers of what is left, -1 elsewhere.
+    row : int64, the factor of each of these.
+    left : int64 [F], how many variables of each factor are left.
+    start, near : who shares a factor with whom.
+    scopes : of the factors with variables left, in the order of their numbers.
+    """
+
+    free: NDArray[np.bool_]
+    first: Offsets
+    card: Offsets
+    among: Offsets
+    row: Offsets
+    left: Offsets
+    start: Offsets
+    near: Offsets
+    scopes: Scopes
+
+    @classmethod
+    def of(cls, structure: Structure, flat: Flat, given: NDArray[np.bool_]) -> Left:
+        """Leave out what is given and what has one state only."""
+        free = ~given & (structure.card > 1)
+        number = np.where(free, np.cumsum(free) - 1, -1)
+        among = number[flat.variable].astype(np.int64)
+        arity = np.diff(flat.start)
+        row = np.repeat(np.arange(len(arity)), arity)
+        left = np.bincount(row, among >= 0, minlength=len(arity)).astype(np.int64)
+        card = structure.card[free].astype(np.int64)
+        first = np.concatenate(([0], np.cumsum(free)))[structure.instance].astype(np.int64)
+        scopes = []
+        for k in np.unique(left).tolist():
+            if k > 1:
+                scopes.append(among[(left[row] == k) & (among >= 0)].reshape(-1, k))
+        start, near = neighbours(len(card), scopes)
+        offsets = np.concatenate(([0], np.cumsum(left[left > 0]))).astype(np.int64)
+        flats = Scopes(offsets, among[among >= 0], flat.stride[among >= 0])
+        return cls(free, first, card, among, row, left, start, near, flats)
+
+    def search(self, most: float, share: float, seed: int) -> Order:
+        """Return orders of elimination."""
+        return search(
+            self.first, self.start, self.near, self.card, seed=seed, share=share, most=most
+        )
+
+
 def _plan(
     structure: Structure, flat: Flat, given: NDArray[np.bool_], share: float, seed: int
 ) -> Plan:
-    free = ~given & (structure.card > 1)
-    number = np.where(free, np.cumsum(free) - 1, -1)
-    among = number[flat.variable] if len(flat.variable) else np.zeros(0, np.int64)
-    arity = np.diff(flat.start)
-    row = np.repeat(np.arange(len(arity)), arity)
-    left = np.bincount(row, among >= 0, minlength=len(arity)).astype(np.int64)
-    factor, rest = np.flatnonzero(left > 0), np.flatnonzero(left == 0)
-    place = np.empty(len(arity), np.int64)
-    place[factor] = np.arange(len(factor))
-    place[rest] = len(factor) + np.arange(len(rest))
-    fixed, kept = among < 0, among >= 0
-    card = structure.card[free].astype(np.int64)
-    first = np.concatenate(([0], np.cumsum(free)))[structure.instance].astype(np.int64)
-    scopes = []
-    for k in np.unique(left[factor]) if len(factor) else ():
-        rows = left[row] == k
-        scopes.append(among[rows & kept].reshape(-1, int(k)))
-    start, near = neighbours(len(card), scopes)
-    order = search(first, start, near, card, seed=seed, share=share, most=_most())
+    left = Left.of(structure, flat, given)
+    order = left.search(budget.limit() / 8, share, seed)
     if np.isinf(order.entries).any():
         raise _too_wide(int(order.width[np.isinf(order.entries)].max()), None)
-    offsets = np.concatenate(([0], np.cumsum(left[factor]))).astype(np.int64)
+    factor, rest = np.flatnonzero(left.left > 0), np.flatnonzero(left.left == 0)
+    place = np.empty(len(left.left), np.int64)
+    place[factor] = np.arange(len(factor))
+    place[rest] = len(factor) + np.arange(len(rest))
+    fixed = left.among < 0
     plan = Plan(
-        buckets(first, card, Scopes(offsets, among[kept], flat.stride[kept]), order),
-        np.flatnonzero(free),
+        buckets(left.first, left.card, left.scopes, order),
+        np.flatnonzero(left.free),
         factor,
         rest,
-        (place[row[fixed]], flat.variable[fixed], flat.stride[fixed]),
+        (place[left.row[fixed]], flat.variable[fixed], flat.stride[fixed]),
         order,
     )
     if plan.bytes > budget.limit():
         raise _too_wide(plan.width, plan.bytes)
     return plan
-
-
-def _most() -> float:
-    return min(MOST, budget.limit() / 8)
 
 
 def _too_wide(width: int, size: int | None) -> InferenceError:

@@ -82,7 +82,7 @@ _SOFT = ("marginals", "partition")
 
 MENU: dict[str, Entry] = {
     "exact": Entry("exact", _ALL, "variable elimination on a junction tree", "exact", {
-        "cutset": Option(0, "condition on so many variables at most", whole=True),
+        "cutset": Option(12, "condition on so many variables at most", whole=True),
     }),
     "branch": Entry("branch", ("map",), "branch and bound on dual bounds", "exact", {}),
     "toulbar2": Entry("toulbar2", ("map",), "the solver toulbar2 (an extra)", "exact", {}),

@@ -18,8 +18,8 @@ from factorgraph.graph.structure import Offsets
 from factorgraph.jit import kernel
 
 GIVEN, SIZE, FILL = 0, 1, 2
-MOST = 2.0**40
-"""Entries of a table beyond which an order is given up."""
+MOST = 2.0**60
+"""Entries of a table beyond which an order is given up in any case."""
 CROWDED = 256
 """Neighbours beyond which new edges are guessed and not counted."""
 PATIENCE = 2e8

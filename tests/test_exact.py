@@ -1,0 +1,230 @@
+"""Exact answers about single graphs: shrunk, eliminated, conditioned, ranked and drawn."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from factorgraph import budget
+from factorgraph.engine.condition import cutset
+from factorgraph.engine.exact import run
+from factorgraph.engine.junction import JunctionEngine
+from factorgraph.engine.menu import steps
+from factorgraph.engine.order import neighbours, search
+from factorgraph.engine.outcome import Outcome
+from factorgraph.engine.problem import Problem
+from factorgraph.engine.shrink import shrink
+from factorgraph.engine.watch import Watch
+from factorgraph.errors import InferenceError
+from factorgraph.graph.structure import Group, Structure
+from factorgraph.interop.formats.read import read
+
+_spec = importlib.util.spec_from_file_location("oracle", Path(__file__).with_name("oracle.py"))
+assert _spec is not None and _spec.loader is not None
+oracle: Any = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(oracle)
+
+UAI = Path(__file__).parents[2] / "shared" / "data" / "uai"
+close = {"rtol": 1e-9, "atol": 1e-9}
+
+
+def answer(structure: Structure, values: Any, task: Any, evidence: Any = None, cutset: int = 0,
+           beta: float = 1.0) -> Outcome:  # fmt: skip
+    given = np.full(structure.variables, -1, np.int32) if evidence is None else evidence
+    return run(Problem(structure, values, given, task, beta), {"cutset": cutset}, Watch())
+
+
+def grid(height: int, width: int, states: int, seed: int, hard: float = 0.0) -> tuple[Any, Any]:
+    rng = np.random.default_rng(seed)
+    at = np.arange(height * width).reshape(height, width)
+    pairs = np.concatenate([
+        np.stack([at[:, :-1].ravel(), at[:, 1:].ravel()], 1),
+        np.stack([at[:-1].ravel(), at[1:].ravel()], 1),
+    ]).astype(np.int32)  # fmt: skip
+    n = len(pairs)
+    group = Group("tie", (states, states), pairs, np.arange(n, dtype=np.int32), n, np.array([0, n]))
+    structure = Structure(np.full(at.size, states, np.int32), np.array([0, at.size]), (group,))
+    values = rng.normal(size=structure.size)
+    values[rng.random(len(values)) < hard] = np.inf
+    return structure, values
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_graphs_against_enumeration(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    structure = oracle.random_structure(rng, loopy=True, instances=1, largest=6)
+    values = oracle.random_values(rng, structure, 1, rng.choice([1.0, 40.0]), 0.1 * (seed % 5))[0]
+    evidence = oracle.random_evidence(rng, structure, 1, 0.3 * (seed % 2))[0]
+    beta = float(rng.choice([1.0, 0.5]))
+    states, energies = oracle.configurations(structure, values, 0, evidence)
+    found = answer(structure, values, "map", evidence)
+    soft = answer(structure, values, "marginals", evidence, beta=beta)
+    if not np.isfinite(energies).any():
+        assert found.status.startswith("infeasible") and found.states is None
+        assert found.energy == found.bound == np.inf
+        assert soft.status.startswith("infeasible") and soft.log_partition == -np.inf
+        return
+    assert found.status == "optimal" and found.states is not None
+    np.testing.assert_allclose(found.energy, energies.min(), **close)
+    np.testing.assert_allclose(oracle.sum_of(structure, values, 0, found.states), found.energy)
+    assert ((evidence < 0) | (evidence == found.states)).all()
+    want = oracle.soft_minimum(energies, beta)
+    np.testing.assert_allclose(-soft.log_partition / beta, want, **close)
+    p = oracle.probabilities(energies, beta)
+    _, marginals = oracle.by_state(structure, 0, states, energies, p)
+    np.testing.assert_allclose(soft.marginals, marginals, **close)
+    part = answer(structure, values, "partition", evidence, beta=beta)
+    assert part.log_partition_is == "exact" and part.marginals is None
+    np.testing.assert_allclose(part.log_partition, soft.log_partition, rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_shrinking_drops_only_what_is_impossible(seed: int) -> None:
+    structure, values = grid(2, 3, 3, seed, hard=0.5)
+    states, energies = oracle.configurations(structure, values, 0)
+    smaller = shrink(structure, values, np.full(6, -1, np.int32))
+    possible = states[np.isfinite(energies)]
+    if smaller.blame:
+        assert len(possible) == 0 and smaller.blame.startswith("tie[")
+        return
+    kept = {(int(v), int(s)) for v in range(6) for s in range(3) if 3 * v + s in smaller.kept}
+    assert {(v, int(row[v])) for row in possible for v in range(6)} <= kept
+    small, left = oracle.configurations(smaller.structure, smaller.values, 0)
+    finite = np.isfinite(left)
+    back = np.array([smaller.states(row, structure) for row in small[finite]]).reshape(-1, 6)
+    np.testing.assert_array_equal(back, possible)
+    np.testing.assert_allclose(left[finite], energies[np.isfinite(energies)], rtol=1e-12)
+
+
+def test_hard_zeros_and_evidence_make_graphs_narrow() -> None:
+    """What a chain of equalities settles is gone before the width is judged."""
+    n = 60
+    rng = np.random.default_rng(0)
+    scope = np.array([[a, b] for a in range(n) for b in range(a)], np.int32)
+    equal = Group("equal", (2, 2), scope, np.zeros(len(scope), np.int32), 1,
+                  np.array([0, len(scope)]))  # fmt: skip
+    one = Group("one", (2,), np.arange(n, dtype=np.int32)[:, None], np.arange(n, dtype=np.int32),
+                n, np.array([0, n]))  # fmt: skip
+    structure = Structure(np.full(n, 2, np.int32), np.array([0, n]), (equal, one))
+    values = np.concatenate([[0.0, np.inf, np.inf, 0.0], rng.normal(size=2 * n)])
+    evidence = np.full(n, -1, np.int32)
+    with pytest.raises(InferenceError, match="60 variables"):
+        JunctionEngine(structure)
+    evidence[17] = 1
+    found = answer(structure, values, "map", evidence)
+    assert found.states is not None and (found.states == 1).all()
+    np.testing.assert_allclose(found.energy, values[5::2].sum())
+    values[4 + 2 * 30 + 1] = np.inf
+    assert answer(structure, values, "map", evidence).status == "infeasible: one[30]"
+
+
+def test_what_is_too_wide_is_conditioned_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    structure, values = grid(6, 6, 2, 1)
+    whole = {task: answer(structure, values, task) for task in ("map", "marginals")}
+    engine = JunctionEngine(structure)
+    assert engine.plan.width == 6
+    monkeypatch.setattr(budget, "_limit", 40_000)
+    monkeypatch.setattr(budget, "require", lambda size, what: None)
+    monkeypatch.setattr("factorgraph.engine.condition.TOGETHER", 3)
+    given = cutset(structure, 8, 3000)
+    assert given is not None and 0 < given.sum() <= 8
+    monkeypatch.setattr(budget, "_limit", 6_000)
+    with pytest.raises(InferenceError, match="too wide"):
+        answer(structure, values, "partition")
+    parts = {task: answer(structure, values, task, cutset=8) for task in ("map", "marginals")}
+    assert "combinations of" in parts["map"].reason
+    np.testing.assert_allclose(parts["map"].energy, whole["map"].energy, rtol=1e-12)
+    np.testing.assert_allclose(parts["marginals"].marginals, whole["marginals"].marginals, **close)
+    np.testing.assert_allclose(
+        parts["marginals"].log_partition, whole["marginals"].log_partition, rtol=1e-12
+    )
+
+
+def test_orders_of_known_width() -> None:
+    def width(structure: Structure) -> int:
+        start, near = neighbours(
+            structure.variables, [group.scope.astype(np.int64) for group in structure.groups]
+        )
+        card = structure.card.astype(np.int64)
+        order = search(structure.instance, start, near, card, share=0.0)
+        assert sorted(order.variables) == list(range(structure.variables))
+        return int(order.width[0])
+
+    assert width(grid(1, 50, 3, 0)[0]) == 1
+    assert width(grid(5, 100, 5, 0)[0]) == 5
+    n = 3000  # A hub with a ring around it has width 3.
+    ring = np.stack([np.arange(n), (np.arange(n) + 1) % n], 1)
+    spokes = np.stack([np.full(n, n), np.arange(n)], 1)
+    scope = np.concatenate([ring, spokes]).astype(np.int32)
+    group = Group("wheel", (2, 2), scope, np.zeros(2 * n, np.int32), 1, np.array([0, 2 * n]))
+    assert width(Structure(np.full(n + 1, 2, np.int32), np.array([0, n + 1]), (group,))) == 3
+
+
+def test_cotangents_are_derivatives() -> None:
+    structure, values = grid(3, 4, 2, 3)
+    engine = JunctionEngine(structure)
+    into = np.zeros((1, structure.size))
+    engine.soft_minimum(values[None], 2.0).add_cotangents(np.ones((1, 1)), into)
+    for k in range(0, structure.size, 5):
+        shift = np.zeros(structure.size)
+        shift[k] = 1e-5
+        more, less = (
+            engine.soft_minimum((values + s)[None], 2.0).value[0, 0] for s in (shift, -shift)
+        )
+        np.testing.assert_allclose((more - less) / 2e-5, into[0, k], atol=1e-8)
+
+
+def test_ranges_beyond_floats_are_worked_out_in_energies() -> None:
+    """Opposing energies of thousands leave the answer to what is beneath them."""
+    structure, values = grid(3, 3, 2, 5)
+    steep = values.copy()
+    steep[:4] += [0.0, 0.0, 3000.0, 3000.0]
+    steep[4:8] += [5000.0, 5000.0, 0.0, 0.0]
+    at = structure.groups[0].scope[:2]
+    assert at[0, 0] == 0 and at[1, 0] == 1
+    states, energies = oracle.configurations(structure, steep, 0)
+    soft = answer(structure, steep, "marginals")
+    np.testing.assert_allclose(-soft.log_partition, oracle.soft_minimum(energies, 1.0), rtol=1e-12)
+    p = oracle.probabilities(energies, 1.0)
+    np.testing.assert_allclose(
+        soft.marginals, oracle.by_state(structure, 0, states, energies, p)[1], **close
+    )
+
+
+QUICK = ["Grids_12", "Segmentation_11", "Segmentation_13", "Pedigree_12", "CSP_12", "Promedus_24",
+         "Promedus_30", "Promedus_15", "Promedus_22", "Promedus_11", "grid10x10.f10"]  # fmt: skip
+
+
+@pytest.mark.skipif(not UAI.exists(), reason="the instances are not there")
+@pytest.mark.parametrize("name", QUICK)
+def test_published_marginals(name: str) -> None:
+    folder = UAI / "marpr"
+    file = next(p for p in (folder / f"{name}.uai", folder / f"{name}.uai.gz") if p.exists())
+    evidence = folder / f"{name}.uai.evid"
+    instance = read(file, evidence if evidence.exists() else None)
+    found = answer(instance.structure, instance.values, "marginals", instance.evidence)
+    log10 = (found.log_partition - instance.offset) / np.log(10)
+    reference = json.loads((UAI / "reference.json").read_text())[f"marpr/{name}"]
+    if "log10Z_ours" in reference:
+        assert abs(log10 - reference["log10Z_ours"]) < 1e-6
+    printed = (folder / f"{name}.uai.PR").read_text().split()[-1]
+    assert f"{log10:.6g}" == f"{float(printed):.6g}"
+    marginals = folder / f"{name}.uai.MAR"
+    if marginals.exists():
+        words = iter(marginals.read_text().split()[2:])
+        want = np.concatenate(
+            [[float(next(words)) for _ in range(int(next(words)))] for _ in instance.structure.card]
+        )
+        np.testing.assert_allclose(found.marginals, want, atol=1e-6)
+
+
+def test_the_menu_knows_it() -> None:
+    structure, values = grid(3, 3, 2, 0)
+    (step,) = steps("junction(cutset = 3)")
+    problem = Problem(structure, values, np.full(9, -1, np.int32), "partition")
+    assert np.isfinite(step.run(problem, Watch()).log_partition)
