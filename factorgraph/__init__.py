@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from factorgraph.data.python import read
+    from factorgraph.engine.decoding import decode
     from factorgraph.engine.solve import infer, log_partition, marginals, minimise
     from factorgraph.errors import (
         BudgetError,
@@ -49,6 +50,7 @@ _WHERE = {
     "UsageError": "errors",
     "check_factor": "factors.check",
     "compile": "pipeline",
+    "decode": "engine.decoding",
     "infer": "engine.solve",
     "load": "pipeline",
     "load_run": "pipeline",
@@ -79,6 +81,7 @@ __all__ = [
     "UsageError",
     "check_factor",
     "compile",
+    "decode",
     "infer",
     "load",
     "load_run",

@@ -88,7 +88,9 @@ MENU: dict[str, Entry] = {
     "toulbar2": Entry("toulbar2", ("map",), "the solver toulbar2 (an extra)", "exact", {}),
     "cut": Entry("cut", ("map",), "graph cut of binary submodular energies", "exact", {}),
     "minsum": Entry("propagation", ("map",), "min-sum belief propagation", "under", {
-        **_PASSING, "scale": Option(1.0, "factor of messages of parity checks", high=1.0),
+        **_PASSING,
+        "scale": Option(1.0, "factor of messages of parity checks", high=1.0),
+        "offset": Option(0.0, "what messages of parity checks are brought nearer to 0 by"),
     }),
     "sumproduct": Entry("propagation", _ALL, "sum-product belief propagation", "under", _PASSING),
     "trbp": Entry("propagation", _SOFT, "tree-reweighted sum-product: an upper bound", "over", {

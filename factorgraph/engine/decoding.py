@@ -1,0 +1,346 @@
+"""Inference by a decoder, for graphs of bits with energies of their own and parity checks.
+
+Such a graph is a code, its energies what a channel said. Many instances of one code, or many
+energies for one graph, are decoded together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from factorgraph.engine.decoder import Bits, Checks, Decoded, Decoder, Schedule
+from factorgraph.engine.menu import Options, steps
+from factorgraph.engine.outcome import INFEASIBLE, Outcome, judged
+from factorgraph.engine.parities import contradicting
+from factorgraph.engine.problem import Problem
+from factorgraph.engine.watch import Watch
+from factorgraph.errors import UsageError, some
+from factorgraph.graph.structure import Energies, Group, Ints, KindGroup, Structure
+
+SCHEDULES = ("auto", "flooding", "layered")
+
+
+@dataclass(frozen=True, eq=False)
+class Code:
+    """The code that a graph is.
+
+    Attributes
+    ----------
+    structure : of one instance.
+    checks : in the order of the groups of kinds.
+    """
+
+    structure: Structure
+    checks: Checks
+
+    def energies(self, values: Energies, evidence: Ints) -> tuple[Energies, float]:
+        """Return the energy of each bit at 0 and at 1, float64 [n, 2], and what is constant."""
+        out = np.zeros((self.checks.bits, 2))
+        constant = 0.0
+        for g, group in enumerate(self.structure.groups):
+            table = self.structure.table(values, g)[group.table]
+            if group.cards:
+                np.add.at(out, group.scope[:, 0], table)
+            else:
+                constant += float(table.sum())
+        seen = np.flatnonzero(evidence >= 0)
+        out[seen, 1 - evidence[seen]] = np.inf
+        return out, constant
+
+    def parity(self, values: Energies) -> Energies:
+        """Return 1 for each check that is odd, 0 for each that is even."""
+        parts = [np.zeros(0)]
+        for k, group in enumerate(self.structure.kinds):
+            parts.append(self.structure.numbers(values, k)[group.table, 0])
+        return np.concatenate(parts)
+
+    def name(self, check: int) -> str:
+        """Return a check by its factor's name and its number among those."""
+        for group in self.structure.kinds:
+            if check < len(group.table):
+                return f"{group.name}[{check}]"
+            check -= len(group.table)
+        raise AssertionError(check)
+
+
+def code(structure: Structure) -> Code | None:
+    """Return the code that a graph of one instance is, None if it is none that is worth decoding.
+
+    It is one where all variables are bits, factors are over none or one of them or parity checks,
+    and the graph has a loop: without one, other algorithms are exact.
+    """
+    shapes = all(group.cards in ((), (2,)) for group in structure.groups)
+    parity = bool(structure.kinds) and all(group.kind == "parity" for group in structure.kinds)
+    if not (shapes and parity) or structure.instances != 1 or (structure.card != 2).any():
+        return None
+    starts, scopes = [np.zeros(1, np.int64)], []
+    for group in structure.kinds:
+        starts.append(group.start[1:] + starts[-1][-1])
+        scopes.append(group.scope)
+    checks = Checks(
+        structure.variables,
+        np.concatenate(starts),
+        np.ascontiguousarray(np.concatenate(scopes), np.int32),
+    )
+    return Code(structure, checks) if _loops(checks) else None
+
+
+def _loops(checks: Checks) -> bool:
+    """Return whether a graph of checks has a loop: taking leaves away does not empty it."""
+    row = np.repeat(np.arange(checks.count), np.diff(checks.start))
+    bit = checks.scope
+    while len(row):
+        of_row = np.bincount(row, minlength=checks.count)
+        of_bit = np.bincount(bit, minlength=checks.bits)
+        inner = (of_row[row] > 1) & (of_bit[bit] > 1)
+        if inner.all():
+            return True
+        row, bit = row[inner], bit[inner]
+    return False
+
+
+def decoder(name: str, options: Options, beta: float = 1.0, threads: int = 1) -> Decoder | None:
+    """Return the decoder that an algorithm of the menu is on a code, None if there is none.
+
+    Parameters
+    ----------
+    name : of the algorithm; ``minsum`` and ``sumproduct`` decode.
+    options : completed; a schedule that is left open is layered.
+    """
+    schedule = options.get("schedule", "auto")
+    if schedule not in SCHEDULES or options.get("damping", 0.0) != 0.0:
+        return None
+    order: Schedule = "flooding" if schedule == "flooding" else "layered"
+    iterations = int(options["iterations"])
+    if name == "minsum":
+        return Decoder(
+            "minsum", iterations, float(options["scale"]), float(options["offset"]),
+            schedule=order, threads=threads,
+        )  # fmt: skip
+    if name == "sumproduct":
+        return Decoder("sumproduct", iterations, beta=beta, schedule=order, threads=threads)
+    return None
+
+
+def decode(
+    checks: Checks | Any,
+    llr: ArrayLike,
+    parity: ArrayLike | None = None,
+    *,
+    infer: str = "minsum(iterations = 50, scale = 0.75)",
+    threads: int = 1,
+    soft: bool = False,
+) -> Decoded:
+    """Decode frames of a binary code.
+
+    Parameters
+    ----------
+    checks : the parity-check matrix [m, n]: an array, or sparse by rows; see `Checks.of`.
+    llr : [B, n] or [n], log p(0) / p(1) of each bit.
+    parity : [B, m] or [m], 1 where the sum of a check's bits is odd, as a syndrome is; None for 0.
+    infer : ``minsum`` or ``sumproduct`` with their options.
+    threads : that work at once; results do not depend on it.
+    soft : whether the bits' ratios after the last iteration are wanted.
+
+    Raises
+    ------
+    UsageError : the matrix, a shape or what is asked is wrong, or a number is NaN.
+    BudgetError : memory would not suffice.
+
+    Examples
+    --------
+    >>> found = decode([[1, 1, 0], [0, 1, 1]], [[2.0, -1.0, 3.0]], infer="sumproduct")
+    >>> found.bits
+    array([[0, 0, 0]], dtype=uint8)
+    """
+    asked = steps(infer)
+    how = decoder(asked[0].name, asked[0].options, threads=threads) if len(asked) == 1 else None
+    if how is None:
+        raise UsageError(
+            f"`{infer}` does not decode",
+            code="E0910",
+            hint="minsum and sumproduct do, flooding or layered, without damping",
+        )
+    code_ = checks if isinstance(checks, Checks) else Checks.of(checks)
+    return how(code_, llr, parity, soft=soft)
+
+
+def decodes(structure: Structure) -> bool:
+    """Return whether a graph of one instance is a code with loops."""
+    return code(structure) is not None
+
+
+def run(name: str, problem: Problem, options: Options, watch: Watch) -> Outcome | None:
+    """Answer by decoding; None where the graph is no code, or something else is asked.
+
+    Parameters
+    ----------
+    name : ``minsum`` or ``sumproduct``.
+    """
+    if problem.task != "map":
+        return None
+    how = decoder(name, options, problem.beta, problem.threads)
+    found = code(problem.structure) if how is not None else None
+    if how is None or found is None:
+        return None
+    outcome = next(decoded(found, how, problem.values[None], problem.evidence[None], watch))
+    watch.offer(outcome.energy, outcome.states, outcome.bound, outcome.iterations)
+    return outcome
+
+
+def decoded(
+    found: Code, how: Decoder, values: Energies, evidence: Ints, watch: Watch
+) -> Iterator[Outcome]:
+    """Yield what decoding finds for many energies of one code.
+
+    Parameters
+    ----------
+    values : float64 [B, T].
+    evidence : int32 [B, V], -1 where free.
+    watch : asked between blocks of frames; none is decoded once it is over.
+    """
+    block = max(1, min(1024, 2**24 // max(1, found.checks.bits + len(found.checks.scope))))
+    for first in range(0, len(values), block):
+        begun = watch.seconds
+        rows = range(first, min(first + block, len(values)))
+        if watch.over:
+            yield from (Outcome(how.algorithm, None, np.inf, -np.inf, watch.over) for _ in rows)
+            continue
+        frames = [found.energies(values[b], evidence[b]) for b in rows]
+        parity = np.array([found.parity(values[b]) for b in rows])
+        energies = np.array([energy for energy, _ in frames])
+        with np.errstate(invalid="ignore"):
+            llr = energies[:, :, 1] - energies[:, :, 0]
+        llr[np.isnan(llr)] = 0.0  # neither state is possible, or an infinite one less another
+        result = how(found.checks, llr, parity == 1)
+        seconds = (watch.seconds - begun) / len(rows)
+        for i in range(len(rows)):
+            yield _outcome(
+                found, how, energies[i], frames[i][1], parity[i], llr[i], result.bits[i],
+                int(result.iterations[i]), seconds,
+            )  # fmt: skip
+
+
+def _outcome(
+    found: Code,
+    how: Decoder,
+    energies: Energies,
+    constant: float,
+    parity: Energies,
+    llr: Energies,
+    bits: Bits,
+    iterations: int,
+    seconds: float,
+) -> Outcome:
+    checks = found.checks
+    bound = _bound(checks, energies, parity, llr) + constant
+    energy = float(energies[np.arange(checks.bits), bits].sum()) + constant
+    open_ = int((checks.syndrome(bits)[0] != parity).sum())
+    states: Ints | None = bits.astype(np.int32)
+    if open_ or energy == np.inf:
+        states, energy = None, np.inf
+    status = judged(energy, bound, f"not converged: {_unmet(open_)} after {iterations} iterations")
+    if states is None and status != INFEASIBLE:
+        known = np.where(np.isposinf(llr), 0, np.where(np.isneginf(llr), 1, -1)).astype(np.int8)
+        wrong = contradicting(checks, (parity == 1).astype(np.uint8), known)
+        if wrong is not None:
+            bound, status = np.inf, f"{INFEASIBLE}: {found.name(wrong)}"
+    elif status == INFEASIBLE:
+        other = np.flatnonzero((parity != 0) & (parity != 1))
+        status += f": {found.name(int(other[0]))}" if len(other) else ""
+    return Outcome(how.algorithm, states, energy, bound, status, iterations, seconds=seconds)
+
+
+def _unmet(count: int) -> str:
+    if not count:
+        return "a bit has no energy"
+    return f"{some(count, 'check')} {'does' if count == 1 else 'do'} not hold"
+
+
+def _bound(checks: Checks, energies: Energies, parity: Energies, llr: Energies) -> float:
+    """Return a lower bound on every word's energy.
+
+    Each bit is shared out equally among its checks. The least energy of a share is that of the
+    bits one by one, and where these break the check, that of the cheapest flip on top.
+    """
+    if ((parity != 0) & (parity != 1)).any():
+        return np.inf
+    bound = float(energies.min(axis=1).sum())
+    full = np.flatnonzero(np.diff(checks.start))
+    broken = checks.syndrome(llr < 0)[0] != parity
+    if np.setdiff1d(np.flatnonzero(broken), full).size:
+        return np.inf  # a check over nothing that is odd
+    if len(full):
+        share = np.abs(llr) / np.maximum(np.bincount(checks.scope, minlength=checks.bits), 1)
+        cheapest = np.minimum.reduceat(share[checks.scope], checks.start[full])
+        bound += float(cheapest[broken[full]].sum())
+    return bound
+
+
+def same(structure: Structure) -> tuple[Code, NDArray[np.int64]] | None:
+    """Return the one code that all instances of a graph are, and where their values stand.
+
+    Returns
+    -------
+    The code, of a structure of its own, and int64 [I, T] into the values of the graph; None if
+    the instances differ, or are no codes.
+    """
+    count = structure.instances
+    sizes = np.diff(structure.instance)
+    if count < 1 or not structure.kinds or (sizes != sizes[0]).any():
+        return None
+    shift = structure.instance[:-1]
+    groups: list[Group] = []
+    kinds: list[KindGroup] = []
+    places: list[NDArray[np.int64]] = []
+    for g, group in enumerate(structure.groups):
+        scope = _alike(group.scope, group.rows, shift)
+        if scope is None:
+            return None
+        n = len(scope)
+        groups.append(
+            Group(group.name, group.cards, scope, np.arange(n, dtype=np.int32), n,
+                  np.array([0, n], np.int64))
+        )  # fmt: skip
+        table = group.table.reshape(count, n).astype(np.int64)
+        entry = table[:, :, None] * group.states + np.arange(group.states)
+        places.append(structure.offset[g] + entry.reshape(count, -1))
+    for k, kind in enumerate(structure.kinds):
+        rows, width = np.diff(kind.rows), kind.width
+        arity = np.diff(kind.start)
+        if (rows != rows[0]).any() or (arity.reshape(count, -1) != arity[: rows[0]]).any():
+            return None
+        n = int(rows[0])
+        scope = _alike(kind.scope, kind.start[kind.rows], shift)
+        if scope is None:
+            return None
+        kinds.append(
+            KindGroup(kind.name, kind.kind, kind.start[: n + 1], scope,
+                      np.arange(n, dtype=np.int32), n, width, np.array([0, n], np.int64))
+        )  # fmt: skip
+        entry = kind.table.reshape(count, n).astype(np.int64)[:, :, None] * width
+        places.append(structure.kind_offset[k] + (entry + np.arange(width)).reshape(count, -1))
+    one = Structure(
+        structure.card[: sizes[0]], np.array([0, sizes[0]], np.int64), tuple(groups), tuple(kinds)
+    )
+    found = code(one)
+    if found is None or (structure.card != 2).any():
+        return None
+    return found, np.concatenate(places, axis=1)
+
+
+def _alike(scope: Ints, rows: NDArray[np.int64], shift: NDArray[np.int64]) -> Ints | None:
+    """Return the scope of the first instance if all have the same, numbered from its start."""
+    sizes = np.diff(rows)
+    if (sizes != sizes[0]).any():
+        return None
+    every = scope.reshape(len(sizes), -1) - shift[:, None]
+    if (every != every[0]).any():
+        return None
+    out: Ints = np.ascontiguousarray(every[0].reshape(int(sizes[0]), *scope.shape[1:]), np.int32)
+    return out
