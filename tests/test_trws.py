@@ -155,7 +155,7 @@ def test_messages_of_kinds_are_least_over_all_states(states: int, seed: int) -> 
                 np.arange(2, dtype=np.int32), np.array([0, n, n + m]), unary,
                 np.array([0, 1, 2]), np.array([0, 2]), np.zeros(2, np.int32),
                 np.array([1, 0], np.int32), np.array([axis, 1 - axis], np.int8),
-                np.array([kind], np.int8), np.array([numbers]), np.zeros(1, np.int64),
+                np.array([kind], np.int8), np.array([numbers]).T, np.zeros(1, np.int64),
                 stored.reshape(-1), np.zeros(0), np.array([0, max(n, m)]), messages,
                 np.zeros(2, np.int32), *room(max(n, m)), found,
             )  # fmt: skip

@@ -89,13 +89,13 @@ def passes(states: int, kinds: frozenset[int], hard: bool) -> Callable[..., None
                     e, y = np.int64(edge[q]), chosen[other[q]]
                     what = only if alone else kind[e]
                     if potts and what == POTTS:
-                        gain = number[e, 0]
+                        gain = number[0, e]
                         for x in range(n):
                             h[x] += gain
                         if y < n:
                             h[y] -= gain
                     elif (linear and what == LINEAR) or (square and what == SQUARE):
-                        slope, cap = number[e, 0], number[e, 1]
+                        slope, cap = number[0, e], number[1, e]
                         for x in range(n):
                             d = np.float64(x - y)
                             v = slope * (d * d if what == SQUARE else abs(d))
@@ -149,7 +149,7 @@ def passes(states: int, kinds: frozenset[int], hard: bool) -> Callable[..., None
                 for x in range(1, n):
                     t = h[PAD + x] if h[PAD + x] < t else t
                 if potts and what == POTTS:
-                    gain = number[e, 0]
+                    gain = number[0, e]
                     for x in range(n, m):
                         h[PAD + x] = np.inf
                     if gain >= 0:
@@ -169,7 +169,7 @@ def passes(states: int, kinds: frozenset[int], hard: bool) -> Callable[..., None
                         if best < m:
                             messages[s + best] = min(0.0, second + gain)
                 elif linear and what == LINEAR:
-                    slope, cap = number[e, 0], number[e, 1]
+                    slope, cap = number[0, e], number[1, e]
                     long = max(n, m)
                     for x in range(n, m):
                         h[PAD + x] = np.inf
@@ -208,7 +208,7 @@ def passes(states: int, kinds: frozenset[int], hard: bool) -> Callable[..., None
                         for x in range(m):
                             messages[s + x] = h[PAD + x]
                 elif square and what == SQUARE:
-                    slope, cap = number[e, 0], number[e, 1]
+                    slope, cap = number[0, e], number[1, e]
                     k = -1
                     # The lower envelope: parabola hull[j] is the least from z[j] to z[j + 1].
                     for y in range(n):
@@ -269,7 +269,7 @@ def passes(states: int, kinds: frozenset[int], hard: bool) -> Callable[..., None
                 if (
                     (dense and what == DENSE)
                     or m < n
-                    or (potts and what == POTTS and number[e, 0] < 0)
+                    or (potts and what == POTTS and number[0, e] < 0)
                 ):
                     least = messages[s]
                     for x in range(1, m):

@@ -77,7 +77,7 @@ class Sweeps:
         self._rooms = [room(most), room(most)]
         self._fixed = (
             self.order.variable, graph.state, graph.theta, self.order.start, self.order.middle,
-            self.order.edge, self.order.other, self.order.axis, own.kind, own.number, own.base,
+            self.order.edge, self.order.other, self.order.axis, own.kind, np.ascontiguousarray(own.number.T), own.base,
             graph.values, edges.extra, self.order.slot, self.messages, self.states,
         )  # fmt: skip
         first, second, last = self.order.parts
