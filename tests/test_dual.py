@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
+from factorgraph.engine import slaves
 from factorgraph.engine.infer import infer
 from factorgraph.engine.menu import steps
 from factorgraph.engine.watch import Watch
+from factorgraph.errors import UsageError
 
 
 def _load(name: str) -> Any:
@@ -75,6 +78,50 @@ def test_mplp_mostly_reaches_the_linear_program() -> None:
     assert reached >= 6
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_ad3_reaches_the_linear_program(seed: int) -> None:
+    drawn = mixed(seed, infinite=0.1 * (seed % 2))
+    energies = drawn.energies()
+    found = ask(drawn.problem(), "ad3(iterations = 1000, progress = 0)")
+    assert found.bound == pytest.approx(polytope(drawn), abs=1e-5)
+    assert found.bound <= energies.min() + 1e-9 and monotone(found)
+    if found.status == "optimal":
+        assert found.energy == pytest.approx(float(energies.min()))
+    if found.states is not None:
+        assert found.energy == pytest.approx(energies[tuple(found.states)])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_slave_is_the_nearest_low_distribution(seed: int) -> None:
+    """Held against scipy's SLSQP, over the simplex of configurations."""
+    random = np.random.default_rng(seed)
+    cards = (2, 3, 2) if seed % 2 else (3, 4)
+    drawn = Drawn(list(cards))
+    drawn.add(tuple(range(len(cards))), random.normal(size=cards))
+    for v, card in enumerate(cards):
+        drawn.add((v,), 0.3 * random.normal(size=card))
+    made = slaves.Slaves(drawn.problem())
+    made.eta = 0.5
+    made.step()
+    table, start = made.parts[0].values, made.own
+    first = np.concatenate(([0], np.cumsum(cards)))
+    pick = np.zeros((int(first[-1]), table.size))
+    for x, digits in enumerate(np.ndindex(*cards)):
+        for k, digit in enumerate(digits):
+            pick[first[k] + digit, x] = 1.0
+    even = np.concatenate([np.full(card, 1 / card) for card in cards])
+
+    def goal(m: Any) -> float:
+        q = pick @ m
+        return float((table + start @ pick) @ m + 0.25 * ((q - even) ** 2).sum())
+
+    done = minimize(
+        goal, np.full(table.size, 1 / table.size), bounds=[(0, 1)] * table.size, method="SLSQP",
+        constraints={"type": "eq", "fun": lambda m: m.sum() - 1}, options={"ftol": 1e-13},
+    )  # fmt: skip
+    assert made.parts[0].share[0] == pytest.approx(pick @ done.x, abs=1e-4)
+
+
 def test_trees_of_large_factors_are_tight() -> None:
     random = np.random.default_rng(1)
     drawn = Drawn([2, 3, 2, 3, 2, 2, 3])
@@ -82,16 +129,17 @@ def test_trees_of_large_factors_are_tight() -> None:
         drawn.add((v,), random.normal(size=card))
     for scope in ((0, 1, 2), (3, 2), (3, 4, 5), (5, 6)):
         drawn.add(scope, random.normal(size=[drawn.cards[v] for v in scope]))
-    found = ask(drawn.problem(), "mplp(iterations = 2000, progress = 0)")
-    assert found.status == "optimal"
-    assert found.energy == pytest.approx(float(drawn.energies().min()))
+    for name in ("mplp", "ad3"):
+        found = ask(drawn.problem(), f"{name}(iterations = 2000, progress = 0)")
+        assert found.status == "optimal"
+        assert found.energy == pytest.approx(float(drawn.energies().min()))
 
 
 def test_bounds_of_all_three_agree_where_the_relaxation_is_tight() -> None:
     random = np.random.default_rng(9)
     drawn = grid(random, 3, 3, 2, lambda d, e: d.kind("potts", e, [0.0, random.random()]))
     least = float(drawn.energies().min())
-    for name in ("trws", "mplp"):
+    for name in ("trws", "mplp", "ad3"):
         found = ask(drawn.problem(), f"{name}(iterations = 3000, progress = 0)")
         assert found.bound == pytest.approx(least, rel=1e-4), name
 
@@ -110,9 +158,15 @@ def test_a_decoded_parity_check() -> None:
 def test_what_cannot_be_is_said_and_evidence_is_kept() -> None:
     drawn = Drawn([2, 2, 2])
     drawn.kind("parity", (0, 1, 2), [1.0])
-    assert ask(drawn.problem({0: 0, 1: 0}), "mplp").states.tolist() == [0, 0, 1]
-    found = ask(drawn.problem({0: 0, 1: 0, 2: 0}), "mplp")
-    assert (found.status, found.states, found.bound) == ("infeasible", None, np.inf)
+    for name in ("mplp", "ad3"):
+        assert ask(drawn.problem({0: 0, 1: 0}), name).states.tolist() == [0, 0, 1]
+        found = ask(drawn.problem({0: 0, 1: 0, 2: 0}), name)
+        assert (found.status, found.states, found.bound) == ("infeasible", None, np.inf)
+    many = Drawn([2] * 17)
+    many.kind("parity", tuple(range(17)), [1.0])
+    assert ask(many.problem(), "mplp + icm").energy == 0.0
+    with pytest.raises(UsageError, match="at most 65536 configurations"):
+        ask(many.problem(), "ad3")
 
 
 def test_time_is_kept() -> None:

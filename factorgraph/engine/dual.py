@@ -12,11 +12,15 @@ from factorgraph.engine.decomposition import Decomposition
 from factorgraph.engine.menu import Options
 from factorgraph.engine.outcome import INFEASIBLE, OPTIMAL, Outcome, judged
 from factorgraph.engine.problem import Problem
-from factorgraph.engine.trws import certain, stalled
+from factorgraph.engine.slaves import Slaves
+from factorgraph.engine.trws import BACK, certain, stalled
 from factorgraph.engine.watch import Watch
 from factorgraph.errors import some
 from factorgraph.factors import table
 from factorgraph.graph.structure import Ints
+
+PATIENCE = 40
+"""Steps of AD3 over which its bound has to rise: it is not monotone."""
 
 
 def run_mplp(problem: Problem, options: Options, watch: Watch) -> Outcome:
@@ -24,10 +28,29 @@ def run_mplp(problem: Problem, options: Options, watch: Watch) -> Outcome:
     return _Ascent("mplp", problem, options, watch).run(Decomposition(problem))
 
 
+def run_ad3(problem: Problem, options: Options, watch: Watch) -> Outcome:
+    """Let slaves come to agree by a proximal term; the bound is kept where it was best."""
+    slaves, ascent = Slaves(problem), _Ascent("ad3", problem, options, watch, PATIENCE)
+    why, iteration = "", 0
+    for iteration in range(1, ascent.most + 1):
+        slaves.step()
+        bound, mass, terms = slaves.bound()
+        if bound == np.inf:
+            return Outcome("ad3", None, np.inf, np.inf, INFEASIBLE, iteration)
+        ascent.heard(bound, mass, terms, slaves.decode(), iteration)
+        why = ascent.enough()
+        if why:
+            break
+    return ascent.outcome(iteration, why)
+
+
 class _Ascent:
     """Sweeps until the gap or the progress asked for, and the best that was seen."""
 
-    def __init__(self, name: str, problem: Problem, options: Options, watch: Watch) -> None:
+    def __init__(
+        self, name: str, problem: Problem, options: Options, watch: Watch, back: int = BACK
+    ) -> None:
+        self.back = back
         self.name, self.problem, self.watch = name, problem, watch
         self.most, self.gap = int(options["iterations"]), float(options["gap"])
         self.progress = float(options["progress"])
@@ -64,7 +87,7 @@ class _Ascent:
             near = self.energy - self.bound <= self.gap * abs(self.energy)
             if near or judged(self.energy, self.bound, "") == OPTIMAL:
                 return "the gap asked for is reached"
-        if stalled(self.bounds, self.progress):
+        if stalled(self.bounds, self.progress, self.back):
             return "the bound rises no more"
         return self.watch.over
 

@@ -77,7 +77,8 @@ class Sweeps:
         self._rooms = [room(most), room(most)]
         self._fixed = (
             self.order.variable, graph.state, graph.theta, self.order.start, self.order.middle,
-            self.order.edge, self.order.other, self.order.axis, own.kind, np.ascontiguousarray(own.number.T), own.base,
+            self.order.edge, self.order.other, self.order.axis,
+            own.kind, np.ascontiguousarray(own.number.T), own.base,
             graph.values, edges.extra, self.order.slot, self.messages, self.states,
         )  # fmt: skip
         first, second, last = self.order.parts
@@ -196,8 +197,8 @@ def _reached(energy: float, bound: float, wanted: float) -> bool:
     return judged(energy, bound, "") == OPTIMAL or energy - bound <= wanted * abs(energy)
 
 
-def stalled(bounds: list[float], progress: float) -> bool:
-    """Return whether the bound has risen by less than asked for, sweep by sweep, for a while."""
-    if len(bounds) <= BACK or not np.isfinite(bounds[-1 - BACK]):
+def stalled(bounds: list[float], progress: float, back: int = BACK) -> bool:
+    """Return whether the bound rose by less than asked for a sweep, in the last few of them."""
+    if len(bounds) <= back or not np.isfinite(bounds[-1 - back]):
         return False
-    return bounds[-1] - bounds[-1 - BACK] < progress * BACK * abs(bounds[-1])
+    return bounds[-1] - bounds[-1 - back] < progress * back * abs(bounds[-1])
