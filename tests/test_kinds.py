@@ -50,23 +50,46 @@ def parity(s: States, n: Numbers) -> float:
     return 0.0 if sum(s) % 2 == n[0] else INF
 
 
+def last(rule: Callable[[list[int]], bool]) -> Callable[[States, Numbers], float]:
+    return lambda s, n: 0.0 if s[-1] == rule(list(s[:-1])) else INF
+
+
+def ones(*counts: int, least: int = 99) -> Callable[[States, Numbers], float]:
+    return lambda s, n: 0.0 if sum(s) in counts or sum(s) >= least else INF
+
+
 TRUTH: dict[str, Callable[[States, Numbers], float]] = {
     "potts": potts,
     "truncated": truncated,
     "parity": parity,
+    "exactly_one": ones(1),
+    "at_most_one": ones(0, 1),
+    "at_least_one": ones(least=1),
+    "logical_or": last(any),
+    "logical_and": last(all),
+    "cardinality": lambda s, n: n[sum(s)],
+    "all_different": lambda s, n: 0.0 if len(set(s)) == len(s) else INF,
 }
 DRAW: dict[str, Callable[[Rng, States], Numbers]] = {
     "potts": lambda rng, cards: cost(rng, 2),
     "truncated": a_truncated,
     "parity": lambda rng, cards: rng.integers(0, 2, 1).astype(float),
+    "cardinality": lambda rng, cards: cost(rng, len(cards) + 1),
 }
 PAIRS = {"potts", "truncated"}
+STATES = {"all_different"}
 
 
 def some_cards(rng: Rng, kind: str) -> States:
     if kind in PAIRS:
         return int(rng.integers(1, 7)), int(rng.integers(1, 7))
-    return (2,) * int(rng.integers(0, 6))
+    if kind in STATES:
+        return tuple(rng.integers(1, 6, rng.integers(0, 5)).tolist())
+    return (2,) * int(rng.integers("logical" in kind, 8))
+
+
+def drawn(rng: Rng, kind: str, cards: States) -> Numbers:
+    return DRAW[kind](rng, cards) if kind in DRAW else np.zeros(0)
 
 
 @pytest.mark.parametrize("kind", TRUTH)
@@ -75,7 +98,7 @@ def some_cards(rng: Rng, kind: str) -> States:
 def test_a_kind_is_what_enumeration_says(kind: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
     cards = some_cards(rng, kind)
-    numbers = np.stack([DRAW[kind](rng, cards) for _ in range(3)])
+    numbers = np.stack([drawn(rng, kind, cards) for _ in range(3)])
     fg.check_factor(
         kind, cards, numbers, energy=TRUTH[kind], betas=(INF, 1.0, 0.01, 20.0), rounds=5, seed=seed
     )
@@ -84,10 +107,10 @@ def test_a_kind_is_what_enumeration_says(kind: str, seed: int) -> None:
 def pair_graph(rng: Rng, kind: str) -> tuple[fg.FactorGraph, fg.FactorGraph]:
     """Return a loop of factors of a kind, by its numbers and by its tables."""
     graphs = fg.FactorGraph(), fg.FactorGraph()
-    card = 2 if kind not in PAIRS else 3
+    card = 3 if kind in PAIRS | STATES else 2
     scopes = [[0, 1], [1, 2], [0, 2]] if kind in PAIRS else [[0, 1, 2], [1, 2, 3]]
     bias = rng.normal(size=(4, card))
-    numbers = [DRAW[kind](rng, (card,) * len(scope)) for scope in scopes]
+    numbers = [drawn(rng, kind, (card,) * len(scope)) for scope in scopes]
     for k, g in enumerate(graphs):
         g.variables("y", 4, card)
         g.factors(np.arange(4)[:, None], bias)

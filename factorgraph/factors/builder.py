@@ -150,6 +150,60 @@ class FactorGraph(builder.FactorGraph):
         """Demand that an even number of bits be 1, or an odd number where ``odd``."""
         self.kind("parity", scopes, _columns(np.asarray(odd, np.float64)), name=name)
 
+    def exactly_one(self, scopes: Scopes, *, name: str = "exactly_one") -> None:
+        """Demand that exactly one bit be 1."""
+        self.kind("exactly_one", scopes, name=name)
+
+    def at_most_one(self, scopes: Scopes, *, name: str = "at_most_one") -> None:
+        """Demand that at most one bit be 1."""
+        self.kind("at_most_one", scopes, name=name)
+
+    def at_least_one(self, scopes: Scopes, *, name: str = "at_least_one") -> None:
+        """Demand that at least one bit be 1."""
+        self.kind("at_least_one", scopes, name=name)
+
+    def logical_or(
+        self, inputs: Scopes, output: int | ArrayLike, *, name: str = "logical_or"
+    ) -> None:
+        """Demand that a bit be 1 where any of some bits is; for many, one output each."""
+        self.kind("logical_or", _followed(inputs, output, name), name=name)
+
+    def logical_and(
+        self, inputs: Scopes, output: int | ArrayLike, *, name: str = "logical_and"
+    ) -> None:
+        """Demand that a bit be 1 where all of some bits are; for many, one output each."""
+        self.kind("logical_and", _followed(inputs, output, name), name=name)
+
+    def cardinality(
+        self, scopes: Scopes, energies: ArrayLike, *, name: str = "cardinality"
+    ) -> None:
+        """Add the energy of how many bits are 1: that of 0, of 1, …, of all.
+
+        Parameters
+        ----------
+        energies : float64 [arity + 1] or [n, arity + 1].
+        """
+        self.kind("cardinality", scopes, energies, name=name)
+
+    # -- states
+
+    def all_different(self, scopes: Scopes, *, name: str = "all_different") -> None:
+        """Demand that no two variables have the same state."""
+        self.kind("all_different", scopes, name=name)
+
+
+def _followed(inputs: Scopes, output: int | ArrayLike, name: str) -> Scopes:
+    """Return scopes that each end with an output."""
+    arity, flat = _rows(inputs, name)
+    last = np.atleast_1d(np.asarray(output))
+    if last.shape != arity.shape:
+        raise UsageError(
+            f"factor `{name}`: {some(last.size, 'output')} for {some(len(arity), 'factor')}",
+            code="E0921",
+        )
+    parts = np.split(flat, np.cumsum(arity)[:-1])
+    return [[*part.tolist(), int(v)] for part, v in zip(parts, last.tolist(), strict=True)]
+
 
 def _rows(scopes: Scopes, name: str) -> tuple[Offsets, Ints]:
     """Return the arity of each factor and all scopes one after another."""

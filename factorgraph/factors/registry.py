@@ -7,7 +7,18 @@ from importlib import import_module
 from factorgraph.errors import UsageError, did_you_mean
 from factorgraph.factors.kind import Kind
 
-_BUILT: dict[str, str] = {"parity": "parity", "potts": "potts", "truncated": "truncated"}
+_BUILT: dict[str, str] = {
+    "all_different": "all_different",
+    "at_least_one": "at_least_one",
+    "at_most_one": "at_most_one",
+    "cardinality": "cardinality",
+    "exactly_one": "exactly_one",
+    "logical_and": "logical_and",
+    "logical_or": "logical_or",
+    "parity": "parity",
+    "potts": "potts",
+    "truncated": "truncated",
+}
 """Names of the kinds that fgc brings along, and the modules of `factorgraph.factors`."""
 
 _known: dict[str, Kind] = {}

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from factorgraph.compiler.recognise import Recognised
 from factorgraph.data.instances import Instances
 from factorgraph.factors import (
+    all_different,
     bilinear,
     cardinality,
-    distinct,
     parity,
     potts,
     springs,
@@ -89,7 +89,7 @@ def _rows(kind: Recognised, rows: Rows, at: Evaluator) -> Floats:
             (body,) = kind.reads
             assert isinstance(body, Distinct)
             values, owner = _members(body.body, body.indices, body.guard, rows, at)
-            return distinct.energy(values, owner, rows.count)
+            return all_different.energy(values, owner, rows.count)
     (body,) = kind.reads
     indices: list[tuple[Variable, Expr, Expr]] = []
     guard = None

@@ -1,0 +1,18 @@
+"""At most one bit is 1: what is remembered of those before is: none, one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from factorgraph.factors.automaton import Rule
+
+
+class AtMostOne(Rule):
+    """No numbers."""
+
+    name = "at_most_one"
+    then = np.array([[[0, 1], [1, -1]], [[0, 1], [1, -1]]])
+    holds = (0, 1)
+
+
+KIND = AtMostOne()
