@@ -185,6 +185,10 @@ class Model:
         """Return why the model cannot be trained yet, None if it can."""
         if self._planned[1] is not None:
             return self._planned[1]
+        for kind in self.compiled.kinds:
+            if kind.needed:
+                what = f"training with factor `{kind.name}`, which has no table"
+                return not_built(what, kind.factor.span)
         return next(iter(self.compiled.evaluated.values()), None)
 
     def unanswered(self) -> NotBuiltError | None:

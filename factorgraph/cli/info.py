@@ -72,10 +72,13 @@ def _kinds(built: Model) -> dict[str, str]:
     tables: dict[str, list[str]] = {}
     for program in compiled.programs:
         tables.setdefault(program.name, []).append(f"table, {program.tables}")
+    kinds = {kind.name: kind.kind for kind in compiled.kinds}
     out = {}
     for name in built.checked.factors:
         if name in tables:
             out[name] = "; ".join(tables[name])
+        elif name in kinds:
+            out[name] = f"kind {kinds[name]}, no table"
         else:
             reason = compiled.evaluated[name].message.removesuffix(": not built yet")
             out[name] = f"evaluated at configurations (no table: {reason})"
@@ -98,6 +101,8 @@ def _run(
 
 
 def _graph(run: Run, records: Records, with_: list[str] | None) -> dict[str, Any]:
+    import numpy as np
+
     from factorgraph.compiler.describe import piece_name
     from factorgraph.engine.choose import choose
     from factorgraph.errors import BudgetError, DataError, InferenceError, NotBuiltError
@@ -122,7 +127,7 @@ def _graph(run: Run, records: Records, with_: list[str] | None) -> dict[str, Any
         reason = f"not exact: {error.message}"
     if run.model.checked.asked:
         reason = " + ".join(asked.name for asked in run.model.checked.asked) + ", as the text asks"
-    factors = {
+    factors: dict[str, dict[str, int | str]] = {
         name: {
             "rows": len(g.table),
             "arity": len(g.cards),
@@ -134,6 +139,19 @@ def _graph(run: Run, records: Records, with_: list[str] | None) -> dict[str, Any
             map(piece_name, run.model.compiled.programs), structure.groups, strict=True
         )
     }
+    for kind in structure.kinds:
+        arity = np.diff(kind.start)
+        name = kind.name
+        while name in factors:
+            name += "'"
+        factors[name] = {
+            "rows": len(kind.table),
+            "arity": int(arity.max(initial=0)),
+            "kind": kind.kind,
+            "tables": kind.distinct,
+            "entries": kind.width,
+            "bytes": 8 * kind.size + kind.scope.nbytes + kind.start.nbytes + kind.table.nbytes,
+        }
     return out | {"factors": factors, "inference": reason}
 
 
@@ -143,12 +161,15 @@ def _graph_lines(graph: dict[str, Any]) -> list[str]:
     lines = [
         f"{some(graph['instances'], 'instance')}, {some(graph['variables'], 'finite unknown')}"
     ]
-    lines += [
-        f"  {name}: {some(group['rows'], 'row')} of arity {group['arity']}, "
-        f"{some(group['tables'], 'table')} of {some(group['entries'], 'entry')}, "
-        f"{human(group['bytes'])}"
-        for name, group in graph["factors"].items()
-    ]
+    for name, group in graph["factors"].items():
+        held = f"{some(group['tables'], 'table')} of {some(group['entries'], 'entry')}"
+        arity = f"of arity {group['arity']}"
+        if "kind" in group:
+            held = f"{group['kind']}, {some(group['tables'], 'row')} of {group['entries']} numbers"
+            arity = f"of arity {group['arity']} at most"
+        lines.append(
+            f"  {name}: {some(group['rows'], 'row')} {arity}, {held}, {human(group['bytes'])}"
+        )
     return [*lines, f"inference: {graph['inference']}"]
 
 

@@ -226,6 +226,10 @@ def plan_as_dict(compiled: Compiled) -> dict[str, Any]:
             "params": list(p.params),
             "maps": [_call(c) for c in p.calls],
         }
+    for kind in compiled.kinds:
+        params = [] if kind.numbers is None else list(kind.numbers.params)
+        told = {"table": None, "kind": kind.kind, "params": params} if kind.needed else {}
+        factors[kind.name] = factors.get(kind.name, {}) | {"kind": kind.kind} | told
     for name, error in compiled.evaluated.items():
         factors[name] = {"table": None, "reason": _reason(error)}
     out: dict[str, Any] = {
@@ -268,6 +272,13 @@ def plan_as_text(compiled: Compiled) -> str:
         lines.append(f"{_call(call)}: once for each {_each(call)}")
         if call.program is not None and call.program.params:
             lines.append(f"  its input at each step from: {', '.join(call.program.params)}")
+    for kind in compiled.kinds:
+        if kind.needed:
+            lines.append(f"factor {kind.name}{binders(kind.factor)}: kind {kind.kind}, no table")
+            if kind.numbers is not None and kind.numbers.params:
+                lines.append(f"  at each step from: {', '.join(kind.numbers.params)}")
+        else:
+            lines.append(f"factor {kind.name}: of kind {kind.kind} where inference needs no table")
     for name, error in compiled.evaluated.items():
         lines.append(f"factor {name}: evaluated at configurations ({_reason(error)})")
     for name, axes in compiled.storage.items():

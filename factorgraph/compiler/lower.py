@@ -59,6 +59,7 @@ from factorgraph.model.expression import (
     free_variables,
     is_data,
     is_fixed,
+    reads,
     replaced,
     show,
     walk,
@@ -68,6 +69,9 @@ from factorgraph.model.layers import output_shape
 from factorgraph.model.model import Binder, FactorDeclaration, IndexSet, Model
 from factorgraph.model.names import not_built
 from factorgraph.model.reads import is_ragged
+
+NUMBERS = 5000
+"""The piece that stands for the numbers of a factor's kind; those of tables are few."""
 
 TABLE_LIMIT = 2**24
 """Entries of one table above which a factor is no small table."""
@@ -102,6 +106,17 @@ def inputs(model: Model, user: FactorDeclaration, definition: CallDefinition) ->
         return Call(definition, None)
     made = _Inputs(model, user, definition)
     return Call(definition, made.program(model.params), made.spread)
+
+
+def numbers_of(model: Model, factor: FactorDeclaration, values: Expr, count: Expr) -> Program:
+    """Return the program of numbers that each row of a factor has in place of a table.
+
+    Parameters
+    ----------
+    values : which number is meant is its only read of an unknown.
+    count : how many there are.
+    """
+    return _Numbers(model, factor, values, count).program(model.params)
 
 
 class _Ragged(Exception):
@@ -678,6 +693,22 @@ class _Inputs(_Lowering):
 
     def finite(self, read: UnknownRead) -> IndexSet:
         return IndexSet(read.name, 0, integer(read.span, 1))
+
+
+class _Numbers(_Lowering):
+    """Numbers of a factor's rows as tables, which number is meant in place of an unknown."""
+
+    def __init__(self, model: Model, factor: FactorDeclaration, values: Expr, count: Expr) -> None:
+        self.count = count
+        which = tuple(reads(values, UnknownRead))
+        made = replace(factor, value=values, hard=False, scope=which)
+        super().__init__(model, made, NUMBERS)
+
+    def finite(self, read: UnknownRead) -> IndexSet:
+        return IndexSet(read.name, 0, self.count)
+
+    def program(self, scattered: Collection[str] = ()) -> Program:
+        return replace(super().program(scattered), scope=())
 
 
 def _implied(condition: Expr, holds: bool) -> list[Expr]:

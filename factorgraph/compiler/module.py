@@ -20,6 +20,7 @@ from factorgraph import cache
 from factorgraph.compiler import emit
 from factorgraph.compiler.emit import Storage
 from factorgraph.compiler.emit_loss import loss_function
+from factorgraph.compiler.kinds import KindProgram, kind_program
 from factorgraph.compiler.loss import LossProgram
 from factorgraph.compiler.lower import lower
 from factorgraph.compiler.program import Call, CallDefinition, Program, State
@@ -78,6 +79,8 @@ class Compiled:
     evaluated : factors that have no small tables, with the reason: they are evaluated at
         configurations.
     calls : the maps that programs read and what they are fed with, those first that others need.
+    kinds : factors of kinds that need no table: those that can have none, and others that may be
+        grounded either way.
     """
 
     model: Model
@@ -88,12 +91,13 @@ class Compiled:
     arguments: dict[str, list[str]]
     evaluated: dict[str, NotBuiltError]
     calls: tuple[Call, ...] = ()
+    kinds: tuple[KindProgram, ...] = ()
 
     @property
     def every(self) -> tuple[Program, ...]:
-        """The programs of factors, and those that make the inputs of maps."""
+        """The programs of factors, of kinds' numbers, and those that make the inputs of maps."""
         made = (call.program for call in self.calls)
-        return (*self.programs, *(p for p in made if p is not None))
+        return (*self.programs, *_numbers(self.kinds), *(p for p in made if p is not None))
 
     @cached_property
     def reads(self) -> dict[str, tuple[int, ...]]:
@@ -129,7 +133,16 @@ def _compile(model: Model, loss: LossProgram | None) -> Compiled:
         except NotBuiltError as error:
             evaluated[factor.name] = error
     programs = tuple(found)
-    storage = {name: _storage(name, model, _every(programs)) for name in model.params}
+    kinds = tuple(
+        kind
+        for name, factor in model.factors.items()
+        for kind in [kind_program(model, factor, evaluated.get(name))]
+        if kind is not None
+    )
+    for kind in kinds:
+        evaluated.pop(kind.name, None)
+    told = _numbers(kinds)
+    storage = {name: _storage(name, model, _every((*programs, *told))) for name in model.params}
     scattered = {
         k.param for p in programs for k in p.picks if storage[k.param][0] != k.axis
     }  # a state indexes elsewhere what data pick here
@@ -139,8 +152,8 @@ def _compile(model: Model, loss: LossProgram | None) -> Compiled:
             for f in dict.fromkeys(p.name for p in programs)
             for again in lower(model, model.factors[f], scattered)
         )
-    calls = _calls(programs)
-    every = _every(programs)
+    calls = _calls((*programs, *told))
+    every = _every((*programs, *told))
     # nothing here depends on where the text lies, so that a run shares its model's machine code
     lines = ["# Emitted by fgc from a model text; made again when the model changes.", ""]
     picks = any(program.picks for program in programs)
@@ -154,7 +167,11 @@ def _compile(model: Model, loss: LossProgram | None) -> Compiled:
     if loss is not None:
         lines += ["", "", *loss_function(loss)]
     return Compiled(model, programs, storage, loss, "\n".join(lines) + "\n", arguments,
-                    evaluated, calls)  # fmt: skip
+                    evaluated, calls, kinds)  # fmt: skip
+
+
+def _numbers(kinds: tuple[KindProgram, ...]) -> tuple[Program, ...]:
+    return tuple(kind.numbers for kind in kinds if kind.numbers is not None)
 
 
 def _every(programs: tuple[Program, ...]) -> tuple[Program, ...]:

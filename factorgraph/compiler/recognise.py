@@ -57,7 +57,8 @@ class Recognised:
 
 def recognise(model: Model, factor: FactorDeclaration) -> Recognised | None:
     """Return the structure of a factor, None where it has none of those that are known."""
-    rules = (_reduction,) if factor.hard else (_potts, _truncated, _springs, _bilinear, _counting)
+    soft = (_potts, _truncated, _springs, _bilinear, _counting)
+    rules = (_reduction, _potts) if factor.hard else soft
     for rule in rules:
         found = rule(model, factor)
         if found is not None:
@@ -96,6 +97,9 @@ def _potts(model: Model, factor: FactorDeclaration) -> Recognised | None:
     same, other = given(True), given(False)
     if not (is_known(same) and is_known(other)):
         return None
+    if factor.hard:
+        ends = (Const(factor.span, REAL, 0.0), Const(factor.span, REAL, float("inf")))
+        same, other = (Apply(factor.span, REAL, "if", (e, *ends)) for e in (same, other))
     return Recognised("potts", (a, b), {"equal": same, "differ": other}, "Potts")
 
 

@@ -11,7 +11,7 @@ from factorgraph.engine.junction import JunctionEngine
 from factorgraph.engine.parallel import Parallel, fold
 from factorgraph.engine.probe import Engine
 from factorgraph.engine.tree import TreeEngine
-from factorgraph.errors import InferenceError, some
+from factorgraph.errors import BudgetError, InferenceError, some
 from factorgraph.factors.expand import tabled
 from factorgraph.graph.structure import Structure
 
@@ -38,12 +38,19 @@ def choose(structure: Structure) -> Choice:
 
     Raises
     ------
-    InferenceError : E0510, the graph has loops, and is too wide for the memory budget.
-    BudgetError : the engine's index arrays, or tables of factors of kinds, would not fit into the
-        memory budget.
+    InferenceError : E0510, the graph has loops, and is too wide for the memory budget; E0505,
+        tables of factors of kinds would not fit into it.
+    BudgetError : the engine's index arrays would not fit into the memory budget.
     """
     if structure.kinds:
-        expanded = tabled(structure)
+        try:
+            expanded = tabled(structure)
+        except BudgetError as error:
+            raise InferenceError(
+                f"exact inference needs tables of all factors: {error.message}",
+                code="E0505",
+                hint="messages need none: minsum, sumproduct",
+            ) from None
         choice = choose(expanded.structure)
         return Choice(ExpandedEngine(expanded, choice.engine), choice.reason, choice.seconds)
     found = survey(structure)

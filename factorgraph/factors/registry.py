@@ -6,6 +6,7 @@ from importlib import import_module
 
 from factorgraph.errors import UsageError, did_you_mean
 from factorgraph.factors.kind import Kind
+from factorgraph.factors.states import SUFFIX, OfStates
 
 _BUILT: dict[str, str] = {
     "all_different": "all_different",
@@ -43,12 +44,15 @@ def names() -> list[str]:
 
 
 def kind_of(name: str) -> Kind:
-    """Return the kind of a name.
+    """Return the kind of a name; `` of states`` after that of one over bits makes it one over
+    states.
 
     Raises
     ------
     UsageError : there is none.
     """
+    if name not in _known and name.endswith(SUFFIX):
+        _known[name] = OfStates(kind_of(name.removesuffix(SUFFIX)))
     if name not in _known and name in _BUILT:
         _known[name] = import_module(f"factorgraph.factors.{_BUILT[name]}").KIND
     if name not in _known:

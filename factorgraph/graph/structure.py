@@ -15,6 +15,7 @@ length and a few numbers each where others have a table. Their numbers follow th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -117,6 +118,11 @@ class Structure:
     def instances(self) -> int:
         return len(self.instance) - 1
 
+    @property
+    def every(self) -> tuple[Group | KindGroup, ...]:
+        """All groups of factors, those with tables first."""
+        return (*self.groups, *self.kinds)
+
     @cached_property
     def state_offset(self) -> Offsets:
         """int64 [V + 1]: where the states of each variable stand in a flat vector of beliefs."""
@@ -168,6 +174,15 @@ class Structure:
             _check_group(group, self.card, self.instance, n_instances)
         for kind in self.kinds:
             _check_kind(kind, self.instance)
+
+
+def scopes(group: Group | KindGroup) -> Iterator[list[int]]:
+    """Yield the scope of each row of a group."""
+    if isinstance(group, Group):
+        yield from group.scope.tolist()
+        return
+    for first, last in zip(group.start[:-1].tolist(), group.start[1:].tolist(), strict=True):
+        yield group.scope[first:last].tolist()
 
 
 def _check_kind(group: KindGroup, instance: Offsets) -> None:

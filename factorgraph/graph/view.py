@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from factorgraph import budget
+from factorgraph.errors import InferenceError
 from factorgraph.graph.structure import Ints, Offsets, Structure
 
 Longs = NDArray[np.int64]
@@ -73,7 +74,17 @@ def of_rows(structure: Structure, instances: int, variables: Picked, rows: list[
     ----------
     variables : that are there in any case.
     rows : for each group.
+
+    Raises
+    ------
+    InferenceError : there are kinds without tables.
     """
+    if structure.kinds:
+        raise InferenceError(
+            f"factor `{structure.kinds[0].name}` has no table, so parts of its graph cannot be"
+            " looked at by themselves",
+            code="E0505",
+        )
     total = structure.variables
     keys = [variables[0] * total + variables[1]]
     for group, (number, row) in zip(structure.groups, rows, strict=True):

@@ -104,6 +104,7 @@ class Batch:
         arrays |= {f"l{k}": values for k, values in enumerate(bound.lookups)}
         arrays |= {f"r{k + 1}": offsets for k, offsets in enumerate(bound.offsets)}
         arrays |= self._counts
+        arrays |= {f"n_{name}": size for name, size in bound.extents.items()}
         return [arrays[name] for name in self.compiled.arguments[bound.program.symbol]]
 
     def energies(self, weights: Weights, out: Floats, *, keep: bool = False) -> None:
@@ -129,10 +130,36 @@ class Batch:
             function = energy_function(self.module, bound.program.symbol)
             arguments = self.arguments(bound, weights, run.outputs)
             function(0, group.distinct, *arguments, tables)
+        for told in self.grounding.kinds:
+            numbers = self.structure.numbers(out, told.group)
+            numbers[:, : told.fixed.shape[1]] = told.fixed
+            if told.bound is not None:
+                function = energy_function(self.module, told.bound.program.symbol)
+                rows = np.empty((told.bound.distinct, told.bound.states))
+                arguments = self.arguments(told.bound, weights, run.outputs)
+                function(0, told.bound.distinct, *arguments, rows)
+                numbers[:, told.fixed.shape[1] :] = rows[told.own]
         if not np.isfinite(out).all():
             self._refuse(out)
 
     def _refuse(self, values: Floats) -> None:
+        for k, kind in enumerate(self.structure.kinds):
+            numbers = self.structure.numbers(values, k)
+            wrong = np.isnan(numbers) | np.isneginf(numbers)
+            if kind.kind == "truncated":
+                wrong[:, :2] |= np.isinf(numbers[:, :2])
+            if wrong.any():
+                here = int(np.flatnonzero(wrong.any(axis=1))[0])
+                row = int(np.flatnonzero(kind.table == here)[0])
+                i = int(np.searchsorted(kind.rows, row, side="right")) - 1
+                value = float(numbers[here][wrong[here]][0])
+                raise NumericalError(
+                    f"factor `{kind.name}` has a number that is {value}"
+                    f" ({self.instances.where(i)})",
+                    code="E0701",
+                    span=self.compiled.model.factors[kind.name].span,
+                    hint="a number is finite, or +inf; is a logarithm, root or quotient to blame?",
+                )
         for g, group in enumerate(self.structure.groups):
             tables = self.structure.table(values, g).reshape(group.distinct, group.states)
             bad = (np.isnan(tables) | np.isneginf(tables)).any(axis=1)
@@ -205,6 +232,17 @@ class Batch:
             targets += [slopes[k] for k in self.compiled.reads[bound.program.symbol]]
             arguments = self.arguments(bound, weights, run.outputs)
             function(0, group.distinct, *arguments, tables, *targets, *room[g])
+        for told in self.grounding.kinds:
+            kind = told.bound
+            function = kind and gradient_function(self.module, kind.program.symbol)
+            if kind is None or function is None:
+                continue
+            rows = np.zeros((kind.distinct, kind.states))
+            numbers = self.structure.numbers(cotangent, told.group)
+            np.add.at(rows, told.own, numbers[:, told.fixed.shape[1] :])
+            targets = [gradient[name] for name in kind.program.params]
+            targets += [slopes[k] for k in self.compiled.reads[kind.program.symbol]]
+            function(0, kind.distinct, *self.arguments(kind, weights, run.outputs), rows, *targets)
         self.maps.backward(weights, run, slopes, gradient)
         return room
 

@@ -5,6 +5,7 @@ Grounding is array work over all rows of all instances; there is no loop over fa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,10 +26,11 @@ from factorgraph.compiler.program import (
 from factorgraph.data.column import Column
 from factorgraph.data.instances import Instances
 from factorgraph.errors import DataError
-from factorgraph.graph.structure import Group, Structure
+from factorgraph.graph.structure import Group, KindGroup, Structure
 from factorgraph.ground.binders import blocks, compute_lets
 from factorgraph.ground.calls import Calls, Inputs
 from factorgraph.ground.evaluate import Evaluator
+from factorgraph.ground.kindrows import KindBound, KindRows
 from factorgraph.ground.places import answer_columns
 from factorgraph.ground.rows import BLOCK, Rows, expand, joined
 from factorgraph.ground.share import share
@@ -61,6 +63,8 @@ class Bound:
         int64 [rows + 1].
     picks : for each sum of picked rows, place int32 [picks] and offsets int64 [rows + 1].
     distinct : number of tables to compute.
+    extents : by name, how many numbers a row of a kind has.
+    states : entries of a table, of the numbers of a kind.
     """
 
     program: Program
@@ -72,6 +76,8 @@ class Bound:
     picks: list[tuple[Array, Array]]
     lookups: list[Array]
     distinct: int
+    extents: dict[str, int] = field(default_factory=dict)
+    states: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +90,7 @@ class Grounding:
     base : for each array of unknowns, int64 [I]: its first variable in each instance.
     inputs : of maps, in the order of the compiled model's calls.
     costs : for each cost of the loss, the groups of its factors.
+    kinds : for each group of a kind, how its numbers are made.
     """
 
     instances: Instances = field(repr=False)
@@ -93,27 +100,33 @@ class Grounding:
     bound: tuple[Bound, ...] = field(repr=False)
     inputs: tuple[Inputs, ...] = field(default=(), repr=False)
     costs: tuple[tuple[tuple[Group, Bound], ...], ...] = field(default=(), repr=False)
+    kinds: tuple[KindBound, ...] = field(default=(), repr=False)
 
 
-def ground(compiled: Compiled, instances: Instances, *, apart: bool = False) -> Grounding:
+def ground(
+    compiled: Compiled, instances: Instances, *, apart: bool = False, kinds: bool = False
+) -> Grounding:
     """Return the graph of some instances.
 
     Parameters
     ----------
     apart : whether no two instances share a table; those of each then follow each other.
+    kinds : whether factors of kinds need no tables, as for inference by messages. Otherwise only
+        those are without that can have none, and ``bound`` has an item for each program.
 
     Raises
     ------
     DataError : where an index leaves its array, naming factor, index and instance.
     BudgetError : where the graph would not fit, naming the factor.
     """
-    return _Grounder(compiled, instances, apart).grounding()
+    return _Grounder(compiled, instances, apart, kinds).grounding()
 
 
 class _Grounder:
-    def __init__(self, compiled: Compiled, instances: Instances, apart: bool) -> None:
+    def __init__(self, compiled: Compiled, instances: Instances, apart: bool, kinds: bool) -> None:
         self.compiled = compiled
         self.apart = apart
+        self.kinds = [k for k in compiled.kinds if kinds or k.needed]
         self.model = compiled.model
         self.instances = instances
         self.computed: dict[str, Column] = {}
@@ -148,14 +161,26 @@ class _Grounder:
         self.base = base
         self.computed = compute_lets(instances)
         groups, bound = [], []
+        self.card = card
+        tableless = {k.name for k in self.kinds}
         for program in self.compiled.programs:
+            if program.name in tableless:
+                continue
             group, arrays = self.program(program)
             groups.append(group)
             bound.append(arrays)
-        structure = Structure(card, first, tuple(groups))
+        kinds: list[KindGroup] = []
+        told: list[KindBound] = []
+        for kind in self.kinds:
+            for made, numbers in KindRows(self, kind).groups():
+                told.append(replace(numbers, group=len(kinds)))
+                kinds.append(made)
+        structure = Structure(card, first, tuple(groups), tuple(kinds))
         budget.require(16 * structure.size, "the tables of the graph")
         inputs = self.calls.finish(self.evaluator, self.inputs)
-        return Grounding(instances, structure, evidence, base, tuple(bound), inputs, self.costs())
+        return Grounding(
+            instances, structure, evidence, base, tuple(bound), inputs, self.costs(), tuple(told)
+        )
 
     def costs(self) -> tuple[tuple[tuple[Group, Bound], ...], ...]:
         """Return the factors of each cost of the loss, which read the observed answer."""
@@ -237,7 +262,7 @@ class _Grounder:
         cards = tuple(self.model.count(s, self.instances.vocabularies) for s in program.sets)
         rows_by_instance = np.concatenate(([0], np.cumsum(counts)))
         group = Group(factor.name, cards, scope, table, distinct, rows_by_instance)
-        self.twice(group, program)
+        self.twice(factor.name, scope, rows_by_instance, program.scope)
         bound = self.bound(program, levels, arrays, starts, offsets, distinct, at)
         picks = [_listed([columns[k] for k in p.slots]) for p in program.picks]
         return group, replace(bound, picks=picks)
@@ -344,20 +369,21 @@ class _Grounder:
         place += shift[rows.instance]
         return place
 
-    def twice(self, group: Group, program: Program) -> None:
+    def twice(
+        self, name: str, scope: Array, by_instance: Array, reads: Sequence[UnknownRead]
+    ) -> None:
         """Refuse a row whose scope names one variable twice: its table would be no table."""
-        scope = group.scope
         for j in range(scope.shape[1]):
             for k in range(j):
                 bad = np.flatnonzero(scope[:, j] == scope[:, k])
                 if len(bad):
-                    i = int(np.searchsorted(group.rows, bad[0], side="right")) - 1
+                    i = int(np.searchsorted(by_instance, bad[0], side="right")) - 1
                     raise DataError(
-                        f"factor `{group.name}`: `{show(program.scope[k])}` and "
-                        f"`{show(program.scope[j])}` are the same variable "
+                        f"factor `{name}`: `{show(reads[k])}` and "
+                        f"`{show(reads[j])}` are the same variable "
                         f"({self.instances.where(i)})",
                         code="E0313",
-                        span=program.scope[j].span,
+                        span=reads[j].span,
                         hint="add a guard that keeps them apart",
                     )
 

@@ -97,7 +97,7 @@ def _rows(kind: Recognised, rows: Rows, at: Evaluator) -> Floats:
         indices.append((body.index, body.low, body.high))
         guard, body = body.guard or guard, body.body
     ones, owner = _members(body, tuple(indices), guard, rows, at)
-    counted = cardinality.count(ones, owner, rows.count)
+    counted = np.bincount(owner, ones, rows.count).astype(np.int64)
     if kind.count is not None:
         cost = at(kind.numbers["cost"], Rows(rows.instance, {**rows.index, kind.count: counted}))
         return cost.astype(np.float64)

@@ -295,7 +295,10 @@ def moved(grounding: Grounding, kept: Kept) -> Grounding:
         for i in grounding.inputs
     )
     bounds = tuple(_moved(bound, number) for bound in grounding.bound)
-    return replace(grounding, bound=bounds, inputs=inputs)
+    kinds = tuple(
+        k if k.bound is None else replace(k, bound=_moved(k.bound, number)) for k in grounding.kinds
+    )
+    return replace(grounding, bound=bounds, inputs=inputs, kinds=kinds)
 
 
 def distinct(positions: NDArray[np.integer[Any]]) -> Ints:
@@ -350,8 +353,8 @@ def _ordered(key: tuple[str, int], kept: Ints, groundings: list[Grounding]) -> I
 
 
 def _bounds(grounding: Grounding) -> tuple[Bound, ...]:
-    """Return the arrays of all programs: of factors, and of what maps are fed with."""
-    made = (inputs.bound for inputs in grounding.inputs)
+    """Return the arrays of all programs: of factors, kinds, and what maps are fed with."""
+    made = [inputs.bound for inputs in grounding.inputs] + [k.bound for k in grounding.kinds]
     return (*grounding.bound, *(bound for bound in made if bound is not None))
 
 

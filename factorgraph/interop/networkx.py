@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from factorgraph import budget
-from factorgraph.graph.structure import Structure
+from factorgraph.graph.structure import Structure, scopes
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -26,14 +26,14 @@ def to_networkx(structure: Structure) -> nx.Graph[Any]:
     """
     import networkx as nx
 
-    edges = sum(group.scope.size for group in structure.groups)
+    edges = sum(group.scope.size for group in structure.every)
     budget.require(BYTES_AN_EDGE * (edges + structure.variables), "a networkx graph")
     graph: nx.Graph[Any] = nx.Graph()
     for i in range(structure.instances):
         for v in range(int(structure.instance[i]), int(structure.instance[i + 1])):
             graph.add_node(("variable", v), bipartite=0, card=int(structure.card[v]), instance=i)
-    for group in structure.groups:
-        for row, scope in enumerate(group.scope.tolist()):
+    for group in structure.every:
+        for row, scope in enumerate(scopes(group)):
             node = ("factor", group.name, row)
             graph.add_node(node, bipartite=1, group=group.name, arity=len(scope))
             for slot, v in enumerate(scope):

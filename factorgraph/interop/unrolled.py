@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from factorgraph.errors import UsageError
+from factorgraph.graph.structure import scopes
 from factorgraph.ground.ground import Grounding
 from factorgraph.interop import canvas
 from factorgraph.interop.canvas import GREY, INKS, NOTE, Canvas
@@ -94,12 +96,12 @@ def unrolled_picture(grounding: Grounding, name: str, counts: NDArray[np.int64])
     variables = int(structure.instance[1])
     factors = [
         _Factor(g, tuple(scope))
-        for g, group in enumerate(structure.groups)
-        for scope in group.scope[: int(group.rows[1])][: MOST + 1].tolist()
+        for g, group in enumerate(structure.every)
+        for scope in islice(scopes(group), min(int(group.rows[1]), MOST + 1))
         if scope
     ]
     if variables + len(factors) > MOST:
-        rows = sum(int(group.rows[1]) for group in structure.groups)
+        rows = sum(int(group.rows[1]) for group in structure.every)
         raise UsageError(
             f"{variables} variables and {rows} factors are too many for one picture (at most "
             f"{MOST})",
@@ -114,6 +116,7 @@ def unrolled_picture(grounding: Grounding, name: str, counts: NDArray[np.int64])
 class _Picture:
     def __init__(self, grounding: Grounding, variables: int, factors: list[_Factor]) -> None:
         self.grounding = grounding
+        self.groups = grounding.structure.every
         self.model = grounding.instances.model
         self.variables = variables
         self.factors = factors
@@ -145,13 +148,12 @@ class _Picture:
         return paper.figure()
 
     def factor_name(self, g: int) -> str:
-        return visible(self.grounding.structure.groups[g].name)
+        return visible(self.groups[g].name)
 
     def ink(self, g: int) -> str:
         """Return a group's colour; the pieces of one factor have the same."""
-        groups = self.grounding.structure.groups
-        names = list(dict.fromkeys(group.name for group in groups))
-        return INKS[names.index(groups[g].name) % len(INKS)]
+        names = list(dict.fromkeys(group.name for group in self.groups))
+        return INKS[names.index(self.groups[g].name) % len(INKS)]
 
     def kinds(self) -> list[str]:
         roles = {self.role(v) for v in range(self.variables)}
@@ -163,7 +165,7 @@ class _Picture:
         return unknown.role if unknown is not None else "answer"
 
     def hard(self, g: int) -> bool:
-        factor = self.model.factors.get(self.grounding.structure.groups[g].name)
+        factor = self.model.factors.get(self.groups[g].name)
         return factor is not None and factor.hard
 
     # -- where
