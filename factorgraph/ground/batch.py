@@ -234,8 +234,10 @@ class Batch:
             function(0, group.distinct, *arguments, tables, *targets, *room[g])
         for told in self.grounding.kinds:
             kind = told.bound
-            function = kind and gradient_function(self.module, kind.program.symbol)
-            if kind is None or function is None:
+            if kind is None:
+                continue
+            function = gradient_function(self.module, kind.program.symbol)
+            if function is None:
                 continue
             rows = np.zeros((kind.distinct, kind.states))
             numbers = self.structure.numbers(cotangent, told.group)
