@@ -148,8 +148,8 @@ def _first(net, s, x, known, slack):  # type: ignore[no-untyped-def]
             a, low = b, t
     if known >= 0 and s.where[begin + known] < s.size[x]:
         if s.cost[begin + known] <= low + slack:
-            return np.int64(known)
-    return np.int64(a)
+            return known
+    return a
 
 
 @kernel(**INNER)
@@ -186,6 +186,8 @@ def explore(net, s, book, origin, constant, path, limits, rounds, draws, progres
     failures, nodes = 0, 0
     tally[OPEN] = 0
     alive = True
+    # Not the literals, for which all that is called would be compiled once more.
+    yes, no = limits[0] >= 0, limits[0] < 0
     for t in range(len(path)):
         for k in range(3):
             book.log[length, k] = path[t, k]
@@ -219,9 +221,9 @@ def explore(net, s, book, origin, constant, path, limits, rounds, draws, progres
                 alive = False
                 s.register[CULPRIT] = -1
             else:
-                alive = visit(net, s, x, True, False, cut, slack)
+                alive = visit(net, s, x, yes, no, cut, slack)
                 if alive:
-                    a = _first(net, s, x, book.best[x], slack)
+                    a = _first(net, s, x, np.int64(book.best[x]), slack)
                     frame = book.frame[depth]
                     frame[VARIABLE], frame[CHOSEN] = x, a
                     frame[TRAIL], frame[SIZE_TRAIL] = s.register[TOP], s.register[SIZES_TOP]
@@ -233,7 +235,7 @@ def explore(net, s, book, origin, constant, path, limits, rounds, draws, progres
                     book.log[length, 0], book.log[length, 1], book.log[length, 2] = x, a, 1
                     length += 1
                     slack = share * (cut - s.cost[final]) if cut < np.inf else 0.0
-                    alive = _decide(net, s, x, a, True) and settle(
+                    alive = _decide(net, s, x, a, yes) and settle(
                         net, s, rounds, draws, progress, cut, slack
                     )
                     if not alive:
@@ -255,7 +257,7 @@ def explore(net, s, book, origin, constant, path, limits, rounds, draws, progres
             book.log[length, 0], book.log[length, 1], book.log[length, 2] = x, a, 0
             length += 1
             slack = share * (cut - s.cost[final]) if cut < np.inf else 0.0
-            alive = _decide(net, s, x, a, False) and settle(
+            alive = _decide(net, s, x, a, no) and settle(
                 net, s, rounds, draws, progress, cut, slack
             )
     restore(s, 0, 0)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from factorgraph.engine.network import Network
 from factorgraph.engine.sweep import INNER
-from factorgraph.graph.structure import Energies, Ints, Offsets
+from factorgraph.graph.structure import Energies, Offsets
 from factorgraph.jit import kernel
 
 TOP, TURN, SIZES_TOP, LAST, CULPRIT, SOFT = range(6)
@@ -34,8 +34,8 @@ class State(NamedTuple):
     ----------
     cost : float64 [C], unary costs, shifts and the constant.
     size : int64 [n], how many states each variable has left.
-    value : int32 [S], the states of each variable, those left before the others.
-    where : int32 [S], where each state stands among them.
+    value : int64 [S], the states of each variable, those left before the others.
+    where : int64 [S], where each state stands among them.
     stamp, size_stamp : int64 [C], [n], the turn in which each was last written down.
     trail, old : int64, float64, what to restore.
     size_trail : int64 [., 2], variable and size to restore.
@@ -48,8 +48,8 @@ class State(NamedTuple):
 
     cost: Energies
     size: Offsets
-    value: Ints
-    where: Ints
+    value: Offsets
+    where: Offsets
     stamp: Offsets
     size_stamp: Offsets
     trail: Offsets
@@ -67,7 +67,7 @@ def begin(network: Network) -> State:
     net, cost = network.net, network.cost
     n = net.variables
     card = np.diff(net.state)
-    every = np.concatenate([np.zeros(0, np.int32), *(np.arange(k, dtype=np.int32) for k in card)])
+    every = np.concatenate([np.zeros(0, np.int64), *(np.arange(k) for k in card)])
     degree = np.diff(net.near)
     given = np.concatenate((net.table, network.unary))
     soft = bool(given[np.isfinite(given)].any())

@@ -24,26 +24,26 @@ class Net(NamedTuple):
     ----------
     state : int64 [n + 1], where the states of each variable stand.
     first : int64 [F + 1], the places of each factor's scope.
-    scope, owner : int32 [E], variable and factor of each place.
+    scope, owner : int64 [E], variable and factor of each place.
     stride : int64 [E], how far apart the entries of neighbouring states of a place lie.
     base : int64 [F], where each factor's table starts in ``table``.
     table : float64 [T].
     shift : int64 [E], where the shifts of each place start in the costs.
-    near, place : int64 [n + 1], int32 [E], the places that are each variable's.
+    near, place : int64 [n + 1], [E], the places that are each variable's.
     tight : int64 [E], with how many states left, or fewer, a place's variable may leave a state
         of another one without any of finite energy.
     """
 
     state: Offsets
     first: Offsets
-    scope: Ints
-    owner: Ints
+    scope: Offsets
+    owner: Offsets
     stride: Offsets
     base: Offsets
     table: Energies
     shift: Offsets
     near: Offsets
-    place: Ints
+    place: Offsets
     tight: Offsets
 
     @property
@@ -90,13 +90,13 @@ def network(structure: Structure, values: Energies, evidence: Ints) -> Network:
     budget.require(
         80 * places + 60 * (entries + int(state[-1])), f"a search over {places} places of scopes"
     )
-    unary, constant = _small(structure, values, evidence)
+    unary, constant = clamped(structure, values, evidence)
     parts = [
         _part(structure, g, structure.table(values, g).reshape(group.distinct, group.states))
         for g, group in enumerate(structure.groups)
         if len(group.cards) > 1
     ]
-    none = (np.zeros(0, np.int32), *[np.zeros(0, np.int64)] * 4, np.zeros(0))
+    none = (*[np.zeros(0, np.int64)] * 5, np.zeros(0))
     scope, stride, tight, count, base, low = (
         np.concatenate(columns) for columns in zip(none, *parts, strict=True)
     )
@@ -107,13 +107,13 @@ def network(structure: Structure, values: Energies, evidence: Ints) -> Network:
         state,
         first,
         scope,
-        np.repeat(np.arange(len(count), dtype=np.int32), count),
+        np.repeat(np.arange(len(count)), count),
         stride,
         base,
         values,
         shift,
         np.concatenate(([0], np.cumsum(np.bincount(scope, minlength=len(card))))).astype(np.int64),
-        np.argsort(scope, kind="stable").astype(np.int32),
+        np.argsort(scope, kind="stable").astype(np.int64),
         tight,
     )
     # The least of each variable and table goes to the constant: what is left is never negative,
@@ -128,7 +128,7 @@ def network(structure: Structure, values: Energies, evidence: Ints) -> Network:
     return Network(net, cost, unary, constant, _step(values, constant))
 
 
-def _small(structure: Structure, values: Energies, evidence: Ints) -> tuple[Energies, float]:
+def clamped(structure: Structure, values: Energies, evidence: Ints) -> tuple[Energies, float]:
     """Return unary energies [S], +inf where evidence excludes a state, and that of no variable."""
     state, constant = structure.state_offset, 0.0
     unary = np.zeros(int(state[-1]))
@@ -149,7 +149,7 @@ def _small(structure: Structure, values: Energies, evidence: Ints) -> tuple[Ener
 
 def _part(
     structure: Structure, g: int, tables: Energies
-) -> tuple[Ints, Offsets, Offsets, Offsets, Offsets, Energies]:
+) -> tuple[Offsets, Offsets, Offsets, Offsets, Offsets, Energies]:
     """Return what a group adds to scope, stride, tight [E], count, base and least entry [F]."""
     group = structure.groups[g]
     n, arity = group.scope.shape
@@ -164,7 +164,7 @@ def _part(
         tight = np.repeat(any_[:, None], arity, axis=1).astype(np.int64)
     low = tables.min(axis=1, initial=np.inf)
     return (
-        group.scope.reshape(-1),
+        group.scope.reshape(-1).astype(np.int64),
         np.tile(stride, n),
         tight[group.table].reshape(-1),
         np.full(n, arity, np.int64),

@@ -169,4 +169,35 @@ instead, and takes any sum of small terms on any graph that is inferred exactly.
         "loss margin(cost = weighed)",
         "words",
     ),
+    Page(
+        "E0513",
+        "Energies that no cut can minimise",
+        """
+`cut` finds the least energy of variables of two states whose factors have at most two variables
+and are submodular: two equal states cost no more, together, than the two unequal ones. The
+message names what is not of that kind. `branch` takes small graphs of any kind, `trws + icm` pairs
+of any size, with a bound beside the answer.
+""",
+        """
+import numpy as np
+from factorgraph import FactorGraph
+from factorgraph.engine.cut import lay_out
+graph = FactorGraph()
+a, b = graph.variables("y", 2, card=2)
+graph.factor([a, b], np.eye(2), name="differ")
+built = graph.build()
+lay_out(built.structure, built.values[0], np.array([-1, -1], np.int32))
+""",
+        """
+import numpy as np
+from factorgraph import FactorGraph
+from factorgraph.engine.cut import lay_out
+graph = FactorGraph()
+a, b = graph.variables("y", 2, card=2)
+graph.factor([a, b], 1 - np.eye(2), name="agree")
+built = graph.build()
+lay_out(built.structure, built.values[0], np.array([-1, -1], np.int32))
+""",
+        "python",
+    ),
 )
