@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+from itertools import permutations
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,8 +18,8 @@ from factorgraph.engine.network import network
 from factorgraph.engine.outcome import Outcome
 from factorgraph.engine.problem import Problem
 from factorgraph.engine.watch import Watch
+from factorgraph.factors.builder import FactorGraph
 from factorgraph.factors.table import energy
-from factorgraph.graph.builder import FactorGraph
 
 
 def _load(name: str) -> ModuleType:
@@ -144,17 +145,34 @@ def test_infeasible_names_a_factor() -> None:
 def test_what_is_there_when_time_is_over() -> None:
     rng = np.random.default_rng(3)
     g = FactorGraph()
-    g.variables("x", 60, 4)
-    pairs = np.array([(i, j) for i in range(60) for j in range(i)])
+    g.variables("x", 30, 4)
+    pairs = np.array([(i, j) for i in range(30) for j in range(i)])
     g.factors(pairs, rng.normal(size=(len(pairs), 4, 4)))
     graph = g.build()
-    start = rng.integers(0, 4, 60).astype(np.int32)
-    problem = Problem(graph.structure, graph.values[0], np.full(60, -1, np.int32), start=start)
+    start = rng.integers(0, 4, 30).astype(np.int32)
+    problem = Problem(graph.structure, graph.values[0], np.full(30, -1, np.int32), start=start)
     out = answer(problem, Watch(0.0))
     assert out.states is not None and (out.states == start).all()
-    out = answer(problem, Patience(100))
+    out = answer(problem, Patience(20))
     assert out.energy < energy(graph.structure, graph.values, start)[0, 0]
     assert out.status.startswith("gap ") and np.isfinite(out.bound)
+
+
+def test_all_different_and_other_kinds() -> None:
+    g = FactorGraph()
+    x = g.variables("x", 7, 7)
+    rng = np.random.default_rng(5)
+    cost = rng.integers(0, 50, (7, 7)).astype(float)
+    g.factors(x[:, None], cost)
+    g.all_different(x)
+    y = g.variables("y", 3, 2)
+    g.factors(y[:, None], np.array([[0.0, -1.0]]))
+    g.parity(y)
+    graph = g.build()
+    assert len(graph.structure.kinds) == 2
+    out = answer(Problem(graph.structure, graph.values[0], np.full(10, -1, np.int32)))
+    least = min(sum(cost[i, s] for i, s in enumerate(p)) for p in permutations(range(7)))
+    assert out.status == "optimal" and out.energy == least - 2.0
 
 
 def test_the_same_answer_each_time() -> None:

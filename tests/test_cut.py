@@ -15,7 +15,7 @@ from factorgraph.engine.outcome import Outcome
 from factorgraph.engine.problem import Problem
 from factorgraph.engine.watch import Watch
 from factorgraph.errors import InferenceError, UsageError
-from factorgraph.graph.builder import FactorGraph
+from factorgraph.factors.builder import FactorGraph
 
 
 def _load(name: str) -> ModuleType:

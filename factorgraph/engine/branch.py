@@ -19,10 +19,10 @@ from factorgraph.engine.frontier import Frontier
 from factorgraph.engine.menu import Options
 from factorgraph.engine.network import network
 from factorgraph.engine.outcome import INFEASIBLE, OPTIMAL, Outcome, judged
+from factorgraph.engine.plain import plain
 from factorgraph.engine.problem import Problem
 from factorgraph.engine.symmetry import representative
 from factorgraph.engine.watch import Watch
-from factorgraph.factors.expand import tabled
 from factorgraph.factors.table import energy
 from factorgraph.graph.structure import Energies, Ints, Structure
 
@@ -34,10 +34,7 @@ def run(problem: Problem, options: Options, watch: Watch) -> Outcome:
     ------
     BudgetError : tables or trails would not fit into the memory budget.
     """
-    structure, values = problem.structure, problem.values
-    if structure.kinds:
-        expanded = tabled(structure)
-        structure, values = expanded.structure, expanded.values(values[None])[0]
+    structure, values = plain(problem.structure, problem.values)
     evidence = representative(structure, values, problem.evidence)
     search = Frontier(network(structure, values, evidence))
     if problem.start is not None:
@@ -47,7 +44,14 @@ def run(problem: Problem, options: Options, watch: Watch) -> Outcome:
         found = np.inf if search.best is None else _energy(problem, search.best)
         watch.offer(found, search.best, max(problem.bound, search.bound), search.nodes)
 
-    search.run(watch, tell)
+    seconds = float(options.get("seconds", 0.0))
+    until = watch.seconds + seconds if seconds else np.inf
+
+    def over() -> str:
+        out = watch.over
+        return out or (f"stopped: {seconds:g} s are over" if watch.seconds >= until else "")
+
+    search.run(over, tell)
     found = np.inf if search.best is None else _energy(problem, search.best)
     if search.done:
         bound = found
@@ -56,7 +60,7 @@ def run(problem: Problem, options: Options, watch: Watch) -> Outcome:
         )
     else:
         bound = max(problem.bound, search.bound)
-        status = judged(found, bound, watch.over)
+        status = judged(found, bound, over())
     return Outcome(
         "branch", search.best, found, bound, status, iterations=search.nodes, trace=watch.trace
     )

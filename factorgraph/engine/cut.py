@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from factorgraph import budget
 from factorgraph.engine.menu import Options
 from factorgraph.engine.outcome import INFEASIBLE, OPTIMAL, Outcome, judged
+from factorgraph.engine.plain import plain
 from factorgraph.engine.problem import Problem
 from factorgraph.engine.watch import Watch
 from factorgraph.errors import InferenceError, UsageError
-from factorgraph.factors.expand import tabled
 from factorgraph.factors.table import energy
 from factorgraph.graph.structure import Energies, Ints, Structure
 
@@ -61,10 +61,7 @@ def run(problem: Problem, options: Options, watch: Watch) -> Outcome:
         variables, or the factors of a pair are not submodular.
     UsageError : E0915, neither PyMaxflow nor scipy is there.
     """
-    structure, values = problem.structure, problem.values
-    if structure.kinds:
-        expanded = tabled(structure)
-        structure, values = expanded.structure, expanded.values(values[None])[0]
+    structure, values = plain(problem.structure, problem.values)
     flow = lay_out(structure, values, problem.evidence)
     if flow is None:
         watch.offer(np.inf, None, np.inf)

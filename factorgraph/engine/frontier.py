@@ -31,7 +31,6 @@ from factorgraph.engine.consistency import (
     settle,
 )
 from factorgraph.engine.network import Network
-from factorgraph.engine.watch import Watch
 from factorgraph.graph.structure import Ints
 
 ROOT_SWEEPS, ROOT_DRAWS, ROOT_PROGRESS = 400, 100, 1e-4
@@ -40,7 +39,7 @@ SWEEPS, PROGRESS, SHARE = 8, 0.05, 1e-3
 """The same at a node; costs that move by less than a share of the gap wake nobody."""
 FEW, MANY = 16, 2**14
 """Failures after which a search gives way to the open node of least bound."""
-WORK = 2**24
+WORK = 2**21
 """Entries of tables that are looked at between two looks at the watch, about."""
 
 
@@ -78,7 +77,7 @@ class Frontier:
         bits = np.log2(np.diff(self.net.state))[self.net.scope]
         sizes = np.add.reduceat(bits, self.net.first[:-1]) if len(bits) else bits
         cost = 1 + int(np.exp2(np.minimum(sizes, 20.0)).sum())
-        self._nodes_at_a_time = min(max(WORK // cost, 16), 4096)
+        self._nodes_at_a_time = min(max(WORK // cost, 4), 4096)
 
     @property
     def nodes(self) -> int:
@@ -110,19 +109,20 @@ class Frontier:
         mark[BEST] = energy
         mark[CUT] = energy - (mark[STEP] * (1.0 - 1e-6) if mark[STEP] else mark[TOLERANCE])
 
-    def run(self, watch: Watch, tell: Callable[[], None]) -> None:
-        """Search until the best answer is proven or the watch is over.
+    def run(self, over: Callable[[], str], tell: Callable[[], None]) -> None:
+        """Search until the best answer is proven or time is over.
 
         Parameters
         ----------
+        over : asked now and then; what it says, if anything, ends the search.
         tell : called where there is a better answer or bound.
         """
-        if self._root(watch):
+        if self._root(over):
             tell()
-            self._search(watch, tell)
+            self._search(over, tell)
         tell()
 
-    def _root(self, watch: Watch) -> bool:
+    def _root(self, over: Callable[[], str]) -> bool:
         """Make the root consistent; return whether anything is left to search."""
         state, cut = self.state, float(self._book.mark[CUT])
         self.lost = int(exclude(self.net, state))
@@ -130,7 +130,7 @@ class Frontier:
         slack, final = 1e-6 * self._scale, len(state.cost) - 1
         for draws in (0, ROOT_DRAWS) if state.register[SOFT] else (0,):
             turns = 0
-            while left and turns < ROOT_SWEEPS and not watch.over:
+            while left and turns < ROOT_SWEEPS and not over():
                 before = float(state.cost[final])
                 left = settle(self.net, state, 20, min(draws, 5), ROOT_PROGRESS, cut, slack)
                 turns += 20
@@ -148,10 +148,10 @@ class Frontier:
         self._open = [(self._bound, 0, np.zeros((0, 3), np.int64))]
         return True
 
-    def _search(self, watch: Watch, tell: Callable[[], None]) -> None:
+    def _search(self, over: Callable[[], str], tell: Callable[[], None]) -> None:
         limit, failed, looked = FEW, 0, 0
         mark, back = self._book.mark, 0
-        while (self._open or self._at_hand) and not watch.over:
+        while (self._open or self._at_hand) and not over():
             # Without an answer bounds say little: the deepest node is gone on with.
             if not self._at_hand:
                 self._at_hand.append(heapq.heappop(self._open))

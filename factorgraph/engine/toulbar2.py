@@ -16,10 +16,10 @@ import numpy as np
 from factorgraph.engine.menu import Options
 from factorgraph.engine.network import clamped
 from factorgraph.engine.outcome import INFEASIBLE, OPTIMAL, Outcome, judged
+from factorgraph.engine.plain import plain
 from factorgraph.engine.problem import Problem
 from factorgraph.engine.watch import Watch
 from factorgraph.errors import UsageError
-from factorgraph.factors.expand import tabled
 from factorgraph.factors.table import energy
 from factorgraph.graph.structure import Energies, Structure
 
@@ -40,10 +40,7 @@ def run(problem: Problem, options: Options, watch: Watch) -> Outcome:
         raise UsageError(
             "`toulbar2` needs pytoulbar2", code="E0915", hint="pip install 'fgc[toulbar2]'"
         )
-    structure, values = problem.structure, problem.values
-    if structure.kinds:
-        expanded = tabled(structure)
-        structure, values = expanded.structure, expanded.values(values[None])[0]
+    structure, values = plain(problem.structure, problem.values)
     unary, constant = clamped(structure, values, problem.evidence)
     scale, span, factors = scaled(structure, values, unary)
     error = 0.0 if scale == 1.0 and _whole(values) else 0.5 * factors / scale
