@@ -42,10 +42,10 @@ from factorgraph.syntax.parser import RESERVED, parse
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = (
-    "language", "data", "tutorial", "training", "from-paper-to-fg", "puzzle", "command", "python",
-    "README",
+    "language", "data", "tutorial", "training", "from-paper-to-fg", "puzzle", "stereo", "command",
+    "python", "README",
 )  # fmt: skip
-RUN = ("language", "data", "tutorial", "training", "puzzle", "command", "python")
+RUN = ("language", "data", "tutorial", "training", "puzzle", "stereo", "command", "python")
 """Pages with commands or Python."""
 
 

@@ -154,7 +154,7 @@ def _swept(problem: Problem, options: Options, watch: Watch, name: str, sweeps: 
             best, energy = sweeps.states.copy(), found
         if sweeps.weigh:
             bound = max(bound, certain(low, mass, len(sweeps.graph.card), whole))
-            bounds.append(bound)
+            bounds.append(max(low, bounds[-1]))  # not rounded up, which would look like a halt
         watch.offer(energy, best, bound, iteration)
         if before is not None:
             scale = max(1e-300, float(np.abs(before).max(initial=0.0)))

@@ -1,0 +1,84 @@
+"""Pictures of pictures, and of the energies and bounds of an inference as time goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from factorgraph.errors import UsageError
+from factorgraph.interop.pictures import BLUE, GREY, ORANGE, Where, _figure, _save, require
+
+COLUMNS = 2
+
+
+def images(shown: Sequence[tuple[str, ArrayLike]], path: Where, columns: int = COLUMNS) -> None:
+    """Draw pictures side by side, those of one channel with colours for their numbers.
+
+    Parameters
+    ----------
+    shown : titles and pictures, uint8 [h, w, 3] in colour, uint8 [h, w] in grey where their title
+        begins with a blank, else numbers [h, w] as colours, the same in all of them.
+    path : the PNG file to write.
+    """
+    require()
+    rows = -(-len(shown) // columns)
+    first = np.asarray(shown[0][1])
+    width = 4.2
+    figure = _figure(width * columns, rows * (width * first.shape[0] / first.shape[1] + 0.35))
+    for axes in figure.subplots(rows, columns, squeeze=False).reshape(-1)[len(shown) :]:
+        axes.set_axis_off()
+    numbers = [a for t, p in shown if (a := np.asarray(p)).ndim == 2 and not t.startswith(" ")]
+    low, high = (min(map(np.min, numbers)), max(map(np.max, numbers))) if numbers else (0, 1)
+    for axes, (title, picture) in zip(figure.axes, shown, strict=False):
+        array = np.asarray(picture)
+        if array.ndim == 3:
+            axes.imshow(array, interpolation="nearest")
+        elif title.startswith(" "):
+            axes.imshow(array, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        else:
+            axes.imshow(array, cmap="viridis", vmin=low, vmax=high, interpolation="nearest")
+        axes.set_title(title.strip(), parse_math=False, fontsize=10)
+        axes.set_axis_off()
+    _save(figure, path)
+
+
+def bounds(traces: Mapping[str, Sequence[Sequence[float]]], path: Where) -> None:
+    """Draw the best energy and the best bound of inferences by seconds.
+
+    Parameters
+    ----------
+    traces : by name, of points (seconds, energy, bound) as answers hold them.
+    path : the PNG file to write.
+
+    Raises
+    ------
+    UsageError : a trace has no finite energy.
+    """
+    require()
+    figure = _figure(7, 4.2)
+    axes = figure.subplots()
+    marks: list[Any] = []
+    for (name, trace), style in zip(traces.items(), ("-", "--", ":", "-."), strict=False):
+        points = np.array([[np.nan if x is None else x for x in p] for p in trace], np.float64)
+        points = points.reshape(-1, 3)
+        if not np.isfinite(points[:, 1]).any():
+            raise UsageError(f"the trace of {name} holds no energy", code="E0921")
+        for column, color, what in ((1, ORANGE, "energy"), (2, BLUE, "bound")):
+            finite = np.isfinite(points[:, column])
+            axes.step(
+                points[finite, 0], points[finite, column], style, where="post", color=color,
+                label=f"{what}, {name}",
+            )  # fmt: skip
+            marks.extend(points[finite, column][finite.sum() // 10 :])
+    low, high = min(marks), max(marks)
+    pad = 0.08 * max(high - low, 1e-9 * abs(high))
+    axes.set_ylim(low - pad, high + pad)
+    axes.set_xlabel("seconds")
+    axes.set_ylabel("energy")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    axes.tick_params(colors=GREY)
+    _save(figure, path)
