@@ -315,17 +315,59 @@ def test_contradictions_are_named() -> None:
     assert ask(graph(checks, np.ones(3), np.zeros(3)), evidence={0: 1, 2: 0}).bound == np.inf
 
 
-def test_only_codes_with_loops_are_decoded() -> None:
-    loop = Checks.of(HAMMING)
-    assert decoding.decodes(graph(loop, np.ones(7), np.zeros(3)).structure)
-    no_loop = Checks.of(np.array([[1, 1, 1, 0, 0], [0, 0, 1, 1, 1]]))
-    assert not decoding.decodes(graph(no_loop, np.ones(5), np.zeros(2)).structure)
+def test_only_codes_are_decoded() -> None:
+    loop = graph(Checks.of(HAMMING), np.ones(7), np.zeros(3))
+    assert ask(loop) is not None
+    no_loop = graph(
+        Checks.of(np.array([[1, 1, 1, 0, 0], [0, 0, 1, 1, 1]])), np.ones(5), np.zeros(2)
+    )
+    assert ask(no_loop) is None
     g = fg.FactorGraph()
     x = g.variables("x", 4, 2)
     g.parity([[int(v) for v in x]] * 2)
-    assert decoding.decodes(g.build().structure)
+    assert ask(g.build()) is not None
     g.factor([x[0], x[1]], np.zeros((2, 2)))
-    assert not decoding.decodes(g.build().structure)
+    assert ask(g.build()) is None
+
+
+def test_layers_are_exact_without_loops() -> None:
+    rng = np.random.default_rng(12)
+    for _ in range(10):
+        checks = tree(rng)
+        llr, odd = rng.normal(0, 2, checks.bits), rng.integers(0, 2, checks.count)
+        found = fg.infer(graph(checks, llr, odd), "minsum(schedule = layered)")
+        assert found.energy == pytest.approx((words(checks, odd) @ llr).min() + 1.5)
+
+
+TEXT = """
+size   n, m
+given  H[m, n] : bit
+given  llr[n]  : real
+answer x[n]    : bit
+factor channel[i in n] = llr[i] * x[i]
+hard   parity[c in m]  : xor(x[i] for i in n if H[c,i]) == 0
+infer  minsum(iterations = 20, scale = 0.75)
+"""
+
+
+def test_frames_of_a_model_are_decoded_together() -> None:
+    rng = np.random.default_rng(13)
+    checks = ldpc(rng, 12, 6)
+    llr = rng.normal(1.0, 1.5, (9, 12))
+    run = fg.compile(TEXT).init()
+    shared = {"H": dense(checks)}
+    together = list(run.predict({"llr": llr}, with_=shared))
+    found = Decoder("minsum", 20, 0.75)(checks, llr)
+    assert 0 < found.solved.sum() < 9
+    for i, answer in enumerate(together):
+        (alone,) = run.predict({"llr": llr[i : i + 1]}, with_=shared)
+        keys = ("answers", "energy", "bound", "status", "iterations")
+        assert [answer[k] for k in keys] == [alone[k] for k in keys]
+        assert answer["iterations"] == found.iterations[i]
+        if found.solved[i]:
+            assert answer["answers"]["x"] == found.bits[i].tolist()
+        else:
+            assert answer["answers"] is None and answer["status"].startswith("not converged: ")
 
 
 # -- published curves

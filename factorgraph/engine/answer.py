@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from factorgraph.engine.choose import Choice, choose
+from factorgraph.engine.decoding import code, decoded, decoder, loops, same
 from factorgraph.engine.infer import infer
 from factorgraph.engine.menu import Step
 from factorgraph.engine.outcome import INFEASIBLE, OPTIMAL, Outcome
@@ -83,6 +84,12 @@ def outcomes(
                 watch.offer(found.energy, found.states, found.bound)
             yield found if watch is None else replace(found, trace=watch.trace)
         return
+    alike = same(structure) if task == "map" and structure.instances > 1 else None
+    if alike is not None:
+        one_code, place = alike
+        each = evidence.reshape(structure.instances, -1)
+        yield from many(one_code.structure, values[place], each, task, ask)
+        return
     for i in range(structure.instances):
         own = part(structure, i)
         first, last = structure.instance[i : i + 2]
@@ -99,6 +106,36 @@ def outcomes(
             steps, reason = plan(problem)
         found = infer(problem, steps, watch or Watch(ask.seconds, ask.hear))
         yield replace(found, reason=found.reason or reason)
+
+
+def many(
+    structure: Structure, values: Energies, evidence: Ints, task: Task, ask: Ask
+) -> Iterator[Outcome]:
+    """Yield what is found out about one graph of one instance with many energies, in order.
+
+    Frames of a code are decoded together, where a decoder is asked for or fits.
+
+    Parameters
+    ----------
+    values : float64 [B, T].
+    evidence : int32 [B, V], -1 where free.
+    """
+    found = code(structure) if task == "map" and len(values) > 1 else None
+    steps, reason = ask.steps, "asked for"
+    if found is not None and not steps and (_exact(structure) is None):
+        problem = Problem(structure, values[0], evidence[0])
+        steps, reason = plan(problem)
+    how = None
+    if found is not None and len(steps) == 1 and loops(found.checks):
+        how = decoder(steps[0].name, steps[0].options, ask.beta, ask.threads)
+    if found is None or how is None:
+        for own, seen in zip(values, evidence, strict=True):
+            yield from outcomes(structure, np.ascontiguousarray(own), seen, task, ask)
+        return
+    watch = Watch(None if ask.seconds is None else ask.seconds * len(values), ask.hear)
+    with watch.listening():
+        for outcome in decoded(found, how, values, evidence, watch):
+            yield replace(outcome, reason=reason)
 
 
 def _in_time(choice: Choice, ask: Ask) -> bool:

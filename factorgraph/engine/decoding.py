@@ -7,7 +7,7 @@ energies for one graph, are decoded together.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -69,14 +69,11 @@ class Code:
 
 
 def code(structure: Structure) -> Code | None:
-    """Return the code that a graph of one instance is, None if it is none that is worth decoding.
+    """Return the code that a graph of one instance is, None if it is none.
 
-    It is one where all variables are bits, factors are over none or one of them or parity checks,
-    and the graph has a loop: without one, other algorithms are exact.
+    It is one where all variables are bits, and factors parity checks or over one of them or none.
     """
-    shapes = all(group.cards in ((), (2,)) for group in structure.groups)
-    parity = bool(structure.kinds) and all(group.kind == "parity" for group in structure.kinds)
-    if not (shapes and parity) or structure.instances != 1 or (structure.card != 2).any():
+    if structure.instances != 1 or not _of_parities(structure):
         return None
     starts, scopes = [np.zeros(1, np.int64)], []
     for group in structure.kinds:
@@ -87,10 +84,16 @@ def code(structure: Structure) -> Code | None:
         np.concatenate(starts),
         np.ascontiguousarray(np.concatenate(scopes), np.int32),
     )
-    return Code(structure, checks) if _loops(checks) else None
+    return Code(structure, checks)
 
 
-def _loops(checks: Checks) -> bool:
+def _of_parities(structure: Structure) -> bool:
+    kinds = bool(structure.kinds) and all(group.kind == "parity" for group in structure.kinds)
+    tables = all(group.cards in ((), (2,)) for group in structure.groups)
+    return kinds and tables and not (structure.card != 2).any()
+
+
+def loops(checks: Checks) -> bool:
     """Return whether a graph of checks has a loop: taking leaves away does not empty it."""
     row = np.repeat(np.arange(checks.count), np.diff(checks.start))
     bit = checks.scope
@@ -170,13 +173,11 @@ def decode(
     return how(code_, llr, parity, soft=soft)
 
 
-def decodes(structure: Structure) -> bool:
-    """Return whether a graph of one instance is a code with loops."""
-    return code(structure) is not None
-
-
 def run(name: str, problem: Problem, options: Options, watch: Watch) -> Outcome | None:
     """Answer by decoding; None where the graph is no code, or something else is asked.
+
+    Graphs without a loop are left to algorithms that are exact on them, unless layers are asked
+    for: no others have these.
 
     Parameters
     ----------
@@ -188,6 +189,10 @@ def run(name: str, problem: Problem, options: Options, watch: Watch) -> Outcome 
     found = code(problem.structure) if how is not None else None
     if how is None or found is None:
         return None
+    if not loops(found.checks):
+        if options.get("schedule") != "layered":
+            return None
+        how = replace(how, early=False)
     outcome = next(decoded(found, how, problem.values[None], problem.evidence[None], watch))
     watch.offer(outcome.energy, outcome.states, outcome.bound, outcome.iterations)
     return outcome
@@ -253,7 +258,10 @@ def _outcome(
     elif status == INFEASIBLE:
         other = np.flatnonzero((parity != 0) & (parity != 1))
         status += f": {found.name(int(other[0]))}" if len(other) else ""
-    return Outcome(how.algorithm, states, energy, bound, status, iterations, seconds=seconds)
+    notes = ("all checks hold",) if states is not None else ()
+    return Outcome(
+        how.algorithm, states, energy, bound, status, iterations, seconds=seconds, notes=notes
+    )
 
 
 def _unmet(count: int) -> str:
@@ -292,7 +300,7 @@ def same(structure: Structure) -> tuple[Code, NDArray[np.int64]] | None:
     """
     count = structure.instances
     sizes = np.diff(structure.instance)
-    if count < 1 or not structure.kinds or (sizes != sizes[0]).any():
+    if count < 1 or not _of_parities(structure) or (sizes != sizes[0]).any():
         return None
     shift = structure.instance[:-1]
     groups: list[Group] = []
@@ -329,8 +337,7 @@ def same(structure: Structure) -> tuple[Code, NDArray[np.int64]] | None:
         structure.card[: sizes[0]], np.array([0, sizes[0]], np.int64), tuple(groups), tuple(kinds)
     )
     found = code(one)
-    if found is None or (structure.card != 2).any():
-        return None
+    assert found is not None
     return found, np.concatenate(places, axis=1)
 
 

@@ -106,6 +106,8 @@ MENU: dict[str, Entry] = {
         "iterations": _iterations(1000),
     }),
 }  # fmt: skip
+DECODERS = ("minsum", "sumproduct")
+"""What has a way of its own on parity checks."""
 ALIASES = {
     "bp": "sumproduct",
     "dual": "mplp",
@@ -139,6 +141,11 @@ class Step:
                 code="E0510",
                 hint=f"these do: {', '.join(can)}",
             )
+        if self.name in DECODERS:
+            decode = import_module("factorgraph.engine.decoding").run
+            outcome: Outcome | None = decode(self.name, problem, self.options, watch)
+            if outcome is not None:
+                return outcome
         module = import_module(f"factorgraph.engine.{self.entry.module}")
         run: Run = getattr(module, f"run_{self.name}", None) or module.run
         return run(problem, self.options, watch)

@@ -28,7 +28,7 @@ def plan(problem: Problem) -> tuple[tuple[Step, ...], str]:
     if problem.task != "map":
         return (step("sumproduct"),), f"sum-product on loops: {size}, too wide for exact inference"
     if is_parity(structure):
-        return (step("minsum"),), f"min-sum: parity checks of {size}"
+        return (step("minsum", {"scale": 0.75}),), f"scaled min-sum: parity checks of {size}"
     if submodular(problem):
         return (step("cut"),), f"exact: graph cut, submodular, {size}"
     name = "trws" if is_pairwise(structure) else "mplp"
