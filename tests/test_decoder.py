@@ -335,7 +335,7 @@ def test_layers_are_exact_without_loops() -> None:
     for _ in range(10):
         checks = tree(rng)
         llr, odd = rng.normal(0, 2, checks.bits), rng.integers(0, 2, checks.count)
-        found = fg.infer(graph(checks, llr, odd), "minsum(schedule = layered)")
+        found = fg.minimise(graph(checks, llr, odd), "minsum(schedule = layered)")
         assert found.energy == pytest.approx((words(checks, odd) @ llr).min() + 1.5)
 
 

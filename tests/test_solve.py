@@ -125,6 +125,14 @@ def test_a_code_hears_ratios_and_bits(fgc: Call, tmp_path: Path) -> None:
         costs = [float(row @ np.array(word)) for word in words]
         assert told["energy"] == pytest.approx(min(costs))
         assert tuple(told["states"]) == words[int(np.argmin(costs))]
+    asked = ("--infer", "minsum(scale = 0.75, schedule = layered)", "--json")
+    code, out, _ = fgc("solve", file, "--llr", str(tmp_path / "llr"), *asked)
+    decoded = json.loads(out)["frames"]
+    assert [told["algorithm"] for told in decoded] == ["minsum"] * 3
+    for told, best in zip(decoded, frames, strict=True):
+        if told["energy"] is not None:
+            assert tuple(told["states"]) in words and told["energy"] >= best["energy"] - 1e-9
+        assert told["bound"] <= best["energy"] + 1e-9
     code, out, _ = fgc("solve", file, "--bsc", "0.1", stdin=b"1 0 0 0 0 0 0\n1110010\n")
     assert code == 0
     assert out == "MAP\n7 0 0 0 0 0 0 0\n7 1 1 1 0 0 0 0\n"

@@ -106,13 +106,19 @@ def solve(
     from factorgraph.interop.formats.read import read
     from factorgraph.interop.formats.solution import solution
     from factorgraph.interop.formats.solve import solve as answer
+    from factorgraph.interop.formats.solve import solve_frames
 
     asked = None if infer is None else steps(infer)
     watch = Watch(budget_time, _progress())
     instance = read(file, evid, format=format_)
     frames = _frames(instance, llr, bsc, word)
     answers = []
-    for frame in frames:
+    if len(frames) > 1 and task.value == "MAP":
+        answers = solve_frames(
+            frames, asked, beta=beta, seed=seed, threads=_threads(threads), watch=watch
+        )
+        frames = frames[: len(answers)]
+    for frame in frames[len(answers) :]:
         answers.append(
             answer(
                 frame,

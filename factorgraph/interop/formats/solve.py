@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from factorgraph.engine.answer import Ask, outcomes
+from factorgraph.engine.answer import Ask, many, outcomes
 from factorgraph.engine.menu import Step
 from factorgraph.engine.outcome import INFEASIBLE, OPTIMAL, Outcome
 from factorgraph.engine.problem import Task
@@ -101,6 +101,41 @@ def solve(
     )
     (outcome,) = found
     return _answer(instance, task, beta, outcome, outcome.reason)
+
+
+def solve_frames(
+    frames: Sequence[Instance],
+    asked: Sequence[Step] | None = None,
+    *,
+    beta: float = 1.0,
+    seed: int = 0,
+    threads: int = 1,
+    watch: Watch | None = None,
+) -> list[Answer]:
+    """Answer MAP for many frames of one code, decoded together where a decoder fits.
+
+    Parameters
+    ----------
+    frames : instances on one structure, as `heard` gives them.
+    watch : its time budget is that of all frames; where it is over, fewer answers come.
+
+    Raises
+    ------
+    InferenceError : no algorithm can answer for this graph.
+    UsageError : an algorithm cannot be asked for this.
+    """
+    watch = Watch() if watch is None else watch
+    seconds = None if watch.limit is None else watch.limit / len(frames)
+    ask = Ask(tuple(asked or ()), seconds, beta, seed, threads, watch.hear)
+    structure = frames[0].structure
+    values = np.array([frame.values for frame in frames])
+    evidence = np.array([frame.evidence for frame in frames])
+    answers = []
+    for frame, outcome in zip(frames, many(structure, values, evidence, "map", ask), strict=True):
+        answers.append(_answer(frame, "MAP", beta, outcome, outcome.reason))
+        if watch.over:
+            break
+    return answers
 
 
 def _answer(instance: Instance, task: Asked, beta: float, outcome: Outcome, reason: str) -> Answer:
