@@ -309,6 +309,60 @@ def _chunks() -> Iterator[Line]:
     yield Line("seconds of that training", took, "stated", True, command)
 
 
+def grids() -> Iterator[Line]:
+    """TRW-S beside Kolmogorov's program, and the problems of the Middlebury benchmark."""
+    command = "FGC_PEER_PYTHON=… python benchmarks/trws.py"
+    found = {(f["case"], f.get("threads")): f for f in figures("trws")}
+    for grid, what in (("w1a", "128x128, 16 labels"), ("w1b", "512x512, 8 labels")):
+        for threads, goal in ((1, 2), (2, 3)):
+            f = found.get((f"{grid} trws", threads))
+            times = f and f["times"]
+            yield Line(f"50 sweeps of TRW-S, {what}, {threads} threads, times TRW-S 1.3 (one)",
+                       times, f">= {goal}", None if f is None else times >= goal,
+                       command)  # fmt: skip
+        f = found.get((f"{grid} trws", 1))
+        if f is None:
+            continue
+        yield Line(f"its bound below that of TRW-S 1.3, {what}", f["bound_below"], "<= 1e-5",
+                   f["bound_below"] <= 1e-5, command)  # fmt: skip
+        rivals = [f["peer_gap_seconds"]]
+        cut = found.get((f"{grid} gco expansion", None))
+        if cut is not None and cut["within"] <= 0.001:
+            rivals.append(cut["seconds"])
+        yield Line(f"seconds to a gap of 0.1 %, {what}", f["gap_seconds"], f"< {min(rivals):.3g}",
+                   f["gap_seconds"] < min(rivals), command)  # fmt: skip
+    f = found.get(("512x512x32 stereo", None))
+    if f is not None:
+        yield Line("megabytes of a stereo pair, 512x512, 32 labels", f["megabytes"], "< 2000",
+                   f["megabytes"] < 2000, command)  # fmt: skip
+    yield from _middlebury()
+
+
+def _middlebury() -> Iterator[Line]:
+    data = ROOT.parent / "shared" / "data" / "middlebury_mrf"
+    for name, left, right, goals in (
+        ("stereo", "tsukuba-imL.png", "tsukuba-imR.png", (369300, 369217)),
+        ("denoise", "house-input.png", "house-mask.png", (0.1,)),
+    ):
+        script = f"models/{name}/demo.py"
+        command = f"python {script} {left} {right}"
+        if not data.exists():
+            yield Line(f"{left}: energy and bound", None, f"{goals}", None, command)
+            continue
+        done = _run([PYTHON, script, str(data / left), str(data / right)])
+        told = re.match(r"energy ([\d.]+), no less than ([\d.]+) ", done.stdout)
+        if told is None:
+            yield Line(f"{left}: it runs", done.stderr[-300:], "energy and bound", False, command)
+            continue
+        energy, bound = float(told[1]), float(told[2])
+        if name == "stereo":
+            yield Line("Tsukuba: energy", energy, f"<= {goals[0]}", energy <= goals[0], command)
+            yield Line("Tsukuba: bound", bound, f">= {goals[1]}", bound >= goals[1], command)
+        else:
+            gap = 100 * (energy - bound) / energy
+            yield Line("house: gap in percent", gap, "< 0.1", gap < goals[0], command)
+
+
 def mistakes() -> Iterator[Line]:
     """Five wrong inputs: exit code 2, file, line, caret; never a traceback."""
     text = OCR.read_text()
@@ -344,7 +398,8 @@ def mistakes() -> Iterator[Line]:
 
 
 GROUPS = (
-    language, exactness, interruptions, mistakes, speed, letters, losses, sequences, demo,
+    language, exactness, interruptions, mistakes, speed, letters, losses, sequences, grids,
+    demo,
 )  # fmt: skip
 
 
