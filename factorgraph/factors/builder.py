@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -144,6 +144,75 @@ class FactorGraph(builder.FactorGraph):
         """Add scale * min(slope * (a - b)^2, cap) of the states of two variables."""
         self.kind("truncated", scopes, _columns(scale, slope, cap, 2.0), name=name)
 
+    def label_potts(
+        self, scopes: Scopes, equal: ArrayLike, differ: ArrayLike = 0.0, *, name: str = "potts"
+    ) -> None:
+        """Add energy ``equal[k]`` where two variables both have state k, else ``differ``.
+
+        Parameters
+        ----------
+        equal : float64 [K] or [n, K].
+        """
+        own = np.array(equal, np.float64)
+        own = own.reshape(1, -1) if own.ndim < 2 else own
+        last = np.atleast_1d(np.asarray(differ, np.float64))[:, None]
+        rows = max(len(own), len(last))
+        parts = [np.broadcast_to(x, (rows, x.shape[1])) for x in (own, last)]
+        self.kind("label_potts", scopes, np.concatenate(parts, axis=1), name=name)
+
+    def convex(
+        self,
+        scopes: Scopes,
+        function: Callable[[NDArray[np.int64]], ArrayLike],
+        *,
+        name: str = "convex",
+    ) -> None:
+        """Add a convex function of the difference of two states.
+
+        Parameters
+        ----------
+        function : of whole numbers int64 [m]; energies, +inf outside an interval.
+
+        Raises
+        ------
+        UsageError : it is not convex, saying where.
+        """
+        arity, scope = _rows(scopes, name)
+        if (arity != 2).any():
+            raise UsageError(f"factor `{name}`: a difference is one of two states", code="E0504")
+        self._check_scopes(name, arity, scope)
+        pairs = scope.reshape(-1, 2)
+        cards = self._states(pairs)
+        for a, b in np.unique(cards, axis=0).tolist():
+            energies = np.asarray(function(np.arange(-(b - 1), a)), np.float64)
+            if energies.shape != (a + b - 1,):
+                raise UsageError(
+                    f"factor `{name}`: the function gives {energies.shape}, not {a + b - 1}"
+                    " energies",
+                    code="E0921",
+                )
+            own = pairs[(cards == (a, b)).all(axis=1)]
+            self.kind("convex", own, np.concatenate(([b - 1.0], energies)), name=name)
+
+    def bilinear(
+        self, left: ArrayLike, right: ArrayLike, weight: ArrayLike, *, name: str = "bilinear"
+    ) -> None:
+        """Add u' W v of two arrays of bits, as one matrix.
+
+        Parameters
+        ----------
+        weight : float64 [bits of left, bits of right].
+        """
+        u, v = (np.asarray(x).reshape(-1) for x in (left, right))
+        matrix = np.asarray(weight, np.float64)
+        if matrix.shape != (len(u), len(v)):
+            raise UsageError(
+                f"factor `{name}`: a matrix of shape {matrix.shape} for {len(u)} and {len(v)} bits",
+                code="E0921",
+            )
+        numbers = np.concatenate(([float(len(u))], matrix.reshape(-1)))
+        self.kind("bilinear", np.concatenate([u, v]), numbers, name=name)
+
     # -- bits
 
     def parity(self, scopes: Scopes, odd: ArrayLike = False, *, name: str = "parity") -> None:
@@ -185,7 +254,86 @@ class FactorGraph(builder.FactorGraph):
         """
         self.kind("cardinality", scopes, energies, name=name)
 
+    def knapsack(
+        self,
+        scopes: Scopes,
+        weights: ArrayLike,
+        most: float = np.inf,
+        least: float = 0.0,
+        *,
+        name: str = "knapsack",
+    ) -> None:
+        """Demand that the weights of bits that are 1 add up to no more than ``most``.
+
+        Parameters
+        ----------
+        weights : whole numbers [arity] or [n, arity], at least 0.
+        least : what they add up to at least.
+        """
+        own = np.array(weights, np.float64)
+        own = own.reshape(1, -1) if own.ndim < 2 else own
+        ends = np.broadcast_to(np.array([least, most]), (len(own), 2))
+        self.kind("knapsack", scopes, np.concatenate([own, ends], axis=1), name=name)
+
     # -- states
+
+    def pn_potts(
+        self,
+        scopes: Scopes,
+        same: ArrayLike,
+        most: float,
+        theta: float = np.inf,
+        *,
+        name: str = "pn_potts",
+    ) -> None:
+        """Add min(most, same[k] + theta * how many variables are not k), over states k.
+
+        Parameters
+        ----------
+        same : float64 [K], the energy where all have state k.
+        """
+        own = np.concatenate((np.asarray(same, np.float64).reshape(-1), [most, theta]))
+        self.kind("pn_potts", scopes, own, name=name)
+
+    def pattern(
+        self,
+        scopes: Scopes,
+        patterns: ArrayLike,
+        energies: ArrayLike,
+        default: float = 0.0,
+        *,
+        name: str = "pattern",
+    ) -> None:
+        """Add an energy where the states are among some that are listed, else ``default``.
+
+        Parameters
+        ----------
+        patterns : states [P, arity], all different.
+        energies : one for all, or float64 [P].
+        """
+        arity, _ = _rows(scopes, name)
+        listed = np.asarray(patterns)
+        if listed.size == 0:
+            listed = np.zeros((0, int(arity.max(initial=0))), np.int64)
+        if listed.ndim != 2 or listed.dtype.kind not in "iu":
+            raise UsageError(f"factor `{name}`: patterns are integers [P, arity]", code="E0921")
+        try:
+            each = np.broadcast_to(np.asarray(energies, np.float64), (len(listed),))
+        except ValueError:
+            raise UsageError(
+                f"factor `{name}`: energies are one for all patterns, or one for each", code="E0921"
+            ) from None
+        rows = np.concatenate([each[:, None], listed], axis=1)
+        rows = rows[np.lexsort(listed.T[::-1])] if listed.size else rows
+        self.kind("pattern", scopes, np.concatenate(([default], rows.reshape(-1))), name=name)
+
+    def allowed(self, scopes: Scopes, patterns: ArrayLike, *, name: str = "allowed") -> None:
+        """Demand that the states be among those listed, [P, arity]."""
+        self.pattern(scopes, patterns, 0.0, np.inf, name=name)
+
+    def forbidden(self, scopes: Scopes, patterns: ArrayLike, *, name: str = "forbidden") -> None:
+        """Demand that the states be none of those listed, [P, arity]."""
+        self.pattern(scopes, patterns, np.inf, name=name)
 
     def all_different(self, scopes: Scopes, *, name: str = "all_different") -> None:
         """Demand that no two variables have the same state."""

@@ -259,7 +259,7 @@ def _soft(  # type: ignore[no-untyped-def]
         for k in range(n + 1):
             e = f[k] - tilt * k - lowest
             down[top % 2, k] = e if logs else np.exp(-beta * e)
-        size[top % 2, 0], lost[top % 2, 0] = 0.0, 0.0
+        size[top % 2, 0], lost[top % 2, 0] = 0.0, LOST
         for level in range(top - 1, -1, -1):
             _lower(level, n, up, scale, down, size, lost, beta, logs)
         for i in range(n):

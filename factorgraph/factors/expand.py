@@ -1,12 +1,13 @@
 """Groups of kinds as groups of dense tables, for engines that know nothing else.
 
 Rows of a group whose variables have equal cards become a group of tables, one for each row of
-numbers that they read. Values are mapped there, and cotangents back.
+numbers that they read; a matrix of products becomes a table for each pair of its bits. Values are
+mapped there, and cotangents back.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -31,12 +32,14 @@ class Part:
     group : the number of the group of tables.
     numbers : int64 [distinct], the row of numbers that each table is made of.
     rows : int64 [n], the rows of the original's group.
+    matrix : whether the tables are those of a matrix's pairs, weight after weight.
     """
 
     kind: int
     group: int
     numbers: Longs
     rows: Longs
+    matrix: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +65,13 @@ class Expanded:
             for part in self.parts:
                 kind = kind_of(self.original.kinds[part.kind].kind)
                 numbers = self.original.numbers(values[b], part.kind)[part.numbers]
-                cards = self.structure.groups[part.group].cards
-                self.structure.table(out[b], part.group)[...] = kind.table(cards, numbers)
+                group = self.structure.groups[part.group]
+                table = self.structure.table(out[b], part.group)
+                if part.matrix:
+                    table[...] = 0.0
+                    table[:, 1, 1] = numbers[:, 1:].reshape(-1)
+                else:
+                    table[...] = kind.table(group.cards, numbers)
         return out
 
     def add_cotangents(self, values: Energies, expanded: Energies, into: Energies) -> None:
@@ -85,12 +93,20 @@ class Expanded:
                 if not weight.any():
                     continue
                 found = np.zeros_like(numbers)
-                kind.add_table_cotangents(cards, numbers, weight, found)
+                if part.matrix:
+                    found[:, 1:] = weight[:, 1, 1].reshape(len(found), -1)
+                else:
+                    kind.add_table_cotangents(cards, numbers, weight, found)
                 self.original.numbers(into[b], part.kind)[part.numbers] += found
 
 
-def tabled(structure: Structure) -> Expanded:
+def tabled(structure: Structure, values: Energies | None = None) -> Expanded:
     """Return a structure with tables in place of kinds.
+
+    Parameters
+    ----------
+    values : float64 [T], needed where matrices are to become pairs: how many bits are on the left
+        is one of their numbers. Without, each is one table.
 
     Raises
     ------
@@ -99,6 +115,11 @@ def tabled(structure: Structure) -> Expanded:
     groups = list(structure.groups)
     parts: list[Part] = []
     for k, kind in enumerate(structure.kinds):
+        if values is not None and kind.kind == "bilinear":
+            for part, group in _pairs(structure, k, structure.numbers(values, k)):
+                parts.append(replace(part, group=len(groups)))
+                groups.append(group)
+            continue
         for cards, rows in _alike(structure, kind):
             used, table = np.unique(kind.table[rows], return_inverse=True)
             budget.require(
@@ -121,6 +142,35 @@ def tabled(structure: Structure) -> Expanded:
             )
     plain = Structure(structure.card, structure.instance, tuple(groups))
     return Expanded(structure, plain, tuple(parts))
+
+
+def _pairs(structure: Structure, k: int, numbers: Energies) -> list[tuple[Part, Group]]:
+    """Return the pairs of matrices as groups of tables, matrices of one shape together."""
+    kind = structure.kinds[k]
+    left = numbers[kind.table, 0].astype(np.int64)
+    arity = np.diff(kind.start)
+    out = []
+    for a, n in np.unique(np.stack([left, arity], axis=1), axis=0).tolist():
+        rows = np.flatnonzero((left == a) & (arity == n))
+        count = a * (n - a)
+        used, table = np.unique(kind.table[rows], return_inverse=True)
+        budget.require(
+            32 * len(used) * count + 16 * len(rows) * count,
+            f"the pairs of factor `{kind.name}` (a matrix of {a} x {n - a})",
+        )
+        one, other = (np.ravel(x) for x in np.indices((a, n - a)))
+        places = kind.start[rows][:, None, None] + np.stack([one, a + other], axis=1)
+        index = table.reshape(-1, 1) * count + np.arange(count)
+        group = Group(
+            kind.name,
+            (2, 2),
+            np.ascontiguousarray(kind.scope[places].reshape(-1, 2)),
+            index.reshape(-1).astype(np.int32),
+            len(used) * count,
+            np.searchsorted(rows, kind.rows).astype(np.int64) * count,
+        )
+        out.append((Part(k, -1, used.astype(np.int64), rows, matrix=True), group))
+    return out
 
 
 def _alike(structure: Structure, kind: KindGroup) -> list[tuple[tuple[int, ...], Longs]]:

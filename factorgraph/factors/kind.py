@@ -41,7 +41,7 @@ class Kind(ABC):
 
     @abstractmethod
     def width(self, cards: Cards) -> int:
-        """Return how many numbers a factor over variables of these cards has.
+        """Return how many numbers a factor over variables of these cards has, at least.
 
         Raises
         ------
@@ -140,7 +140,7 @@ class Kind(ABC):
         budget.require(8 * len(numbers) * prod(cards), f"tables of factors of kind `{self.name}`")
         out = np.empty((len(numbers), prod(cards)))
         for part in self._parts(cards, numbers):
-            group, states = self._all(cards, part.stop - part.start)
+            group, states = self._all(cards, part.stop - part.start, numbers.shape[1])
             out[part] = self.energy(group, numbers[part], states).reshape(-1, out.shape[1])
         return out.reshape(len(numbers), *cards)
 
@@ -154,7 +154,7 @@ class Kind(ABC):
         into : float64 [d, width], changed in place.
         """
         for part in self._parts(cards, numbers):
-            group, states = self._all(cards, part.stop - part.start)
+            group, states = self._all(cards, part.stop - part.start, numbers.shape[1])
             here = np.ascontiguousarray(weight[part]).reshape(-1)
             self.add_cotangents(group, numbers[part], states, here, into[part])
 
@@ -164,7 +164,7 @@ class Kind(ABC):
         for first in range(0, len(numbers), block):
             yield slice(first, min(first + block, len(numbers)))
 
-    def _all(self, cards: Cards, count: int) -> tuple[KindGroup, Ints]:
+    def _all(self, cards: Cards, count: int, width: int) -> tuple[KindGroup, Ints]:
         """Return a group with a factor for each of ``count`` rows of numbers and configuration,
         and the states of all of them."""
         size, n = prod(cards), len(cards)
@@ -174,7 +174,7 @@ class Kind(ABC):
         start = n * np.arange(count * size + 1, dtype=np.int64)
         table = np.repeat(np.arange(count, dtype=np.int32), size)
         rows = np.array([0, count * size], np.int64)
-        group = KindGroup(self.name, self.name, start, scope, table, count, self.width(cards), rows)
+        group = KindGroup(self.name, self.name, start, scope, table, count, width, rows)
         return group, np.ascontiguousarray(states).ravel()
 
 

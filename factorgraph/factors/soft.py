@@ -25,3 +25,33 @@ def softer(a, b, beta):  # type: ignore[no-untyped-def]
     if beta == np.inf or low == np.inf or gap == np.inf:
         return low
     return low - np.log1p(np.exp(-beta * gap)) / beta
+
+
+@kernel(**INNER)
+def others(h, low, high, beta, out):  # type: ignore[no-untyped-def]
+    """Write the soft minimum of all other entries of ``h[low:high]``; return that of all.
+
+    The sum over the others is the total less the own share, except at the least, which alone may
+    outweigh all others: there they are summed anew.
+    """
+    least, second, at = np.inf, np.inf, -1
+    for y in range(low, high):
+        if h[y] < least:
+            least, second, at = h[y], least, y
+        elif h[y] < second:
+            second = h[y]
+    if beta == np.inf or second == np.inf:
+        for y in range(low, high):
+            out[y - low] = second if y == at else least
+        return least
+    total, rest = 0.0, 0.0
+    for y in range(low, high):
+        total += np.exp(-beta * (h[y] - least))
+        if y != at:
+            rest += np.exp(-beta * (h[y] - second))
+    for y in range(low, high):
+        if y == at:
+            out[y - low] = second - np.log(rest) / beta
+        else:
+            out[y - low] = least - np.log(total - np.exp(-beta * (h[y] - least))) / beta
+    return least - np.log(total) / beta
