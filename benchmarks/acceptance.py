@@ -397,9 +397,34 @@ def mistakes() -> Iterator[Line]:
         yield Line("a wrong option is told", done.stderr.strip(), "exit 2", ok, "fgc train …")
 
 
+def codes() -> Iterator[Line]:
+    """Decoding beside ldpc, and beside published curves; nothing where these are not there."""
+    command = "FGC_PEER_PYTHON=... python benchmarks/codes.py"
+    for f in figures("codes"):
+        if f["case"] == "frame errors":
+            value = {key: f.get(key) for key in ("fgc", "ldpc", "frames", "sigmas")}
+            what = f"frame errors at n = {f['n']}, p = {f['p']}, beside ldpc: sigmas apart"
+            ok = f["sigmas"] <= 2 and f["fgc"] >= 100 if "sigmas" in f else None
+            yield Line(what, value, "<= 2, of at least 100 errors", ok, command)
+        elif f["case"] != "ldpc" and f["schedule"] == "flooding":
+            two, long = f["case"].startswith("fgc, 2"), f["n"] > 1000
+            goal = (16 if long else 20) if two else (10 if long else 12)
+            value = {k: f.get(k) for k in ("wall", "processor", "times_wall", "times_processor")}
+            what = f"{f['case']}: min-sum frames a second at n = {f['n']}, times ldpc"
+            ok = f["times_wall"] >= goal if "times_wall" in f else None
+            yield Line(what, value, f"times_wall >= {goal}", ok, command)
+    command = "python benchmarks/curves.py"
+    for f in figures("curves"):
+        value = {
+            key: f[key] for key in ("rate", "wrong", "published", "published_errors", "sigmas")
+        }
+        what = f"{f['code']}, {f['schedule']}, {f['decibel']} dB: frame errors beside AFF3CT's"
+        yield Line(what, value, "|sigmas| <= 2", abs(f["sigmas"]) <= 2, command)
+
+
 GROUPS = (
     language, exactness, interruptions, mistakes, speed, letters, losses, sequences, grids,
-    demo,
+    codes, demo,
 )  # fmt: skip
 
 

@@ -5,6 +5,8 @@ Rows are packed eight bits a byte, so that one elimination step is one exclusive
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,24 +60,43 @@ def reduced(matrix: Bits) -> tuple[Bits, NDArray[np.int64], NDArray[np.int64]]:
     return left, np.array(pivots, np.int64), origin[:rank]
 
 
-def codewords(checks: Checks, information: Bits) -> Bits:
-    """Return the words whose free bits are as given, all checks even.
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """Words of a code from their information.
 
-    Parameters
+    Attributes
     ----------
-    information : uint8 [B, k], k = n - rank of the checks.
+    places : int64 [k], the bits that are free, rising; of most standard codes the first.
+    solved : int64 [n - k], the other bits.
+    sums : float32 [n - k, k], 1 where a solved bit counts a free one.
+    """
 
-    Returns
-    -------
-    uint8 [B, n]; the free bits, wherever they stand, in their order.
+    places: NDArray[np.int64]
+    solved: NDArray[np.int64]
+    sums: NDArray[np.float32]
+
+    @property
+    def free(self) -> int:
+        """How many bits are free, k."""
+        return len(self.places)
+
+    def __call__(self, information: Bits) -> Bits:
+        """Return words, uint8 [B, n], whose free bits are those given, [B, k]."""
+        out = np.zeros((len(information), len(self.places) + len(self.solved)), np.uint8)
+        out[:, self.places] = information
+        ones = information.astype(np.float32) @ self.sums.T
+        out[:, self.solved] = ones.astype(np.int64) & 1
+        return out
+
+
+def encoder(checks: Checks) -> Encoder:
+    """Return what encodes words with all checks even.
+
+    The last bits are solved for where they can be.
     """
     left, pivots, _ = reduced(dense(checks))
-    free = np.setdiff1d(np.arange(checks.bits), pivots)
-    out = np.zeros((len(information), checks.bits), np.uint8)
-    out[:, free] = information
-    summed = out[:, free].astype(np.float32) @ left[:, free].T.astype(np.float32)
-    out[:, pivots] = summed.astype(np.int64) & 1
-    return out
+    places = np.setdiff1d(np.arange(checks.bits), pivots)
+    return Encoder(places, pivots, left[:, places].astype(np.float32))
 
 
 def contradicting(checks: Checks, parity: Bits, known: NDArray[np.int8]) -> int | None:
