@@ -105,7 +105,7 @@ class Run:
         self._answerable()
         ask = self.model.asking(infer, seconds=seconds, seed=seed, threads=threads)
         instances = self.bind(data, answers=self._clamped(clamp), with_=with_)
-        for batch, values in self._batches(instances):
+        for batch, values in self._batches(instances, ask.tableless):
             yield from answers(batch, values, ask)
 
     def energy(self, data: Any, *, with_: Any = None) -> NDArray[np.float64]:
@@ -312,17 +312,24 @@ class Run:
             skip_unknown=self.skip_unknown,
         )
 
-    def _batches(self, instances: Instances) -> Iterator[tuple[Batch, NDArray[np.float64]]]:
+    def _batches(
+        self, instances: Instances, kinds: bool = False
+    ) -> Iterator[tuple[Batch, NDArray[np.float64]]]:
         """Yield graphs of a few instances with their tables filled."""
         import numpy as np
 
-        for batch, weights in self.graphs(instances):
+        for batch, weights in self.graphs(instances, kinds):
             values = np.empty((1, batch.structure.size))
             batch.energies(weights, values[0])
             yield batch, values
 
-    def graphs(self, instances: Instances) -> Iterator[tuple[Batch, Weights]]:
-        """Yield graphs of a few instances, and the weights that they read as they index them."""
+    def graphs(self, instances: Instances, kinds: bool = False) -> Iterator[tuple[Batch, Weights]]:
+        """Yield graphs of a few instances, and the weights that they read as they index them.
+
+        Parameters
+        ----------
+        kinds : whether factors of kinds need no tables; see `ground`.
+        """
         from factorgraph.ground.batch import Batch
         from factorgraph.ground.ground import ground
         from factorgraph.ground.weights import compact
@@ -331,7 +338,7 @@ class Run:
         compiled = self.model.compiled
         module = load_module(compiled.text)
         for low, high in deal(instances, 0, BATCH_VARIABLES, most=1):
-            grounding = ground(compiled, instances.part(low, high))
+            grounding = ground(compiled, instances.part(low, high), kinds=kinds)
             layout, (grounding,) = compact(compiled, self.vocabularies, [grounding], once=True)
             weights = layout.views(layout.pack(self.weights))
             yield Batch(compiled, module, grounding), weights

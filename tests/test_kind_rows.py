@@ -111,13 +111,14 @@ def values_of(batch: Batch, weights: Any) -> Any:
 PAIRS = """
 size   h, w
 given  far[h] : real
+given  seen[h, w] : bit
 given  few    : int
 answer x[h, w] : 0..4
 param  lambda : positive = 5, tau = 3, c = 0.7
 """
 FIELDS: list[dict[str, Any]] = [
-    {"far": [1.5, 0.2, 2.0], "few": 2, "x": [[1, 2], [0, 4], [3, 3]]},
-    {"far": [0.7], "few": 1, "x": [[4, 0, 2, 2]]},
+    {"far": [1.5, 0.2, 2.0], "few": 2, "seen": [[1, 1]] * 3, "x": [[1, 2], [0, 4], [3, 3]]},
+    {"far": [0.7], "few": 1, "seen": [[1] * 4], "x": [[4, 0, 2, 2]]},
 ]
 SMOOTH = [
     "factor f[i in h, j in 1..w-1] = lambda * min((x[i,j] - x[i,j-1])^2, tau) * far[i]",
@@ -175,6 +176,16 @@ def test_gradients_through_kinds_are_differences(text: str, items: list[dict[str
                 near.append(batch.engine.soft_minimum(values_of(batch, weights), 0.8).value.sum())
                 value[at] -= step
             assert gradient[name][at] == pytest.approx((near[0] - near[1]) / 2e-6, abs=1e-6)
+
+
+def test_answers_by_messages_make_no_tables_of_pairs() -> None:
+    run = fg.compile(text_of(PAIRS, SMOOTH[:2])).init(0)
+    items = [{k: v for k, v in item.items() if k != "x"} for item in FIELDS]
+    grounded = [batch.structure for batch, _ in run.graphs(run.bind(items, answers=()), True)]
+    assert all(structure.kinds and not structure.groups for structure in grounded)
+    for exact, found in zip(run.predict(items), run.predict(items, infer="trws"), strict=True):
+        assert found["bound"] <= exact["energy"] + 1e-9 <= found["energy"] + 2e-9
+        assert found["energy"] == pytest.approx(exact["energy"])  # its graph is two chains
 
 
 def test_a_variable_counts_once() -> None:

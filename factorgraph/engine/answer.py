@@ -21,6 +21,9 @@ from factorgraph.errors import BudgetError, InferenceError
 from factorgraph.graph.part import part
 from factorgraph.graph.structure import Energies, Ints, Structure
 
+TABLELESS = ("bps", "icm", "mplp", "trws")
+"""Algorithms that take any kind of factor over two variables as it is told."""
+
 
 @dataclass(frozen=True)
 class Ask:
@@ -45,6 +48,11 @@ class Ask:
     def exactly(self) -> bool:
         """Whether plain exact inference is asked for."""
         return len(self.steps) == 1 and self.steps[0].name == "exact"
+
+    @property
+    def tableless(self) -> bool:
+        """Whether all that is asked for takes factors over two variables without tables."""
+        return bool(self.steps) and all(one.name in TABLELESS for one in self.steps)
 
 
 def outcomes(
