@@ -312,7 +312,7 @@ def _chunks() -> Iterator[Line]:
 def grids() -> Iterator[Line]:
     """TRW-S beside Kolmogorov's program, and the problems of the Middlebury benchmark."""
     command = "FGC_PEER_PYTHON=… python benchmarks/trws.py"
-    found = {(f["case"], f.get("threads")): f for f in figures("trws")}
+    found = {(f["case"], f.get("threads", f.get("edges"))): f for f in figures("trws")}
     for grid, what in (("w1a", "128x128, 16 labels"), ("w1b", "512x512, 8 labels")):
         for threads, goal in ((1, 2), (2, 3)):
             f = found.get((f"{grid} trws", threads))
@@ -335,6 +335,10 @@ def grids() -> Iterator[Line]:
     if f is not None:
         yield Line("megabytes of a stereo pair, 512x512, 32 labels", f["megabytes"], "< 2000",
                    f["megabytes"] < 2000, command)  # fmt: skip
+    scale = [f["nanoseconds_a_message"] for (case, _), f in found.items() if case == "scale"]
+    if scale:
+        yield Line("cost of a message of TRW-S, 10^4 to 10^6 edges: most over least",
+                   max(scale) / min(scale), "<= 2", max(scale) <= 2 * min(scale), command)  # fmt: skip
     yield from _middlebury()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from factorgraph.engine import slaves
+from factorgraph.engine import decomposition, slaves
 from factorgraph.engine.infer import infer
 from factorgraph.engine.menu import steps
 from factorgraph.engine.watch import Watch
@@ -167,6 +168,29 @@ def test_what_cannot_be_is_said_and_evidence_is_kept() -> None:
     assert ask(many.problem(), "mplp + icm").energy == 0.0
     with pytest.raises(UsageError, match="at most 65536 configurations"):
         ask(many.problem(), "ad3")
+
+
+def test_no_two_factors_of_a_layer_share_a_variable() -> None:
+    star = Drawn([2] * 71)  # more factors at one variable than there are bits
+    for v in range(1, 71):
+        star.kind("potts", (0, v), [0.0, 0.5])
+        star.add((v,), np.array([0.0, 0.1 * (v - 30)]))
+    problem = star.problem()
+    groups = problem.structure.kinds
+    scope = np.concatenate([g.scope for g in groups])
+    joined = replace(
+        groups[0], start=2 * np.arange(71), scope=scope, table=np.zeros(70, np.int32),
+        rows=np.array([0, 70]),
+    )  # fmt: skip
+    layers = decomposition._layers(joined)
+    assert sorted(np.concatenate(layers).tolist()) == list(range(70))
+    for layer in layers:
+        used = scope.reshape(-1, 2)[layer].reshape(-1)
+        assert len(set(used.tolist())) == len(used)
+    structure = replace(problem.structure, kinds=(joined,))
+    values = problem.values[: len(problem.values) - 2 * 69]
+    one = infer(replace(problem, structure=structure, values=values), steps("mplp"))
+    assert one.energy == pytest.approx(ask(problem, "trws").energy)
 
 
 def test_time_is_kept() -> None:

@@ -137,9 +137,9 @@ class Decomposition:
     def _share(self, part: Kinds) -> None:
         group, entry = part.group, part.entry
         lengths = np.diff(group.start)
+        known, heard = np.zeros(len(part.told)), np.zeros(len(part.told))
         for layer in part.layers:
             place = _places(group, layer)
-            known, heard = np.zeros(len(part.told)), np.zeros(len(part.told))
             _exclude(place, group.scope, entry, part.told, self.first, self.belief, known)
             part.kind.messages(group, part.numbers, entry, known, heard, np.inf, layer)
             share = np.repeat(1.0 / lengths[layer], lengths[layer])
@@ -205,7 +205,7 @@ def _layers(group: KindGroup) -> tuple[Ints, ...]:
     """Return rows in layers, greedily, so that no two of a layer share a variable."""
     size = int(group.scope.max(initial=-1)) + 1
     layer = np.full(len(group.table), -1, np.int64)
-    _color(group.start, group.scope, np.zeros(size, np.int64), layer)
+    _color(group.start, group.scope, np.zeros(size, np.uint64), layer)
     order = np.argsort(layer, kind="stable").astype(np.int32)
     cuts = np.flatnonzero(np.diff(layer[order])) + 1
     return tuple(np.ascontiguousarray(part) for part in np.split(order, cuts))
@@ -213,14 +213,26 @@ def _layers(group: KindGroup) -> tuple[Ints, ...]:
 
 @kernel
 def _color(start, scope, used, layer):  # type: ignore[no-untyped-def]
-    """Give each row the layer after the last one of all its variables."""
+    """Give each row the first layer that none of its variables has a row in.
+
+    used : of each variable, its layers as bits; the 64th stands for all further ones, which are
+        handed out one row after another.
+    """
+    one = np.uint64(1)
+    further = 63
     for r in range(len(layer)):
-        last = 0
+        taken = np.uint64(0)
         for p in range(start[r], start[r + 1]):
-            last = max(last, used[scope[p]])
-        layer[r] = last
+            taken |= used[scope[p]]
+        c = 0
+        while c < 63 and (taken >> np.uint64(c)) & one:
+            c += 1
+        layer[r] = c
+        if c == 63:
+            layer[r] = further
+            further += 1
         for p in range(start[r], start[r + 1]):
-            used[scope[p]] = last + 1
+            used[scope[p]] |= one << np.uint64(c)
 
 
 @kernel

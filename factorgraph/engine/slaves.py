@@ -28,8 +28,9 @@ RIDGE = 1e-9
 """Keeps the equations of an active set solvable where its configurations depend on each other."""
 STEPS = 30
 """Changes of the active set at a time; what is left is done the next time."""
-BALANCE = 3.0
-"""Where one residual is so many times the other, eta doubles or halves."""
+PAUSE, BALANCE = 20, 10.0
+"""Every so many steps eta changes if one residual is so many times the other; by ever less, since
+it has to come to rest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +105,7 @@ class Slaves:
         for part in self.parts:
             _spread(part.scope, part.cards, self.first, self.mean, part.share)
         self.eta = max(1e-6, self._scale())
+        self._steps = self._changes = 0
 
     def _add(
         self, name: str, cards: tuple[int, ...], scope: Ints, base: Offsets, values: Energies
@@ -155,10 +157,11 @@ class Slaves:
         dual = float((times * (mean - self.mean) ** 2).sum())
         self.mean = mean
         # Both as squares of shares: how far slaves are apart, and how far the mean moves.
-        if primal > BALANCE * dual:
-            self.eta *= 1.5
-        elif dual > BALANCE * primal:
-            self.eta /= 1.5
+        self._steps += 1
+        if self._steps % PAUSE == 0 and max(primal, dual) > BALANCE * min(primal, dual):
+            factor = 1.0 + 1.0 / (1.0 + self._changes)
+            self.eta *= factor if primal > dual else 1.0 / factor
+            self._changes += 1
 
     def bound(self) -> tuple[float, float, int]:
         """Return the sum of all slaves' least energies, that of absolute values, their number."""
