@@ -338,7 +338,8 @@ def grids() -> Iterator[Line]:
     scale = [f["nanoseconds_a_message"] for (case, _), f in found.items() if case == "scale"]
     if scale:
         yield Line("cost of a message of TRW-S, 10^4 to 10^6 edges: most over least",
-                   max(scale) / min(scale), "<= 2", max(scale) <= 2 * min(scale), command)  # fmt: skip
+                   max(scale) / min(scale), "<= 2", max(scale) <= 2 * min(scale),
+                   command)  # fmt: skip
     yield from _middlebury()
 
 
