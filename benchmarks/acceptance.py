@@ -427,8 +427,25 @@ def codes() -> Iterator[Line]:
         yield Line(what, value, "|sigmas| <= 2", abs(f["sigmas"]) <= 2, command)
 
 
+SQUARE = {("convex", "sum"), ("cardinality", "sum")}
+"""Kinds and algebras whose messages take O(n^2) for all of a factor."""
+
+
+def kinds() -> Iterator[Line]:
+    """Kinds of factors against enumeration, and how their messages grow with the size."""
+    closing, ok = _tests("tests/test_kinds.py", "tests/test_kind_rows.py")
+    yield Line("kinds of factors against enumeration and differences", closing, "all pass", ok,
+               "pytest tests/test_kinds.py tests/test_kind_rows.py")  # fmt: skip
+    for f in figures("kinds"):
+        if f["kind"] == "all_different":
+            continue
+        most = 2.2 if (f["kind"], f["algebra"]) in SQUARE else 1.3
+        what = f"{f['kind']}, {f['algebra']}: time of a factor's messages grows as size to the"
+        yield Line(what, f["slope"], f"<= {most}", f["slope"] <= most, "python benchmarks/kinds.py")
+
+
 GROUPS = (
-    language, exactness, interruptions, mistakes, speed, letters, losses, sequences, grids,
+    language, exactness, kinds, interruptions, mistakes, speed, letters, losses, sequences, grids,
     codes, demo,
 )  # fmt: skip
 

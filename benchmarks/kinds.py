@@ -35,7 +35,6 @@ class Case:
     cards: Callable[[int], tuple[int, ...]]
     sizes: tuple[int, ...]
     betas: tuple[float, ...] = (INF, 1.0)
-    growth: dict[float, float] | None = None
 
 
 def bits(n: int) -> tuple[int, ...]:
@@ -132,7 +131,6 @@ def main() -> None:
                 case.kind
             )  # fmt: skip
             line = {
-                "benchmark": "kinds",
                 "kind": name,
                 "algebra": "min" if beta == INF else "sum",
                 "sizes": case.sizes,
