@@ -42,11 +42,15 @@ from factorgraph.syntax.parser import RESERVED, parse
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = (
-    "language", "data", "tutorial", "training", "from-paper-to-fg", "puzzle", "stereo", "command",
-    "python", "README",
+    "language", "data", "tutorial", "training", "from-paper-to-fg", "puzzle", "stereo", "decoding",
+    "command", "python", "README",
 )  # fmt: skip
-RUN = ("language", "data", "tutorial", "training", "puzzle", "stereo", "command", "python")
+RUN = (
+    "language", "data", "tutorial", "training", "puzzle", "stereo", "decoding", "command", "python",
+)  # fmt: skip
 """Pages with commands or Python."""
+CODE = ROOT.parent / "shared" / "data" / "ldpc" / "WIMAX_480_576.alist"
+"""What the page on decoding compares with a published curve, where it is there."""
 
 
 @dataclass(frozen=True)
@@ -291,6 +295,8 @@ def test_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     data = DOCS / ("tutorial" if page == "training" else page)
     if data.is_dir():
         shutil.copytree(data, tmp_path, dirs_exist_ok=True)
+    if page == "decoding" and CODE.exists():
+        shutil.copy(CODE, tmp_path)
     names: dict[str, Any] = {"__name__": "__main__"}
     printed = ""
     for block in blocks(page):

@@ -82,3 +82,40 @@ def bounds(traces: Mapping[str, Sequence[Sequence[float]]], path: Where) -> None
     axes.legend()
     axes.tick_params(colors=GREY)
     _save(figure, path)
+
+
+def rates(
+    lines: Mapping[str, Sequence[tuple[float, float]]],
+    points: Mapping[str, Sequence[tuple[float, float]]],
+    path: Where,
+) -> None:
+    """Draw error rates of codes by noise, and published ones as rings.
+
+    Parameters
+    ----------
+    lines, points : by the code's name, of pairs (Eb/N0 in decibels, rate); rates of 0 are left out.
+    path : the PNG file to write.
+    """
+    require()
+    figure = _figure(7, 4.8)
+    axes = figure.subplots()
+    colors = (ORANGE, BLUE, "#2a7f5f", "#7a4fa0", GREY)
+    shown = [rate for line in lines.values() for _, rate in line if rate > 0]
+    noise = [at for line in lines.values() for at, _ in line]
+    for k, (name, line) in enumerate(lines.items()):
+        color = colors[k % len(colors)]
+        seen = np.array([p for p in line if p[1] > 0]).reshape(-1, 2)
+        axes.semilogy(seen[:, 0], seen[:, 1], "-x", color=color, label=name)
+        other = np.array([p for p in points.get(name, ()) if p[1] > 0]).reshape(-1, 2)
+        if len(other):
+            axes.semilogy(
+                other[:, 0], other[:, 1], "o", color=color, mfc="none", label=f"{name}, published"
+            )
+    if shown:
+        axes.set_xlim(min(noise) - 0.1, max(noise) + 0.1)
+        axes.set_ylim(0.5 * min(shown), 1.3)
+    axes.set_xlabel("Eb/N0, dB")
+    axes.set_ylabel("frames decoded wrongly")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    _save(figure, path)
