@@ -170,6 +170,63 @@ def test_what_cannot_be_is_said_and_evidence_is_kept() -> None:
         ask(many.problem(), "ad3")
 
 
+def anything(random: np.random.Generator, seed: int) -> Any:
+    """Energies of any size, exclusions, kinds with negative and infinite numbers, evidence."""
+    n = int(random.integers(1, 8))
+    drawn = Drawn(random.integers(1, 5, n).tolist())
+
+    def table(shape: list[int]) -> Any:
+        energies = random.normal(size=shape) * 10.0 ** random.integers(-2, 4)
+        energies = np.rint(energies) if seed % 4 == 0 else energies
+        return np.where(random.random(shape) < 0.1 * (seed % 3), np.inf, energies)
+
+    for v in range(n):
+        drawn.add((v,), table([drawn.cards[v]]))
+    for _ in range(int(random.integers(0, 10))):
+        scope = random.permutation(n)[: int(random.integers(1, 3 if seed % 2 else 5))].tolist()
+        drawn.add(tuple(scope), table([drawn.cards[v] for v in scope]))
+    for _ in range(int(random.integers(0, 4)) if n > 1 else 0):
+        pair = tuple(random.permutation(n)[:2].tolist())
+        if random.random() < 0.5:
+            differ = np.inf if random.random() < 0.2 else float(random.normal())
+            drawn.kind("potts", pair, [float(random.normal()), differ])
+        else:
+            cap = np.inf if random.random() < 0.3 else float(3 * random.random())
+            numbers = [float(random.normal()), float(random.random()), cap, 1.0 + seed % 2]
+            drawn.kind("truncated", pair, numbers if cap < np.inf else [1.0, *numbers[1:]])
+    given = random.permutation(n)[: int(random.integers(0, n + 1)) if seed % 5 < 2 else 0]
+    return drawn, {int(v): int(random.integers(0, drawn.cards[v])) for v in given}
+
+
+NAMES = ("trws(iterations = 60)", "bps(iterations = 60)", "icm", "mplp", "ad3", "trws + icm")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_whatever_the_graph_what_is_said_is_true(name: str) -> None:
+    said = set()
+    for seed in range(150):
+        drawn, given = anything(np.random.default_rng(seed), seed)
+        energies = drawn.energies()
+        least = float(
+            energies[tuple(given.get(v, slice(None)) for v in range(energies.ndim))].min()
+        )
+        try:
+            found = ask(drawn.problem(given), name)
+        except UsageError as error:
+            assert "free variables" in str(error)
+            continue
+        said.add(found.status.split()[0].strip(":"))
+        assert found.bound <= least + 1e-9 * max(1.0, abs(least)) or np.isinf(least)
+        if found.states is not None:
+            assert found.energy == pytest.approx(energies[tuple(found.states)], rel=1e-9)
+            assert all(found.states[v] == x for v, x in given.items())
+        if found.status == "optimal":
+            assert found.energy == pytest.approx(least, rel=1e-8)
+        if found.status == "infeasible":
+            assert least == np.inf
+    assert len(said) > 1
+
+
 def test_no_two_factors_of_a_layer_share_a_variable() -> None:
     star = Drawn([2] * 71)  # more factors at one variable than there are bits
     for v in range(1, 71):
