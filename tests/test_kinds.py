@@ -307,6 +307,24 @@ def test_a_matrix_is_its_pairs() -> None:
     np.testing.assert_allclose(*into)
 
 
+def test_messages_pass_through_a_matrix_by_its_pairs() -> None:
+    rng = np.random.default_rng(1)
+    g = fg.FactorGraph()
+    u, v = g.variables("u", 2, 2), g.variables("v", 30, 2)
+    g.factors(np.concatenate([u, v])[:, None], rng.normal(size=(32, 2)))
+    g.bilinear(u, v, rng.normal(size=(2, 30)))
+    g.parity([0, 1], odd=True)
+    graph = g.build()
+    found = fg.infer(graph, algorithm="mplp")
+    left = graph.values[0, : 2 * 32].reshape(32, 2)
+    weight = graph.values[0, 65 : 65 + 60].reshape(2, 30)
+    best = min(  # one of u is 1: its row of the matrix is what v pay
+        left[0, a] + left[1, 1 - a] + np.minimum(left[2:, 0], left[2:, 1] + weight[1 - a]).sum()
+        for a in range(2)
+    )
+    assert found.bound <= best + 1e-9 <= found.energy + 2e-9
+
+
 @pytest.mark.parametrize("beta", [INF, 0.5, 8.0])
 def test_counts_over_more_bits_than_numbers_can_hold(beta: float) -> None:
     """Two ways to the same messages: a count, and a budget of ones with both ends equal."""

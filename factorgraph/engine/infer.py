@@ -11,6 +11,7 @@ from factorgraph.engine.menu import Step
 from factorgraph.engine.outcome import OPTIMAL, Outcome, judged
 from factorgraph.engine.problem import Problem
 from factorgraph.engine.watch import Watch
+from factorgraph.factors.expand import tabled
 
 
 def infer(problem: Problem, asked: Sequence[Step], watch: Watch | None = None) -> Outcome:
@@ -32,6 +33,7 @@ def infer(problem: Problem, asked: Sequence[Step], watch: Watch | None = None) -
     UsageError : a step cannot be asked for this task.
     """
     watch = Watch() if watch is None else watch
+    problem = in_pairs(problem)
     found: Outcome | None = None
     with watch.listening():
         for one in asked:
@@ -48,6 +50,20 @@ def infer(problem: Problem, asked: Sequence[Step], watch: Watch | None = None) -
                 break
     assert found is not None
     return replace(found, trace=watch.trace)
+
+
+def in_pairs(problem: Problem) -> Problem:
+    """Return a problem whose matrices of products are tables of pairs, as messages need them.
+
+    Raises
+    ------
+    BudgetError : they would not fit into the memory budget.
+    """
+    structure, values = problem.structure, problem.values
+    if all(kind.kind != "bilinear" for kind in structure.kinds):
+        return problem
+    expanded = tabled(structure, values, only="bilinear")
+    return replace(problem, structure=expanded.structure, values=expanded.values(values[None])[0])
 
 
 def _joined(first: Outcome, second: Outcome) -> Outcome:

@@ -44,16 +44,18 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Expanded:
-    """A structure without kinds, and how its values are made of another's.
+    """A structure without kinds, or with a few left, and how its values are made of another's.
 
     Attributes
     ----------
     structure : its first groups are the original's.
+    kept : the numbers of the original's groups of kinds that are left, in order.
     """
 
     original: Structure
     structure: Structure
     parts: tuple[Part, ...]
+    kept: tuple[int, ...] = ()
 
     def values(self, values: Energies) -> Energies:
         """Return the values, float64 [B, T of the expanded structure], of float64 [B, T]."""
@@ -62,6 +64,8 @@ class Expanded:
         plain = self.original.offset[-1]
         out[:, :plain] = values[:, :plain]
         for b in range(len(values)):
+            for j, k in enumerate(self.kept):
+                self.structure.numbers(out[b], j)[...] = self.original.numbers(values[b], k)
             for part in self.parts:
                 kind = kind_of(self.original.kinds[part.kind].kind)
                 numbers = self.original.numbers(values[b], part.kind)[part.numbers]
@@ -85,6 +89,8 @@ class Expanded:
         plain = self.original.offset[-1]
         into[:, :plain] += expanded[:, :plain]
         for b in range(len(into)):
+            for j, k in enumerate(self.kept):
+                self.original.numbers(into[b], k)[...] += self.structure.numbers(expanded[b], j)
             for part in self.parts:
                 kind = kind_of(self.original.kinds[part.kind].kind)
                 numbers = self.original.numbers(values[b], part.kind)[part.numbers]
@@ -100,13 +106,16 @@ class Expanded:
                 self.original.numbers(into[b], part.kind)[part.numbers] += found
 
 
-def tabled(structure: Structure, values: Energies | None = None) -> Expanded:
+def tabled(
+    structure: Structure, values: Energies | None = None, only: str | None = None
+) -> Expanded:
     """Return a structure with tables in place of kinds.
 
     Parameters
     ----------
     values : float64 [T], needed where matrices are to become pairs: how many bits are on the left
         is one of their numbers. Without, each is one table.
+    only : the kind whose groups become tables; all if None.
 
     Raises
     ------
@@ -114,7 +123,11 @@ def tabled(structure: Structure, values: Energies | None = None) -> Expanded:
     """
     groups = list(structure.groups)
     parts: list[Part] = []
+    kept: list[int] = []
     for k, kind in enumerate(structure.kinds):
+        if only not in (None, kind.kind):
+            kept.append(k)
+            continue
         if values is not None and kind.kind == "bilinear":
             for part, group in _pairs(structure, k, structure.numbers(values, k)):
                 parts.append(replace(part, group=len(groups)))
@@ -140,8 +153,9 @@ def tabled(structure: Structure, values: Energies | None = None) -> Expanded:
                     count.astype(np.int64),
                 )
             )
-    plain = Structure(structure.card, structure.instance, tuple(groups))
-    return Expanded(structure, plain, tuple(parts))
+    left = tuple(structure.kinds[k] for k in kept)
+    plain = Structure(structure.card, structure.instance, tuple(groups), left)
+    return Expanded(structure, plain, tuple(parts), tuple(kept))
 
 
 def _pairs(structure: Structure, k: int, numbers: Energies) -> list[tuple[Part, Group]]:
