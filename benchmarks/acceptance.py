@@ -444,9 +444,45 @@ def kinds() -> Iterator[Line]:
         yield Line(what, f["slope"], f"<= {most}", f["slope"] <= most, "python benchmarks/kinds.py")
 
 
+def optima() -> Iterator[Line]:
+    """Small hard instances, each against the optimum that others have proven."""
+    command = "python benchmarks/branch.py"
+    found = {f["instance"] + str(f.get("colours", "")): f for f in figures("branch")}
+    if not found:
+        return
+    weighted = [f for name, f in found.items() if name.startswith("wcsp/")]
+    ours = [f for f in weighted if f["by"] == "branch" and f["status"] == "optimal" and _known(f)]
+    others = [f["instance"] for f in weighted if f not in ours and f["by"] == "toulbar2"]
+    yield Line(
+        f"WCSP and CFN optima by branch and bound, of {len(weighted)}; by toulbar2: {others}",
+        len(ours), ">= 9", len(ours) >= 9 and all(map(_known, weighted)), command,
+    )  # fmt: skip
+    for name, f in found.items():
+        if name.startswith("uai/") and f["known"] is not None:
+            ok = f["status"] == "optimal" and _known(f) and f["seconds"] <= 120
+            value = {key: f[key] for key in ("energy", "by", "seconds", "status")}
+            yield Line(f"MAP of {name[4:]}", value, f"{f['known']:.9g}, optimal", ok, command)
+        elif name.startswith("uai/"):
+            value = {key: f[key] for key in ("energy", "bound", "by")}
+            yield Line(f"MAP of {name[4:]}, unproven", value, "energy and bound", None, command)
+    f = found["csp/sudoku"]
+    yield Line("Sudokus solved, of 360", f["right"], "360", f["right"] == 360, command)
+    for name, f in found.items():
+        if "colours" in f:
+            least = {"queen5": 5, "queen6": 7, "queen7": 7, "myciel": int(name[10]) + 1}
+            number = least[name[4:10]]
+            goal = "optimal" if f["colours"] == number else "infeasible"
+            ok = f["status"].startswith(goal)
+            yield Line(f"{name[4:-1]} in {f['colours']} colours", f["status"], goal, ok, command)
+
+
+def _known(f: dict[str, Any]) -> bool:
+    return math.isclose(f.get("counted", f["energy"]), f["known"], rel_tol=1e-6, abs_tol=1e-6)
+
+
 GROUPS = (
     language, exactness, kinds, interruptions, mistakes, speed, letters, losses, sequences, grids,
-    codes, demo,
+    codes, optima, demo,
 )  # fmt: skip
 
 

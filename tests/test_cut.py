@@ -136,6 +136,20 @@ def test_extras_say_how_they_are_installed(monkeypatch: pytest.MonkeyPatch) -> N
         assert found.value.code == "E0915" and "fgc[" in (found.value.hint or "")
 
 
+def test_toulbar2_that_is_stopped_proves_less() -> None:
+    pytest.importorskip("pytoulbar2")
+    rng = np.random.default_rng(1)
+    g = FactorGraph()
+    x = g.variables("x", (16, 16), 4)
+    for a, b in ((x[:, 1:], x[:, :-1]), (x[1:], x[:-1])):
+        scopes = np.stack([a.ravel(), b.ravel()], axis=1)
+        g.factors(scopes, rng.normal(size=(len(scopes), 4, 4)))
+    graph = g.build()
+    problem = Problem(graph.structure, graph.values[0], np.full(256, -1, np.int32))
+    out = toulbar2.run(problem, {}, Watch(1.0))
+    assert out.status.startswith("gap ") and out.bound < out.energy - 1.0
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_toulbar2(seed: int) -> None:
     pytest.importorskip("pytoulbar2")

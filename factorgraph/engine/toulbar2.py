@@ -7,7 +7,6 @@ have taken. Excluded entries cost more than all others together.
 from __future__ import annotations
 
 import math
-import time
 from importlib.util import find_spec
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from factorgraph.engine.menu import Options
 from factorgraph.engine.network import clamped
-from factorgraph.engine.outcome import INFEASIBLE, OPTIMAL, Outcome, judged
+from factorgraph.engine.outcome import INFEASIBLE, Outcome, judged
 from factorgraph.engine.plain import plain
 from factorgraph.engine.problem import Problem
 from factorgraph.engine.watch import Watch
@@ -51,9 +50,8 @@ def run(problem: Problem, options: Options, watch: Watch) -> Outcome:
         return Outcome("toulbar2", None, np.inf, np.inf if constant == np.inf else -np.inf, status)
     limit = 0 if left is None else max(1, math.ceil(left))
     solver, offset = _posed(structure, values, unary, scale, span)
-    begun = time.process_time()
     found = None if solver is None else solver.Solve(timeLimit=limit)
-    stopped = limit > 0 and time.process_time() - begun >= limit - 0.05
+    stopped = solver is not None and bool(solver.Option.limited)
     states, best = problem.start, known
     if found is not None:
         chosen = np.array(found[0][: structure.variables], np.int32)
@@ -66,8 +64,6 @@ def run(problem: Problem, options: Options, watch: Watch) -> Outcome:
         bound = min(max(problem.bound, proven / scale + offset + constant - error), best)
     watch.offer(best, states if best < np.inf else None, bound)
     status = INFEASIBLE if bound == np.inf else judged(best, bound, watch.over)
-    if error == 0.0 and not stopped and best < np.inf:
-        bound, status = best, OPTIMAL
     note = f"toulbar2, costs in units of {1.0 / scale:.3g}" + (
         f", so that the bound is less by {error:.3g}" if error else ""
     )
