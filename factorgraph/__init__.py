@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from factorgraph.data.python import read
     from factorgraph.engine.decoding import decode
-    from factorgraph.engine.solve import infer, log_partition, marginals, minimise
+    from factorgraph.engine.solve import (
+        infer,
+        k_best,
+        log_partition,
+        marginals,
+        minimise,
+        sample,
+    )
     from factorgraph.errors import (
         BudgetError,
         DataError,
@@ -52,6 +59,7 @@ _WHERE = {
     "compile": "pipeline",
     "decode": "engine.decoding",
     "infer": "engine.solve",
+    "k_best": "engine.solve",
     "load": "pipeline",
     "load_run": "pipeline",
     "log_partition": "engine.solve",
@@ -60,6 +68,7 @@ _WHERE = {
     "read": "data.python",
     "read_graph": "interop.formats.read",
     "register": "factors.registry",
+    "sample": "engine.solve",
 }
 
 _CALLED = {"read_graph": "read"}
@@ -83,6 +92,7 @@ __all__ = [
     "compile",
     "decode",
     "infer",
+    "k_best",
     "load",
     "load_run",
     "log_partition",
@@ -91,6 +101,7 @@ __all__ = [
     "read",
     "read_graph",
     "register",
+    "sample",
 ]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import factorgraph as fg
 from factorgraph import budget
 from factorgraph.engine.condition import cutset
 from factorgraph.engine.exact import run
@@ -18,9 +19,10 @@ from factorgraph.engine.menu import steps
 from factorgraph.engine.order import neighbours, search
 from factorgraph.engine.outcome import Outcome
 from factorgraph.engine.problem import Problem
+from factorgraph.engine.ranking import k_best, sample
 from factorgraph.engine.shrink import shrink
 from factorgraph.engine.watch import Watch
-from factorgraph.errors import InferenceError
+from factorgraph.errors import InferenceError, UsageError
 from factorgraph.graph.structure import Group, Structure
 from factorgraph.interop.formats.read import read
 
@@ -194,6 +196,76 @@ def test_ranges_beyond_floats_are_worked_out_in_energies() -> None:
     np.testing.assert_allclose(
         soft.marginals, oracle.by_state(structure, 0, states, energies, p)[1], **close
     )
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_best_in_order(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    structure = oracle.random_structure(rng, loopy=seed % 3 > 0, instances=1, largest=5)
+    values = oracle.random_values(rng, structure, 1, 1.0, 0.1 * (seed % 4))[0]
+    evidence = oracle.random_evidence(rng, structure, 1, 0.3 * (seed % 2))[0]
+    _states, energies = oracle.configurations(structure, values, 0, evidence)
+    k = int(rng.choice([1, 5, 40, 100]))
+    found, each = k_best(structure, values, k, evidence)
+    order = np.sort(energies[np.isfinite(energies)])[:k]
+    assert found.shape == (len(order), structure.variables)
+    np.testing.assert_allclose(each, order, **close)
+    assert len(np.unique(found, axis=0)) == len(found)
+    for row, energy in zip(found, each, strict=True):
+        np.testing.assert_allclose(oracle.sum_of(structure, values, 0, row), energy, **close)
+        assert ((evidence < 0) | (evidence == row)).all()
+
+
+def test_ties_come_once_each() -> None:
+    structure, values = grid(2, 3, 2, 0)
+    found, each = k_best(structure, np.zeros_like(values), 100)
+    assert len(np.unique(found, axis=0)) == 64 and (each == 0.0).all()
+
+
+@pytest.mark.parametrize("steep", [0.0, 3000.0])
+@pytest.mark.parametrize("hard", [0.0, 0.3])
+def test_draws_come_as_often_as_they_should(steep: float, hard: float) -> None:
+    structure, values = grid(2, 3, 2, 4, hard)
+    values[:4] += [0.0, 0.0, steep, steep]
+    _states, energies = oracle.configurations(structure, values, 0)
+    p = oracle.probabilities(energies, 0.7)
+    n = 20_000
+    found = sample(structure, values, n, 0.7, seed=3)
+    assert found is not None
+    code = found @ 2 ** np.arange(5, -1, -1)
+    count = np.bincount(code, minlength=64)
+    assert (count[p == 0] == 0).all()
+    often = n * p > 5
+    # Chi squared of at most 63 degrees of freedom is above 120 once in 10^5 seeds.
+    assert (((count - n * p) ** 2)[often] / (n * p)[often]).sum() < 120
+    again = sample(structure, values, n, 0.7, seed=3)
+    np.testing.assert_array_equal(found, again)
+    assert sample(structure, np.full_like(values, np.inf), 3) is None
+
+
+def test_by_name_in_python() -> None:
+    g = fg.FactorGraph()
+    x = g.variables("x", (2, 2), 2)
+    y = g.variable("y", 3)
+    g.factors([[x[0, 0], x[0, 1]], [x[1, 0], x[1, 1]], [x[0, 0], x[1, 0]], [x[0, 1], x[1, 1]]],
+              [[[0.0, 1.0], [1.0, 0.0]]])  # fmt: skip
+    g.factor([x[0, 0], y], [[0.0, 0.5, 2.0], [0.2, 0.0, 3.0]])
+    graph = g.build()
+    best = fg.k_best(graph, 3)
+    np.testing.assert_allclose([energy for energy, _ in best], [0.0, 0.0, 0.2])
+    assert best[0][1]["x"].shape == (2, 2) and best[2][1]["y"].shape == ()
+    clamped = fg.k_best(graph, 1, evidence={"y": 2})
+    np.testing.assert_allclose(clamped[0][0], 2.0)
+    drawn = fg.sample(graph, 50, seed=1, evidence={"y": 2})
+    assert drawn["x"].shape == (50, 2, 2) and (drawn["y"] == 2).all()
+    with pytest.raises(UsageError):
+        fg.k_best(graph, 0)
+    with pytest.raises(UsageError):
+        fg.sample(graph, -1)
+    g.factor([y], [np.inf, np.inf, np.inf])
+    with pytest.raises(InferenceError, match="none can be drawn"):
+        fg.sample(g.build(), 1)
+    assert fg.k_best(g.build(), 4) == []
 
 
 QUICK = ["Grids_12", "Segmentation_11", "Segmentation_13", "Pedigree_12", "CSP_12", "Promedus_24",

@@ -292,7 +292,7 @@ def up(  # type: ignore[no-untyped-def]
     out, off = np.empty(2 * plan.most[2]), np.empty(plan.most[3] + 1, np.int64)
     reached, digit = np.zeros(len(plan.card)), np.zeros(64, np.int64)
     own, start = work.shape[1] - plan.most[1], plan.step[plan.bounds[lo], AT]
-    chosen = np.empty(_most_states(plan))
+    chosen = np.empty(most_states(plan))
     for b in range(len(mode)):
         row = work[b]
         at = base[b if len(base) > 1 else 0]
@@ -372,7 +372,7 @@ def up(  # type: ignore[no-untyped-def]
 
 
 @kernel(**INNER)
-def _most_states(plan):  # type: ignore[no-untyped-def]
+def most_states(plan):  # type: ignore[no-untyped-def]
     most = 1
     for n in plan.card:
         most = max(most, n)

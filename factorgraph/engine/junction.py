@@ -164,7 +164,7 @@ class JunctionEngine(Engine):
     ) -> Minimum:
         """Return a configuration of least energy for each instance; the first of equal states."""
         request = Request.of(self.structure, values, evidence, span)
-        run = _Run(self, request, np.inf)
+        run = Passes(self, request, np.inf)
         states = np.zeros((len(request.values), len(run.plan.free)), np.int64)
         run.up(states)
         whole = np.zeros((len(request.values), self.structure.variables), np.int32)
@@ -188,7 +188,7 @@ class JunctionEngine(Engine):
         UsageError : beta is not positive and finite.
         """
         beta = checked_beta(beta)
-        run = _Run(self, Request.of(self.structure, values, evidence, span), beta)
+        run = Passes(self, Request.of(self.structure, values, evidence, span), beta)
         run.up(_NO_STATES)
         return JunctionSoftMinimum(self.structure, run.request.span, run.value, run)
 
@@ -196,7 +196,7 @@ class JunctionEngine(Engine):
         self, values: Energies, evidence: ArrayLike | None = None, span: Span | None = None
     ) -> Energies:
         """Return float64 [B, S]: the least energy of a configuration with that state, or +inf."""
-        run = _Run(self, Request.of(self.structure, values, evidence, span), np.inf)
+        run = Passes(self, Request.of(self.structure, values, evidence, span), np.inf)
         return run.beliefs()
 
 
@@ -207,7 +207,7 @@ class JunctionSoftMinimum(SoftMinimum):
     structure: Structure
     span: Span
     value: Energies
-    _run: _Run
+    _run: Passes
 
     def marginals(self) -> Energies:
         """Return float64 [B, S], the marginals of the span's variables; 0 where value is +inf."""
@@ -309,7 +309,7 @@ def _too_wide(width: int, size: int | None) -> InferenceError:
     )
 
 
-class _Run:
+class Passes:
     """One question to the engine: what its passes share."""
 
     def __init__(self, engine: JunctionEngine, request: Request, beta: float) -> None:
@@ -442,6 +442,16 @@ class _Run:
             chosen = states[part] if len(states) else states
             made = self._up(part, first, last, chosen)
             self._work = made if len(parts) == 1 else None
+
+    def row(self) -> tuple[Buckets, Offsets, Energies, Energies]:
+        """Return plan, places of tables, tables and messages of a single graph, for kernels.
+
+        The tables are exponentials where its mode is PRODUCT, else energies.
+        """
+        assert self._work is not None and self.value.shape == (1, 1)
+        product = self.beta < np.inf and self.mode[0, 0] == 0
+        source = self.tables if product else self.request.values
+        return self.plan.buckets, self.base[0], source[0], self._work[0][0]
 
     def _down(self, belief: Energies, weight: Energies, into: Energies) -> None:
         plan, (lo, _) = self.plan.buckets, self.request.span

@@ -13,8 +13,10 @@ from factorgraph.engine.choose import choose
 from factorgraph.engine.menu import steps
 from factorgraph.engine.outcome import Outcome, Point
 from factorgraph.engine.problem import Task
+from factorgraph.engine.ranking import k_best as ranked
+from factorgraph.engine.ranking import sample as drawn
 from factorgraph.engine.watch import Hear
-from factorgraph.errors import UsageError, did_you_mean
+from factorgraph.errors import InferenceError, UsageError, did_you_mean
 from factorgraph.graph.builder import NamedGraph
 from factorgraph.graph.structure import Energies, Graph, Ints
 
@@ -147,6 +149,63 @@ def marginals(graph: NamedGraph, beta: float = 1.0) -> dict[str, Energies]:
     """
     soft = choose(graph.structure).engine.soft_minimum(graph.values, beta)
     return _beliefs(graph, soft.marginals()[0])
+
+
+def k_best(
+    graph: NamedGraph, k: int, *, evidence: Mapping[str, ArrayLike] | None = None
+) -> list[tuple[float, dict[str, Ints]]]:
+    """Return the ``k`` configurations of least energy, the best first, each with its energy.
+
+    They are exact or refused, on forests and on graphs with loops that are narrow enough. There
+    are fewer where no more are feasible; equal energies come in an order that stays the same.
+
+    Parameters
+    ----------
+    evidence : as for `infer`.
+
+    Raises
+    ------
+    InferenceError : the graph is too wide.
+    UsageError : ``k`` is not positive.
+    """
+    given = _evidence(graph, evidence or {})
+    states, energies = ranked(graph.structure, np.ascontiguousarray(graph.values[0]), k, given)
+    return [
+        (float(energy), _by_name(graph, row)) for row, energy in zip(states, energies, strict=True)
+    ]
+
+
+def sample(
+    graph: NamedGraph,
+    n: int,
+    seed: int = 0,
+    *,
+    beta: float = 1.0,
+    evidence: Mapping[str, ArrayLike] | None = None,
+) -> dict[str, Ints]:
+    """Return ``n`` independent configurations by name, int32 [n, *shape].
+
+    Each is drawn with probability exp(-beta E) / Z exactly, or refused; the same seed draws the
+    same.
+
+    Parameters
+    ----------
+    evidence : as for `infer`.
+
+    Raises
+    ------
+    InferenceError : the graph is too wide, or no configuration is feasible.
+    UsageError : ``n`` is negative, or beta is not positive and finite.
+    """
+    given = _evidence(graph, evidence or {})
+    values = np.ascontiguousarray(graph.values[0])
+    found = drawn(graph.structure, values, n, beta, seed, given)
+    if found is None:
+        raise InferenceError("no configuration is feasible: none can be drawn", code="E0519")
+    return {
+        block.name: found[:, block.first : block.first + block.size].reshape(n, *block.shape)
+        for block in graph.blocks
+    }
 
 
 def _by_name(graph: NamedGraph, states: Ints) -> dict[str, Ints]:

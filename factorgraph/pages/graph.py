@@ -200,4 +200,27 @@ lay_out(built.structure, built.values[0], np.array([-1, -1], np.int32))
 """,
         "python",
     ),
+    Page(
+        "E0519",
+        "Nothing to draw from",
+        """
+`sample` draws configurations with a probability that falls with their energy. Here every
+configuration has infinite energy: hard constraints, or the evidence, contradict each other.
+`minimise` says so as well, with the status `infeasible`, and often names a factor that shows it.
+""",
+        """
+g = factorgraph.FactorGraph()
+a = g.variable("a", 2)
+g.factor([a], [np.inf, np.inf])
+factorgraph.sample(g.build(), 10)
+""",
+        """
+g = factorgraph.FactorGraph()
+a = g.variable("a", 2)
+g.factor([a], [np.inf, 0.0])
+factorgraph.sample(g.build(), 10)
+""",
+        "python",
+        "import numpy as np, factorgraph",
+    ),
 )
