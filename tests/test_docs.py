@@ -43,10 +43,11 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = (
     "language", "data", "tutorial", "training", "from-paper-to-fg", "puzzle", "stereo", "decoding",
-    "command", "python", "README",
+    "formats", "command", "python", "README",
 )  # fmt: skip
 RUN = (
-    "language", "data", "tutorial", "training", "puzzle", "stereo", "decoding", "command", "python",
+    "language", "data", "tutorial", "training", "puzzle", "stereo", "decoding", "formats",
+    "command", "python",
 )  # fmt: skip
 """Pages with commands or Python."""
 CODE = ROOT.parent / "shared" / "data" / "ldpc" / "WIMAX_480_576.alist"

@@ -202,3 +202,68 @@ def test_published_log_partition_of_testfast(fgc: Call) -> None:
     code, out, _ = fgc("solve", str(file), "--task", "PR", "--json")
     assert code == 0
     assert json.loads(out)["log10"] * math.log(10) == pytest.approx(14.328233281, abs=1e-8)
+
+
+def test_a_trace_is_drawn(fgc: Call, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    trace = [[0.1, None, 1.0], [0.4, 9.5, 2.0], [0.5, 8.0, 7.5]]
+    result = {"task": "MAP", "status": "gap 6.67 %", "trace": trace}
+    (tmp_path / "r.json").write_text(json.dumps(result))
+    code, out, err = fgc("plot", str(tmp_path / "r.json"), "-o", str(tmp_path / "r.svg"))
+    assert (code, err) == (0, "") and "r.svg" in out
+    drawn = (tmp_path / "r.svg").read_text()
+    for text in ("energy: 8", "bound: 7.5", "r.json: gap 6.67 %", "seconds"):
+        assert text in drawn
+    lines = [json.dumps({"trace": []}), json.dumps(result)]
+    (tmp_path / "r.jsonl").write_text("\n".join(lines))
+    (tmp_path / "frames.json").write_text(json.dumps({"frames": [{}, result]}, indent=1))
+    for name in ("r.jsonl", "frames.json"):
+        arguments = ["plot", str(tmp_path / name), "--instance", "1", "-o", str(tmp_path / "s.svg")]
+        assert fgc(*arguments)[0] == 0
+        assert "bound: 7.5" in (tmp_path / "s.svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{}", "holds no trace"),
+        ('{"trace": [[1, 2]]}', "point 0 of the trace is no triple"),
+        ('{"trace": [[null, 2, 3]]}', "point 0 of the trace is no triple"),
+        ('{"trace": [[1, null, null]]}', "neither energies nor bounds"),
+        ("[1]", "a result is an object"),
+        ("hello", "is no JSON of a result"),
+        ("", "has no result 0"),
+        ("[" * 200_000, "is no JSON of a result"),
+    ],
+)
+def test_what_is_no_trace(fgc: Call, tmp_path: Path, text: str, message: str) -> None:
+    pytest.importorskip("matplotlib")
+    (tmp_path / "r.json").write_text(text)
+    code, _, err = fgc("plot", str(tmp_path / "r.json"), "-o", str(tmp_path / "r.svg"))
+    assert code == 2 and message in err and "E0376" in err
+    assert not (tmp_path / "r.svg").exists()
+
+
+def test_a_time_budget_gives_the_best_so_far(fgc: Call, tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    pairs = [
+        (i * 6 + j, k)
+        for i in range(6)
+        for j in range(6)
+        for k in ([i * 6 + j + 1] if j < 5 else []) + ([i * 6 + j + 6] if i < 5 else [])
+    ]
+    scopes = "\n".join(f"2 {a} {b}" for a, b in pairs)
+    tables = "\n".join("9 " + " ".join(f"{p:.6f}" for p in rng.random(9)) for _ in pairs)
+    (tmp_path / "g.uai").write_text(f"MARKOV\n36\n{'3 ' * 36}\n{len(pairs)}\n{scopes}\n{tables}\n")
+    file = str(tmp_path / "g.uai")
+    code, out, _ = fgc("solve", file, "--infer", "trws + icm", "--budget-time", "30", "--json")
+    told = json.loads(out)
+    assert code == 0 and told["reason"].startswith("asked for") and told["trace"]
+    found = read(tmp_path / "g.uai")
+    assert told["energy"] == pytest.approx(found.energy(told["states"]))
+    assert told["bound"] <= told["energy"] and told["gap"] >= 0
+    exact = json.loads(fgc("solve", file, "--json")[1])
+    assert told["bound"] - 1e-9 <= exact["energy"] <= told["energy"] + 1e-9
+    code, out, _ = fgc("solve", file, "--infer", "trws", "--budget-time", "0", "--json")
+    told = json.loads(out)
+    assert code == 0 and told["status"] != "optimal" and told["iterations"] <= 2

@@ -1,4 +1,4 @@
-"""``fgc plot``: the factor graph of a model, or of one instance of its data, as a picture."""
+"""``fgc plot``: a model, one instance of its data, or an inference as it went, as a picture."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 def plot(
-    model: o.ModelPath,
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="A .fg file; - reads stdin. Or a .json of a result."),
+    ],
     data: Annotated[
         str | None, typer.Argument(metavar="[DATA]", help="Draw an instance of these data.")
     ] = None,
@@ -47,7 +50,10 @@ def plot(
     budget_memory: o.Budget = None,
     json: o.Json = False,
 ) -> None:
-    """Draw a model with plates for its index sets; with data, the graph of one instance."""
+    """Draw a model with plates for its index sets; with data, the graph of one instance.
+
+    Of a result, as fgc solve --json prints it, energy and bound are drawn over time.
+    """
     o.limit(budget_memory)
     from factorgraph.interop.canvas import require, save, suffix
 
@@ -57,7 +63,9 @@ def plot(
     require()
     o.keep_inputs(target, *([model] if data is None else [model, data]))
     title = "model" if model == "-" else Path(model).name
-    if data is None:
+    if model.lower().endswith((".json", ".jsonl")):
+        figure = _trace(model, title, data, instance or 0)
+    elif data is None:
         if instance is not None:
             raise UsageError("--instance chooses among data: name their file too", code="E0911")
         figure = _plates(model, title, params, set_, without)
@@ -74,6 +82,16 @@ def plot(
         from factorgraph.source import visible
 
         o.say(visible(f"picture written to {target}"))
+
+
+def _trace(path: str, title: str, data: str | None, instance: int) -> Figure:
+    """Return the picture of an inference as it went."""
+    from factorgraph.interop.traces import read_trace, trace_picture
+
+    if data is not None:
+        raise UsageError("a result is drawn without data", code="E0911")
+    trace, status = read_trace(path, instance)
+    return trace_picture(trace, title, status)
 
 
 def _plates(

@@ -115,4 +115,16 @@ least where it is.
         "`fgc convert plan.wcsp plan.cfn`, or `--scale 1e-4`",
         "words",
     ),
+    Page(
+        "E0376",
+        "A result without a trace",
+        """
+`fgc plot RESULT.json` draws how best energy and bound went on, from the `trace` of a result as
+`fgc solve --json` and `fgc infer` print it: `[seconds, energy, bound]`, with null where there was
+none yet. Exact engines that answer at once have no trace.
+""",
+        "`fgc plot data.json`, of a file that is no result",
+        "`fgc solve grid.uai --infer trws --json > grid.json`, then `fgc plot grid.json`",
+        "words",
+    ),
 )
