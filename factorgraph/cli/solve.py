@@ -181,7 +181,8 @@ def _progress() -> Any:
     last = [0.0]
 
     def hear(point: Point, iteration: int) -> None:
-        if point.seconds - last[0] >= EVERY:
+        # An answer that is proven is told in a moment anyway.
+        if point.seconds - last[0] >= EVERY and point.energy > point.bound:
             last[0] = point.seconds
             energy = "no answer yet" if math.isinf(point.energy) else f"energy {point.energy:.9g}"
             bound = "" if math.isinf(point.bound) else f", bound {point.bound:.9g}"
