@@ -264,6 +264,7 @@ def graph(checks: Checks, llr: np.ndarray, odd: np.ndarray) -> Any:
     x = g.variables("x", checks.bits, 2)
     g.factors(x[:, None], np.column_stack((np.zeros(checks.bits), llr)), name="channel")
     g.factor([], 1.5)
+    g.factors([[0], [0]], [[0.0, 0.25], [0.0, -0.25]], name="twice")
     for c in range(checks.count):
         g.parity([int(v) for v in scope(checks, c)], odd=bool(odd[c]), name="parity")
     return g.build()

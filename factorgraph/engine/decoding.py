@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from factorgraph.engine.decoder import Bits, Checks, Decoded, Decoder, Schedule
+from factorgraph.engine.decoder import Checks, Decoded, Decoder, Schedule
 from factorgraph.engine.menu import Options, steps
 from factorgraph.engine.outcome import INFEASIBLE, Outcome, judged
 from factorgraph.engine.parities import contradicting
@@ -38,26 +38,39 @@ class Code:
     structure: Structure
     checks: Checks
 
-    def energies(self, values: Energies, evidence: Ints) -> tuple[Energies, float]:
-        """Return the energy of each bit at 0 and at 1, float64 [n, 2], and what is constant."""
-        out = np.zeros((self.checks.bits, 2))
-        constant = 0.0
+    def energies(self, values: Energies, evidence: Ints) -> tuple[Energies, Energies]:
+        """Return the energies of all bits at 0 and at 1, float64 [B, n, 2], and what is constant.
+
+        Parameters
+        ----------
+        values, evidence : float64 [B, T], int32 [B, n].
+        """
+        out = np.zeros((len(values), self.checks.bits, 2))
+        constant = np.zeros(len(values))
         for g, group in enumerate(self.structure.groups):
-            table = self.structure.table(values, g)[group.table]
-            if group.cards:
-                np.add.at(out, group.scope[:, 0], table)
+            first, last = self.structure.offset[g : g + 2]
+            table = values[:, first:last].reshape(len(values), group.distinct, group.states)
+            read = table[:, group.table]
+            if not group.cards:
+                constant += read.sum(axis=(1, 2))
+                continue
+            at = group.scope[:, 0]
+            if len(np.unique(at)) == len(at):
+                out[:, at] += read
             else:
-                constant += float(table.sum())
-        seen = np.flatnonzero(evidence >= 0)
-        out[seen, 1 - evidence[seen]] = np.inf
+                np.add.at(out.swapaxes(0, 1), at, read.swapaxes(0, 1))
+        frame, seen = np.nonzero(evidence >= 0)
+        out[frame, seen, 1 - evidence[frame, seen]] = np.inf
         return out, constant
 
     def parity(self, values: Energies) -> Energies:
-        """Return 1 for each check that is odd, 0 for each that is even."""
-        parts = [np.zeros(0)]
+        """Return 1 for each check that is odd, 0 for each that is even, float64 [B, m]."""
+        parts = [np.zeros((len(values), 0))]
         for k, group in enumerate(self.structure.kinds):
-            parts.append(self.structure.numbers(values, k)[group.table, 0])
-        return np.concatenate(parts)
+            first, last = self.structure.kind_offset[k : k + 2]
+            numbers = values[:, first:last].reshape(len(values), group.distinct, group.width)
+            parts.append(numbers[:, group.table, 0])
+        return np.concatenate(parts, axis=1)
 
     def name(self, check: int) -> str:
         """Return a check by its factor's name and its number among those."""
@@ -209,59 +222,66 @@ def decoded(
     evidence : int32 [B, V], -1 where free.
     watch : asked between blocks of frames; none is decoded once it is over.
     """
-    block = max(1, min(1024, 2**24 // max(1, found.checks.bits + len(found.checks.scope))))
+    checks = found.checks
+    block = max(1, min(1024, 2**21 // max(1, checks.bits + len(checks.scope))))
     for first in range(0, len(values), block):
         begun = watch.seconds
-        rows = range(first, min(first + block, len(values)))
+        here = slice(first, min(first + block, len(values)))
+        rows = range(here.start, here.stop)
         if watch.over:
             yield from (Outcome(how.algorithm, None, np.inf, -np.inf, watch.over) for _ in rows)
             continue
-        frames = [found.energies(values[b], evidence[b]) for b in rows]
-        parity = np.array([found.parity(values[b]) for b in rows])
-        energies = np.array([energy for energy, _ in frames])
+        energies, constant = found.energies(values[here], evidence[here])
+        parity = found.parity(values[here])
         with np.errstate(invalid="ignore"):
             llr = energies[:, :, 1] - energies[:, :, 0]
         llr[np.isnan(llr)] = 0.0  # neither state is possible, or an infinite one less another
-        result = how(found.checks, llr, parity == 1)
+        result = how(checks, llr, parity == 1)
+        bound = _bounds(checks, energies, parity, llr) + constant
+        bits = result.bits.astype(np.int64)
+        energy = np.take_along_axis(energies, bits[:, :, None], axis=2).sum(axis=(1, 2)) + constant
+        open_ = (checks.syndrome(result.bits) != parity).sum(axis=1)
         seconds = (watch.seconds - begun) / len(rows)
         for i in range(len(rows)):
+            states: Ints | None = result.bits[i].astype(np.int32)
+            if open_[i] or energy[i] == np.inf:
+                states = None
             yield _outcome(
-                found, how, energies[i], frames[i][1], parity[i], llr[i], result.bits[i],
-                int(result.iterations[i]), seconds,
+                found, how.algorithm, states, float(energy[i]), float(bound[i]), llr[i], parity[i],
+                int(open_[i]), int(result.iterations[i]), seconds,
             )  # fmt: skip
 
 
 def _outcome(
     found: Code,
-    how: Decoder,
-    energies: Energies,
-    constant: float,
-    parity: Energies,
+    algorithm: str,
+    states: Ints | None,
+    energy: float,
+    bound: float,
     llr: Energies,
-    bits: Bits,
+    parity: Energies,
+    open_: int,
     iterations: int,
     seconds: float,
 ) -> Outcome:
-    checks = found.checks
-    bound = _bound(checks, energies, parity, llr) + constant
-    energy = float(energies[np.arange(checks.bits), bits].sum()) + constant
-    open_ = int((checks.syndrome(bits)[0] != parity).sum())
-    states: Ints | None = bits.astype(np.int32)
-    if open_ or energy == np.inf:
-        states, energy = None, np.inf
-    status = judged(energy, bound, f"not converged: {_unmet(open_)} after {iterations} iterations")
-    if states is None and status != INFEASIBLE:
-        known = np.where(np.isposinf(llr), 0, np.where(np.isneginf(llr), 1, -1)).astype(np.int8)
-        wrong = contradicting(checks, (parity == 1).astype(np.uint8), known)
-        if wrong is not None:
-            bound, status = np.inf, f"{INFEASIBLE}: {found.name(wrong)}"
-    elif status == INFEASIBLE:
-        other = np.flatnonzero((parity != 0) & (parity != 1))
-        status += f": {found.name(int(other[0]))}" if len(other) else ""
-    notes = ("all checks hold",) if states is not None else ()
-    return Outcome(
-        how.algorithm, states, energy, bound, status, iterations, seconds=seconds, notes=notes
+    if states is not None:
+        status = judged(energy, bound, "all checks hold")
+        return Outcome(
+            algorithm, states, energy, bound, status, iterations, seconds=seconds,
+            notes=("all checks hold",),
+        )  # fmt: skip
+    status = judged(
+        np.inf, bound, f"not converged: {_unmet(open_)} after {some(iterations, 'iteration')}"
     )
+    if status == INFEASIBLE:
+        other = np.flatnonzero((parity != 0) & (parity != 1))
+        wrong = int(other[0]) if len(other) else None
+    else:
+        known = np.where(np.isposinf(llr), 0, np.where(np.isneginf(llr), 1, -1)).astype(np.int8)
+        wrong = contradicting(found.checks, (parity == 1).astype(np.uint8), known)
+    if wrong is not None:
+        bound, status = np.inf, f"{INFEASIBLE}: {found.name(wrong)}"
+    return Outcome(algorithm, None, np.inf, bound, status, iterations, seconds=seconds)
 
 
 def _unmet(count: int) -> str:
@@ -270,23 +290,21 @@ def _unmet(count: int) -> str:
     return f"{some(count, 'check')} {'does' if count == 1 else 'do'} not hold"
 
 
-def _bound(checks: Checks, energies: Energies, parity: Energies, llr: Energies) -> float:
-    """Return a lower bound on every word's energy.
+def _bounds(checks: Checks, energies: Energies, parity: Energies, llr: Energies) -> Energies:
+    """Return a lower bound on every word's energy, float64 [B].
 
     Each bit is shared out equally among its checks. The least energy of a share is that of the
     bits one by one, and where these break the check, that of the cheapest flip on top.
     """
-    if ((parity != 0) & (parity != 1)).any():
-        return np.inf
-    bound = float(energies.min(axis=1).sum())
-    full = np.flatnonzero(np.diff(checks.start))
-    broken = checks.syndrome(llr < 0)[0] != parity
-    if np.setdiff1d(np.flatnonzero(broken), full).size:
-        return np.inf  # a check over nothing that is odd
-    if len(full):
+    bound: Energies = energies.min(axis=2).sum(axis=1)
+    broken = checks.syndrome(llr < 0) != parity
+    full = np.diff(checks.start) > 0
+    if full.any():
         share = np.abs(llr) / np.maximum(np.bincount(checks.scope, minlength=checks.bits), 1)
-        cheapest = np.minimum.reduceat(share[checks.scope], checks.start[full])
-        bound += float(cheapest[broken[full]].sum())
+        cheapest = np.minimum.reduceat(share[:, checks.scope], checks.start[:-1][full], axis=1)
+        bound += np.where(broken[:, full], cheapest, 0.0).sum(axis=1)
+    never = (broken & ~full).any(axis=1) | ((parity != 0) & (parity != 1)).any(axis=1)
+    bound[never] = np.inf
     return bound
 
 
