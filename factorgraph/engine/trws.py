@@ -61,7 +61,7 @@ class Sweeps:
         most = int(cards.max(initial=1))
         entries = int(cards[edges.ends].max(axis=1, initial=0).sum())
         budget.require(
-            8 * entries + 64 * len(edges.ends) + 4 * len(cards),
+            8 * entries + 240 * len(edges.ends) + 24 * len(cards),
             f"messages over {some(len(edges.ends), 'edge')}",
         )
         self.order: Order = ordered(graph)
