@@ -180,7 +180,7 @@ def drawn(rng: Rng, kind: str, cards: States) -> Numbers:
 
 
 @pytest.mark.parametrize("kind", TRUTH)
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=8)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_kind_is_what_enumeration_says(kind: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -212,7 +212,7 @@ def pair_graph(rng: Rng, kind: str) -> tuple[fg.FactorGraph, fg.FactorGraph]:
 
 
 @pytest.mark.parametrize("kind", TRUTH)
-@settings(deadline=None, max_examples=6)
+@settings(deadline=None, max_examples=4)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_exact_engines_answer_for_graphs_with_kinds(kind: str, seed: int) -> None:
     kinds, tables = (g.build() for g in pair_graph(np.random.default_rng(seed), kind))

@@ -103,6 +103,13 @@ def _excess(own, first, last, k):  # type: ignore[no-untyped-def]
     return 0, own[k]
 
 
+@kernel(**INNER)
+def _push(todo, count, x0, x1, y0, y1):  # type: ignore[no-untyped-def]
+    """Add a range of states with the range that their best ones are in; return how many wait."""
+    todo[count, 0], todo[count, 1], todo[count, 2], todo[count, 3] = x0, x1, y0, y1
+    return count + 1
+
+
 @kernel
 def _least(table, numbers, entry, incoming, outgoing, which, todo):  # type: ignore[no-untyped-def]
     """Write least messages: the middle state's best one splits the others'."""
@@ -121,11 +128,10 @@ def _least(table, numbers, entry, incoming, outgoing, which, todo):  # type: ign
                 entry[2 * row + 2 - side] - entry[2 * row + 1 - side],
             )
             sign = 1 if side == 0 else -1  # the source is a, or b
-            todo[0] = np.array([0, m - 1, 0, n - 1])
-            count = 1
+            count = _push(todo, 0, 0, m - 1, 0, n - 1)
             while count > 0:
                 count -= 1
-                x0, x1, y0, y1 = todo[count]
+                x0, x1, y0, y1 = todo[count, 0], todo[count, 1], todo[count, 2], todo[count, 3]
                 x = (x0 + x1) // 2
                 far, best, at = 1 << 60, np.inf, -1
                 for y in range(y0, y1 + 1):
@@ -136,21 +142,12 @@ def _least(table, numbers, entry, incoming, outgoing, which, todo):  # type: ign
                     if beyond < far or (beyond == far and e < best):
                         far, best, at = beyond, e, y
                 outgoing[out + x] = best if far == 0 else np.inf
-                if at < 0:  # nothing that can be: all other states may still lie elsewhere
-                    at = y0
-                    if x0 < x:
-                        todo[count] = np.array([x0, x - 1, y0, y1])
-                        count += 1
-                    if x < x1:
-                        todo[count] = np.array([x + 1, x1, y0, y1])
-                        count += 1
-                    continue
+                # where nothing can be, the best of all other states may still lie anywhere
+                low_end, high_end = (y1, y0) if at < 0 else (at, at)
                 if x0 < x:
-                    todo[count] = np.array([x0, x - 1, y0, at])
-                    count += 1
+                    count = _push(todo, count, x0, x - 1, y0, low_end)
                 if x < x1:
-                    todo[count] = np.array([x + 1, x1, at, y1])
-                    count += 1
+                    count = _push(todo, count, x + 1, x1, high_end, y1)
 
 
 @kernel
