@@ -15,11 +15,15 @@ from factorgraph import budget
 from factorgraph.engine.crew import Crew
 from factorgraph.engine.incidence import Incidence
 from factorgraph.engine.messages import contract
+from factorgraph.factors.prefetch import prefetch
 from factorgraph.graph.structure import Energies
 from factorgraph.jit import kernel
 
 RANGE = 600.0
 """exp of twice this is no float64; products of two such numbers stay below it."""
+
+AHEAD = 24
+"""Messages and beliefs are asked for so many places before they are read: they lie anywhere."""
 
 
 def within_range(graph: Incidence, beta: float) -> bool:
@@ -58,8 +62,11 @@ class Products:
         else:
             _floors(graph.state, graph.unary, floor)
             self.prior = np.exp(-beta * (graph.unary - np.repeat(floor, graph.card)))
-            self.told = 1.0 / np.repeat(graph.card[graph.scope], graph.card[graph.scope])
+            states = graph.card[graph.scope]
+            self.told = 1.0 / np.repeat(states, states)
         self.belief = np.empty(len(self.prior))
+        width = graph.entry[graph.row[1:]] - graph.entry[graph.row[:-1]]
+        self.widest = (int(width.max()), int(np.diff(graph.row).max()))
 
     def flood(self, measure: bool) -> float:
         """Send all messages at once; return the largest change in energies, 0 if not measured."""
@@ -82,8 +89,9 @@ class Products:
                 len(g.card), self.told.size,
             )  # fmt: skip
             changes = self.crew.run(
-                lambda lo, hi: _send_products(lo, hi, g.row, g.scope, g.entry, g.state, g.base,
-                                              self.weight, self.belief, measure, self.told),
+                lambda lo, hi: _send_products(lo, hi, *self.widest, g.row, g.scope, g.entry,
+                                              g.state, g.base, self.weight, self.belief, measure,
+                                              self.told),
                 g.dense, self.told.size,
             )  # fmt: skip
         return float(max(changes)) / self.beta
@@ -198,6 +206,8 @@ def _gather_products(  # type: ignore[no-untyped-def]
         for k in range(n):
             belief[s + uintp(k)] = prior[s + uintp(k)]
         for i in range(start[v], start[v + 1]):
+            if i + AHEAD < len(place):
+                prefetch(told, entry[place[i + AHEAD]])
             at = uintp(entry[place[i]])
             for k in range(n):
                 belief[s + uintp(k)] *= told[at + uintp(k)]
@@ -211,16 +221,12 @@ def _gather_products(  # type: ignore[no-untyped-def]
 
 @kernel(fastmath={"reassoc", "contract"})
 def _send_products(  # type: ignore[no-untyped-def]
-    lo, hi, row, scope, entry, state, base, weight, belief, measure, told
+    lo, hi, width, most, row, scope, entry, state, base, weight, belief, measure, told
 ):
     """Send the messages of factors ``lo .. hi - 1``; the largest change of their logarithms.
 
     Places in arrays are unsigned, which spares the test for negative ones.
     """
-    width, most = 1, 1
-    for f in range(lo, hi):
-        width = max(width, entry[row[f + 1]] - entry[row[f]])
-        most = max(most, row[f + 1] - row[f])
     g, new = np.empty(width), np.empty(width)
     digit, before = np.empty(most, np.int64), np.empty(most + 1)
     change = 0.0
@@ -228,6 +234,8 @@ def _send_products(  # type: ignore[no-untyped-def]
         p, n = row[f], row[f + 1] - row[f]
         first = entry[p]
         for q in range(p, p + n):
+            if q + AHEAD < len(scope):
+                prefetch(belief, state[scope[q + AHEAD]])
             s = uintp(state[scope[q]])
             at, here = uintp(entry[q]), uintp(entry[q] - first)
             for k in range(entry[q + 1] - entry[q]):

@@ -17,6 +17,7 @@ from numpy import uintp
 from factorgraph import budget
 from factorgraph.engine.crew import Crew
 from factorgraph.engine.incidence import Incidence, Part
+from factorgraph.engine.settling import reach
 from factorgraph.factors.kind import Kind
 from factorgraph.factors.registry import kind_of
 from factorgraph.factors.soft import INNER
@@ -42,6 +43,7 @@ class Messages:
     Attributes
     ----------
     told : float64 [graph.size], messages, their least entry 0; +inf where a state is excluded.
+    most : the largest finite entry of a message.
     belief : float64 [S], the finite parts of unary energy and messages, summed.
     excluded : int32 [S], how many of them are +inf.
     """
@@ -64,6 +66,9 @@ class Messages:
             self.floor, self.weight = np.empty(graph.dense), np.empty(len(graph.tables))
             _exponentiate(graph.base, graph.row, graph.entry, graph.tables, beta,
                           self.floor, self.weight)  # fmt: skip
+        # Two configurations of finite energy differ by no more than all ranges together; what loops
+        # make of messages beyond that is an echo, which would drown everything else.
+        self.most = reach(graph, beta)
         self.gather()
 
     def gather(self) -> None:
@@ -110,8 +115,8 @@ class Messages:
         g = self.graph
         return float(
             _send(order, lo, hi, g.row, g.scope, g.entry, g.state, g.base, g.tables, self.weight,
-                  self.floor, self.share, self.beta, damping, at_once, self.told, self.belief,
-                  self.excluded)
+                  self.floor, self.share, self.beta, damping, self.most, at_once, self.told,
+                  self.belief, self.excluded)
         )  # fmt: skip
 
     def closed(self, part: Part, damping: float) -> float:
@@ -119,7 +124,7 @@ class Messages:
         g = self.graph
         new = self.outgoing(part)[1]
         first, last = part.place, part.place + len(part.group.scope)
-        return float(_settle(g.entry, first, last, new, damping, self.told))
+        return float(_settle(g.entry, first, last, new, damping, self.most, self.told))
 
     def outgoing(self, part: Part) -> tuple[Energies, Energies]:
         """Return what factors of a kind hear, and what they tell in return, as it is."""
@@ -338,15 +343,16 @@ def tell(  # type: ignore[no-untyped-def]
 
 
 @kernel(**INNER)
-def settled(new, old, damping):  # type: ignore[no-untyped-def]
+def settled(new, old, damping, most):  # type: ignore[no-untyped-def]
     """Return a damped entry of a message and by how much it would have changed undamped."""
     if new == np.inf or old == np.inf:
         return np.inf, 0.0 if new == old else np.inf
+    new = min(new, most)
     return new + damping * (old - new), abs(new - old)
 
 
 @kernel
-def _settle(entry, first, last, new, damping, told):  # type: ignore[no-untyped-def]
+def _settle(entry, first, last, new, damping, most, told):  # type: ignore[no-untyped-def]
     """Write new messages of places ``first .. last - 1``, and return the largest change."""
     change, shift = 0.0, entry[first]
     for p in range(first, last):
@@ -356,14 +362,14 @@ def _settle(entry, first, last, new, damping, told):  # type: ignore[no-untyped-
         if least == np.inf:
             least = 0.0
         for e in range(entry[p], entry[p + 1]):
-            told[e], moved = settled(new[e - shift] - least, told[e], damping)
+            told[e], moved = settled(new[e - shift] - least, told[e], damping, most)
             change = max(change, moved)
     return change
 
 
 @kernel(**INNER)
 def renew(  # type: ignore[no-untyped-def]
-    entry, scope, state, p, n, new, share, damping, at_once, told, belief, excluded, moved
+    entry, scope, state, p, n, new, share, damping, most, at_once, told, belief, excluded, moved
 ):
     """Write a factor's new messages, and the beliefs if ``at_once``; return the largest change.
 
@@ -383,7 +389,7 @@ def renew(  # type: ignore[no-untyped-def]
         weight = share[p + i] if len(share) else 1.0
         for e in range(entry[p + i], entry[p + i + 1]):
             old = told[e]
-            told[e], by = settled(new[e - first] - least, old, damping)
+            told[e], by = settled(new[e - first] - least, old, damping, most)
             moved[i] = max(moved[i], by)
             if at_once:
                 if told[e] < np.inf:
@@ -408,16 +414,16 @@ def widest(row, entry, factors):  # type: ignore[no-untyped-def]
 @kernel
 def _send(  # type: ignore[no-untyped-def]
     order, lo, hi, row, scope, entry, state, base, table, weight, floor, share, beta, damping,
-    at_once, told, belief, excluded,
+    most, at_once, told, belief, excluded,
 ):  # fmt: skip
     """Send what factors ``order[lo:hi]`` tell, from the beliefs as they are; largest change.
 
     With ``at_once`` each message enters the beliefs before the next factor.
     """
-    width, most = widest(row, entry, len(base))
+    width, longest = widest(row, entry, len(base))
     h, g, new = np.empty(width), np.empty(width), np.empty(width)
-    low, digit, before = np.empty(most), np.empty(most, np.int64), np.empty(most + 1)
-    moved = np.empty(most)
+    low, digit = np.empty(longest), np.empty(longest, np.int64)
+    before, moved = np.empty(longest + 1), np.empty(longest)
     change = 0.0
     for i in range(lo, hi):
         f = order[i]
@@ -425,6 +431,6 @@ def _send(  # type: ignore[no-untyped-def]
         hear(p, p + n, scope, entry, state, told, belief, excluded, share, h)
         tell(table, weight, floor[f] if len(floor) else 0.0, base[f], entry, p, n, beta, h, g, low,
              new, digit, before)  # fmt: skip
-        change = max(change, renew(entry, scope, state, p, n, new, share, damping, at_once, told,
-                                   belief, excluded, moved))  # fmt: skip
+        change = max(change, renew(entry, scope, state, p, n, new, share, damping, most, at_once,
+                                   told, belief, excluded, moved))  # fmt: skip
     return change

@@ -1,16 +1,14 @@
 """Flooding min-sum on Potts and truncated distances in single precision, for one count of states.
 
-Messages take O(K); a message's least entry is 0. Kernels are made for the count of states at hand
-(whose loops are then unrolled) or for any. No NaN can arise: messages are finite as long as every
+Messages take O(K) (squares: O(K) for each step below the cap); a message's least entry is 0. Blocks
+of messages are worked out side by side. No NaN can arise: messages are finite as long as every
 variable has a state left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
-
 import numpy as np
+from numpy import uintp
 from numpy.typing import NDArray
 
 from factorgraph import budget
@@ -18,16 +16,18 @@ from factorgraph.engine.chains import LINEAR, POTTS, SQUARE
 from factorgraph.engine.crew import Crew
 from factorgraph.engine.incidence import acyclic, invert
 from factorgraph.engine.pairwise import Pairwise
+from factorgraph.factors.prefetch import prefetch
 from factorgraph.graph.structure import Ints
 from factorgraph.jit import kernel
 
 Singles = NDArray[np.float32]
-PAD = 8
-REACH = 7
-"""Steps up to the cap of a truncated distance that are looked at one by one; two passes beyond."""
-MADE = 32
-"""The most states that a kernel is made for."""
+LANES = 64
+"""Messages that are worked out side by side; fewer where states are many."""
+ROOM = 2**13
+AHEAD = 24
+"""Messages and beliefs are asked for so many places before they are read: they lie anywhere."""
 LARGEST = 1e15
+"""Energies beyond are left to double precision."""
 
 
 class Pairs:
@@ -43,9 +43,10 @@ class Pairs:
         self.states = int(graph.card[0])
         edges = graph.edges
         budget.require(self.bytes(len(graph.card), len(edges.ends), self.states), "messages")
-        self.ends = edges.ends
-        self.scope = np.ascontiguousarray(edges.ends.reshape(-1))
-        self.number = edges.number.astype(np.float32)
+        order = np.argsort(edges.kind, kind="stable")
+        self.kind = edges.kind[order]
+        self.scope = np.ascontiguousarray(edges.ends[order].reshape(-1))
+        self.number = edges.number[order].astype(np.float32)
         theta = graph.theta.reshape(-1, self.states)
         self.theta: Singles = (theta - theta.min(axis=1, keepdims=True)).astype(np.float32)
         self.told: Singles = np.zeros((len(edges.ends), 2, self.states), np.float32)
@@ -53,8 +54,9 @@ class Pairs:
         self.start = np.zeros(len(graph.card) + 1, np.int64)
         self.place: Ints = np.empty(len(self.scope), np.int32)
         invert(self.scope, self.start, self.place)
-        made = self.states if self.states <= MADE else 0
-        self.gathering, self.sending = passes(made, frozenset(np.unique(edges.kind).tolist()))
+        self.lanes = LANES
+        while self.lanes > 8 and self.lanes * self.states > ROOM:
+            self.lanes //= 2
         self.gather()
 
     @staticmethod
@@ -74,28 +76,33 @@ class Pairs:
         """Return the bytes that messages, beliefs and their layout take."""
         return edges * (8 * states + 8 + 16 + 8) + variables * (8 * states + 8)
 
-    @property
-    def forest(self) -> bool:
-        """Whether edges make no loop."""
-        return loopless(self.graph)
-
     def gather(self) -> None:
         """Work out the beliefs."""
         self.crew.run(
-            lambda lo, hi: self.gathering(self.start, self.place, self.theta, self.told, lo, hi,
-                                          self.belief),
+            lambda lo, hi: _gather(self.start, self.place, self.theta.reshape(-1),
+                                   self.told.reshape(-1), self.states, lo, hi,
+                                   self.belief.reshape(-1)),
             len(self.belief), self.told.size,
         )  # fmt: skip
 
     def flood(self, damping: float) -> float:
         """Send all messages at once; return the largest change."""
-        change = self.crew.run(
-            lambda lo, hi: self.sending(self.ends, self.graph.edges.kind, self.number, self.told,
-                                        self.belief, lo, hi, np.float32(damping)),
-            len(self.ends), self.told.size,
-        )  # fmt: skip
+        change = 0.0
+        for kind in (POTTS, LINEAR, SQUARE):
+            first, last = np.searchsorted(self.kind, (kind, kind + 1)).tolist()
+            if first < last:
+                change = max(change, self._send(kind, first, last, damping))
         self.gather()
-        return float(max(change))
+        return change
+
+    def _send(self, kind: int, first: int, last: int, damping: float) -> float:
+        told, belief = self.told.reshape(-1), self.belief.reshape(-1)
+        changes = self.crew.run(
+            lambda lo, hi: _send(kind, self.scope, self.number, told, belief, self.states,
+                                 first + lo, first + hi, np.float32(damping), self.lanes),
+            last - first, (last - first) * 2 * self.states,
+        )  # fmt: skip
+        return float(max(changes))
 
     def least(self) -> Ints:
         """Return the first state of least belief of each variable, int32 [V]."""
@@ -106,8 +113,7 @@ class Pairs:
     def in_turn(self) -> Ints:
         """Return states chosen in the order of variables, each given those before it."""
         out = np.full(len(self.belief), -1, np.int32)
-        edges = self.graph.edges
-        _in_turn(self.start, self.place, self.scope, edges.kind, edges.number, self.graph.theta,
+        _in_turn(self.start, self.place, self.scope, self.kind, self.number, self.graph.theta,
                  self.told, out)  # fmt: skip
         return out
 
@@ -121,86 +127,101 @@ def loopless(graph: Pairwise) -> bool:
     return bool(acyclic(len(graph.card), row, np.ascontiguousarray(ends.reshape(-1))))
 
 
-@cache
-def passes(states: int, kinds: frozenset[int]) -> tuple[Callable[..., None], Callable[..., float]]:
-    """Return how beliefs are gathered and messages sent, for so many states or, at 0, for any."""
-    K = states
-    potts, linear, square = POTTS in kinds, LINEAR in kinds, SQUARE in kinds
-    alone, only = len(kinds) == 1, min(kinds)
-
-    @kernel
-    def gather(start, place, theta, told, lo, hi, belief):  # type: ignore[no-untyped-def]
-        n = K if K > 0 else theta.shape[1]
-        total = np.empty(n, np.float32)
-        for v in range(lo, hi):
+@kernel
+def _gather(start, place, theta, told, n, lo, hi, belief):  # type: ignore[no-untyped-def]
+    for v in range(lo, hi):
+        s = uintp(v * n)
+        for x in range(n):
+            belief[s + uintp(x)] = theta[s + uintp(x)]
+        for i in range(start[v], start[v + 1]):
+            if i + AHEAD < len(place):
+                prefetch(told, np.int64(place[i + AHEAD]) * n)
+            at = uintp(np.int64(place[i]) * n)
             for x in range(n):
-                total[x] = theta[v, x]
-            for i in range(start[v], start[v + 1]):
-                p = np.int64(place[i])
-                for x in range(n):
-                    total[x] += told[p >> 1, p & 1, x]
+                belief[s + uintp(x)] += told[at + uintp(x)]
+
+
+@kernel(fastmath={"nnan", "nsz"})
+def _send(  # type: ignore[no-untyped-def]
+    kind, scope, number, told, belief, n, lo, hi, damping, lanes
+):
+    """Send the messages of edges ``lo .. hi - 1``, ``lanes`` of them side by side.
+
+    What comes from place p goes to place p ^ 1, the other end of the edge. Within a block states
+    are the slow axis, so that all loops over lanes are vector instructions.
+    """
+    h, old = np.zeros(n * lanes, np.float32), np.zeros(n * lanes, np.float32)
+    new = np.zeros(n * lanes, np.float32)
+    least, moved = np.zeros(lanes, np.float32), np.zeros(lanes, np.float32)
+    slope, cap = np.zeros(lanes, np.float32), np.zeros(lanes, np.float32)
+    for first in range(2 * lo, 2 * hi, lanes):
+        count = min(lanes, 2 * hi - first)
+        reach = 0
+        for i in range(count):
+            p = first + i
+            if p + AHEAD < len(scope):
+                prefetch(belief, np.int64(scope[p + AHEAD]) * n)
+            slope[i], cap[i] = number[p >> 1, 0], number[p >> 1, 1]
+            b, t = uintp(np.int64(scope[p]) * n), uintp(p * n)
+            here, there = uintp(i), uintp(i ^ 1)
             for x in range(n):
-                belief[v, x] = total[x]
-
-    @kernel(fastmath={"nnan", "nsz"})
-    def send(ends, kind, number, told, belief, lo, hi, damping):  # type: ignore[no-untyped-def]
-        n = K if K > 0 else told.shape[2]
-        far = np.float32(np.inf)
-        lines = np.full((2, n + 2 * PAD), far, np.float32)
-        new = np.empty(n, np.float32)
-        change = np.float32(0.0)
-        for e in range(lo, hi):
-            slope, cap = number[e, 0], number[e, 1]
-            what = only if alone else kind[e]
-            for side in range(2):
-                v = ends[e, side]
-                for x in range(n):
-                    lines[side, PAD + x] = belief[v, x] - told[e, side, x]
-            for side in range(2):
-                h = lines[1 - side]
-                least = far
-                for x in range(n):
-                    least = min(least, h[PAD + x])
-                if potts and what == POTTS:
-                    for x in range(n):
-                        new[x] = min(h[PAD + x] - least, slope)
-                elif cap <= (REACH + 1) * slope and linear and what == LINEAR:
-                    for x in range(n):
-                        new[x] = min(h[PAD + x] - least, cap)
-                    step, rise = 1, slope
-                    while rise < cap:
-                        for x in range(n):
-                            near = min(h[PAD + x - step], h[PAD + x + step])
-                            new[x] = min(new[x], near - least + rise)
-                        step += 1
-                        rise = np.float32(step) * slope
-                elif linear and what == LINEAR:
-                    so_far = far
-                    for x in range(n):
-                        so_far = min(so_far + slope, h[PAD + x] - least)
-                        new[x] = so_far
-                    so_far = cap
-                    for x in range(n - 1, -1, -1):
-                        so_far = min(so_far + slope, new[x])
-                        new[x] = min(so_far, cap)
-                elif square and what == SQUARE:
-                    for x in range(n):
-                        new[x] = min(h[PAD + x] - least, cap)
-                    step, rise = 1, slope
-                    while step < n and rise < cap:
-                        for x in range(step, n):
-                            new[x] = min(new[x], h[PAD + x - step] - least + rise)
-                        for x in range(n - step):
-                            new[x] = min(new[x], h[PAD + x + step] - least + rise)
-                        step += 1
-                        rise = np.float32(step * step) * slope
-                for x in range(n):
-                    old = told[e, side, x]
-                    change = max(change, abs(new[x] - old))
-                    told[e, side, x] = new[x] + damping * (old - new[x])
-        return change
-
-    return gather, send
+                m = told[t + uintp(x)]
+                h[uintp(x * lanes) + here] = belief[b + uintp(x)] - m
+                old[uintp(x * lanes) + there] = m
+            if kind == SQUARE:
+                while reach + 1 < n and slope[i] * np.float32((reach + 1) ** 2) < cap[i]:
+                    reach += 1
+        for i in range(lanes):
+            least[i] = h[i]
+        for x in range(1, n):
+            at = uintp(x * lanes)
+            for i in range(lanes):
+                least[i] = min(least[i], h[at + uintp(i)])
+        if kind == POTTS:
+            for x in range(n):
+                at = uintp(x * lanes)
+                for i in range(lanes):
+                    new[at + uintp(i)] = min(h[at + uintp(i)] - least[i], slope[i])
+        elif kind == LINEAR:
+            for i in range(lanes):
+                new[i] = h[i] - least[i]
+            for x in range(1, n):
+                at, before = uintp(x * lanes), uintp((x - 1) * lanes)
+                for i in range(lanes):
+                    near = new[before + uintp(i)] + slope[i]
+                    new[at + uintp(i)] = min(h[at + uintp(i)] - least[i], near)
+            at = uintp((n - 1) * lanes)
+            for i in range(lanes):
+                new[at + uintp(i)] = min(new[at + uintp(i)], cap[i])
+            for x in range(n - 2, -1, -1):
+                at, before = uintp(x * lanes), uintp((x + 1) * lanes)
+                for i in range(lanes):
+                    near = min(new[before + uintp(i)] + slope[i], cap[i])
+                    new[at + uintp(i)] = min(new[at + uintp(i)], near)
+        else:
+            for x in range(n):
+                at = uintp(x * lanes)
+                for i in range(lanes):
+                    new[at + uintp(i)] = min(h[at + uintp(i)] - least[i], cap[i])
+                for y in range(max(0, x - reach), min(n, x + reach + 1)):
+                    other, rise = uintp(y * lanes), np.float32((x - y) * (x - y))
+                    for i in range(lanes):
+                        near = h[other + uintp(i)] - least[i] + rise * slope[i]
+                        new[at + uintp(i)] = min(new[at + uintp(i)], near)
+        for x in range(n):
+            at = uintp(x * lanes)
+            for i in range(lanes):
+                by = old[at + uintp(i)] - new[at + uintp(i)]
+                moved[i] = max(moved[i], abs(by))
+                new[at + uintp(i)] += damping * by
+        for i in range(count):
+            t, here = uintp((first + (i ^ 1)) * n), uintp(i)
+            for x in range(n):
+                told[t + uintp(x)] = new[uintp(x * lanes) + here]
+        if count < lanes:  # lanes without an edge say nothing
+            for e in range(n * lanes):
+                h[e], old[e], new[e] = 0.0, 0.0, 0.0
+    return moved.max()
 
 
 @kernel

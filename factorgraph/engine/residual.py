@@ -40,7 +40,7 @@ class Priorities:
         m, g = self.messages, self.messages.graph
         left = _advance(updates, tolerance, self.heap, self.at, self.priority, self.owner, g.start,
                         g.place, g.row, g.scope, g.entry, g.state, g.base, g.tables, m.weight,
-                        m.floor, m.share, m.beta, damping, m.told, m.belief,
+                        m.floor, m.share, m.beta, damping, m.most, m.told, m.belief,
                         m.excluded)  # fmt: skip
         m.gather()
         return float(left)
@@ -81,12 +81,12 @@ def _down(heap, at, priority, i):  # type: ignore[no-untyped-def]
 @kernel
 def _advance(  # type: ignore[no-untyped-def]
     updates, tolerance, heap, at, priority, owner, start, place, row, scope, entry, state, base,
-    table, weight, floor, share, beta, damping, told, belief, excluded,
+    table, weight, floor, share, beta, damping, most, told, belief, excluded,
 ):  # fmt: skip
-    width, most = widest(row, entry, len(base))
+    width, longest = widest(row, entry, len(base))
     h, g, new = np.empty(width), np.empty(width), np.empty(width)
-    low, digit, before = np.empty(most), np.empty(most, np.int64), np.empty(most + 1)
-    moved = np.empty(most)
+    low, digit = np.empty(longest), np.empty(longest, np.int64)
+    before, moved = np.empty(longest + 1), np.empty(longest)
     for _ in range(updates):
         f = heap[0]
         if priority[f] <= tolerance:
@@ -95,8 +95,8 @@ def _advance(  # type: ignore[no-untyped-def]
         hear(p, p + n, scope, entry, state, told, belief, excluded, share, h)
         tell(table, weight, floor[f] if len(floor) else 0.0, base[f], entry, p, n, beta, h, g, low,
              new, digit, before)  # fmt: skip
-        change = renew(entry, scope, state, p, n, new, share, damping, True, told, belief, excluded,
-                       moved)  # fmt: skip
+        change = renew(entry, scope, state, p, n, new, share, damping, most, True, told, belief,
+                       excluded, moved)  # fmt: skip
         # What damping has kept back is still to come.
         priority[f] = damping * change if damping > 0.0 else 0.0
         _down(heap, at, priority, 0)

@@ -13,6 +13,9 @@ STABLE = 10
 FEW = 12
 """Sweeps before it is said that messages oscillate."""
 
+SURE = 700.0
+"""exp of this is near the end of the range of a float64."""
+
 
 class Settling:
     """What has become of the messages, sweep by sweep.
@@ -83,6 +86,31 @@ def scale(graph: Incidence) -> float:
     """
     total, count = _ranges(graph.row, graph.entry, graph.base, graph.tables)
     return float(total / count) if count and total > 0 else 1.0
+
+
+def reach(graph: Incidence, beta: float) -> float:
+    """Return what no finite entry of a message on a forest exceeds: all ranges together.
+
+    Parameters
+    ----------
+    beta : at which soft minima, over at most all configurations, are taken.
+    """
+    total = float(_ranges(graph.row, graph.entry, graph.base, graph.tables)[0])
+    if len(graph.unary):
+        finite = graph.unary < np.inf
+        high = np.maximum.reduceat(np.where(finite, graph.unary, -np.inf), graph.state[:-1])
+        low = np.minimum.reduceat(graph.unary, graph.state[:-1])
+        spread = (high - low)[np.isfinite(low)]
+        total += float(spread.sum())
+    most = float(graph.card.max(initial=1))
+    for part in graph.parts:
+        sizes = np.abs(np.where(np.isfinite(part.numbers), part.numbers, 0.0)).sum(axis=1)
+        longest = float(np.diff(part.group.start).max(initial=1))
+        # A kind's energies are polynomials of its numbers and of what they are told of.
+        total += float(((1.0 + sizes) ** 2)[part.group.table].sum()) * (most * longest) ** 2
+    if beta < np.inf:
+        total += (SURE + float(np.log(graph.card).sum())) / beta
+    return 2.0 * total + np.finfo(np.float64).tiny
 
 
 @kernel
