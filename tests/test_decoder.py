@@ -337,6 +337,22 @@ def test_layers_are_exact_without_loops() -> None:
         assert found.energy == pytest.approx((words(checks, odd) @ llr).min() + 1.5)
 
 
+def test_layered_marginals_are_exact_without_loops() -> None:
+    rng = np.random.default_rng(14)
+    for _ in range(6):
+        checks = tree(rng)
+        llr, odd = rng.normal(0, 2, checks.bits), rng.integers(0, 2, checks.count)
+        asked = "sumproduct(schedule = layered)"
+        found = fg.infer(graph(checks, llr, odd), "marginals", asked, beta=0.7)
+        right = ratios(checks, 0.7 * llr, odd, soft=True)
+        assert found.marginals is not None and found.status == "converged"
+        np.testing.assert_allclose(found.marginals["x"][:, 1], 1 / (1 + np.exp(right)), atol=1e-12)
+    two = fg.infer(
+        graph(checks, llr, odd), "marginals", "sumproduct(schedule=layered,iterations=2)"
+    )
+    assert two.status.startswith("not converged: residual ")
+
+
 TEXT = """
 size   n, m
 given  H[m, n] : bit

@@ -22,6 +22,8 @@ from factorgraph.engine.watch import Watch
 from factorgraph.errors import UsageError, some
 from factorgraph.graph.structure import Energies, Group, Ints, KindGroup, Structure
 
+SETTLED = 1e-6
+"""A change of probabilities in one iteration that is none."""
 SCHEDULES = ("auto", "flooding", "layered")
 
 
@@ -196,19 +198,48 @@ def run(name: str, problem: Problem, options: Options, watch: Watch) -> Outcome 
     ----------
     name : ``minsum`` or ``sumproduct``.
     """
-    if problem.task != "map":
+    layered = options.get("schedule") == "layered"
+    if problem.task != "map" and not (problem.task == "marginals" and layered):
         return None
     how = decoder(name, options, problem.beta, problem.threads)
     found = code(problem.structure) if how is not None else None
     if how is None or found is None:
         return None
+    if problem.task == "marginals":
+        return _marginals(found, how, problem)
     if not loops(found.checks):
-        if options.get("schedule") != "layered":
+        if not layered:
             return None
         how = replace(how, early=False)
     outcome = next(decoded(found, how, problem.values[None], problem.evidence[None], watch))
     watch.offer(outcome.energy, outcome.states, outcome.bound, outcome.iterations)
     return outcome
+
+
+def _marginals(found: Code, how: Decoder, problem: Problem) -> Outcome:
+    """Return the probabilities of the bits after all iterations, and what the last one changed."""
+    energies, _ = found.energies(problem.values[None], problem.evidence[None])
+    parity = found.parity(problem.values[None])
+    with np.errstate(invalid="ignore"):
+        llr = energies[:, :, 1] - energies[:, :, 0]
+    never = np.isnan(llr).any() or not np.isfinite(_bounds(found.checks, energies, parity, llr))[0]
+    if never:
+        return Outcome(how.algorithm, None, np.inf, np.inf, INFEASIBLE)
+    ones = []
+    for iterations in (how.iterations, max(1, how.iterations - 1)):
+        rounds = replace(how, iterations=iterations, early=False)
+        heard = rounds(found.checks, llr, parity == 1, soft=True).llr
+        assert heard is not None
+        with np.errstate(over="ignore"):
+            ones.append(1.0 / (1.0 + np.exp(heard[0])))
+    residual = float(np.abs(ones[0] - ones[1]).max(initial=0.0))
+    status = "converged"
+    if residual > SETTLED or how.iterations == 1:
+        status = f"not converged: residual {residual:.2g} after {some(how.iterations, 'iteration')}"
+    return Outcome(
+        how.algorithm, None, np.inf, -np.inf, status, how.iterations, residual,
+        marginals=np.stack((1.0 - ones[0], ones[0]), axis=1).reshape(-1),
+    )  # fmt: skip
 
 
 def decoded(
