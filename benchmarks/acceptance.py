@@ -444,6 +444,11 @@ def kinds() -> Iterator[Line]:
         yield Line(what, f["slope"], f"<= {most}", f["slope"] <= most, "python benchmarks/kinds.py")
 
 
+CHROMATIC = {
+    "queen5_5": 5, "queen6_6": 7, "queen7_7": 7, "myciel3": 4, "myciel4": 5, "myciel5": 6
+}  # fmt: skip
+
+
 def optima() -> Iterator[Line]:
     """Small hard instances, each against the optimum that others have proven."""
     command = "python benchmarks/branch.py"
@@ -469,9 +474,7 @@ def optima() -> Iterator[Line]:
     yield Line("Sudokus solved, of 360", f["right"], "360", f["right"] == 360, command)
     for name, f in found.items():
         if "colours" in f:
-            least = {"queen5": 5, "queen6": 7, "queen7": 7, "myciel": int(name[10]) + 1}
-            number = least[name[4:10]]
-            goal = "optimal" if f["colours"] == number else "infeasible"
+            goal = "optimal" if f["colours"] == CHROMATIC[name[4:-1]] else "infeasible"
             ok = f["status"].startswith(goal)
             yield Line(f"{name[4:-1]} in {f['colours']} colours", f["status"], goal, ok, command)
 

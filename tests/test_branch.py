@@ -201,7 +201,7 @@ def test_chromatic_numbers(name: str, number: int) -> None:
     vertices, edges = known(DATA / "csp" / f"{name}.col")
     out = answer(colouring(edges, vertices, number))
     assert out.status == "optimal" and out.energy == 0.0
-    if name not in ("queen6_6", "myciel5"):
+    if name != "myciel5":  # 70,000 nodes
         assert answer(colouring(edges, vertices, number - 1)).status.startswith("infeasible")
 
 
