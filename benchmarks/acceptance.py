@@ -479,13 +479,27 @@ def optima() -> Iterator[Line]:
             yield Line(f"{name[4:-1]} in {f['colours']} colours", f["status"], goal, ok, command)
 
 
+def solving() -> Iterator[Line]:
+    """`fgc solve` of small graphs on cold caches, and again."""
+    command = "python benchmarks/solve.py"
+    for f in figures("solve"):
+        if "first" not in f:
+            yield Line(f"{f['case']}, megabytes a second", f["speed"], "told", None, command)
+            continue
+        what = f"fgc solve {f['case']} --task {f['task']}"
+        value = {"wall": f["first"], "processor": f["first_processor"]}
+        yield Line(f"{what}, cold caches", value, "wall <= 8 s", f["first"] <= 8, command)
+        value = {"wall": f["warm"], "processor": f["warm_processor"]}
+        yield Line(f"{what}, the next", value, "wall <= 1 s", f["warm"] <= 1, command)
+
+
 def _known(f: dict[str, Any]) -> bool:
     return math.isclose(f.get("counted", f["energy"]), f["known"], rel_tol=1e-6, abs_tol=1e-6)
 
 
 GROUPS = (
     language, exactness, kinds, interruptions, mistakes, speed, letters, losses, sequences, grids,
-    codes, optima, demo,
+    codes, optima, solving, demo,
 )  # fmt: skip
 
 
