@@ -11,7 +11,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 NAMES = (
     "startup", "gradient", "networks", "grounding", "exactness", "lbfgs", "letters", "losses",
-    "augmented", "cluster", "frankwolfe", "crf", "trws", "codes", "curves", "kinds",
+    "augmented", "cluster", "frankwolfe", "crf", "trws", "codes", "curves", "kinds", "junction",
 )  # fmt: skip
 
 
