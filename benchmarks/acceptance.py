@@ -402,6 +402,36 @@ def mistakes() -> Iterator[Line]:
         yield Line("a wrong option is told", done.stderr.strip(), "exit 2", ok, "fgc train …")
 
 
+def passing() -> Iterator[Line]:
+    """Flooding belief propagation beside PGMax, and the cost of a message as graphs grow."""
+    command = "FGC_PEER_PYTHON=… python benchmarks/propagation.py 3"
+    goals = {"w1a": 30, "w1b": 20, "w2a": 3, "w2b": 8, "w6": 5}
+    what = {
+        "w1a": "min-sum, 128x128, 16 labels", "w1b": "min-sum, 512x512, 8 labels",
+        "w2a": "sum-product, Ising 64x64", "w2b": "sum-product, 64x64, 8 states",
+        "w6": "sum-product, 10,000 variables, pairs and triples",
+    }  # fmt: skip
+    for f in figures("propagation", "3"):
+        name, value = f["workload"], f["ratio"]
+        yield Line(f"{what[name]}, {f['threads']} threads: times PGMax ({f['peer']})",
+                   value, f">= {goals[name]}", value >= goals[name], command)  # fmt: skip
+        if f["threads"] == 1 and name.startswith("w1"):
+            value = f["memory_ratio"]
+            yield Line(f"{what[name]}: memory, times less than PGMax", value, ">= 10",
+                       value >= 10, command)  # fmt: skip
+        if "log_partition" in f and f["log_partition"] is not None:
+            value = abs(f["log_partition"] - f["published"])
+            yield Line(f"{what[name]}: Bethe log Z, off libDAI's after 50 sweeps", value, "<= 1e-6",
+                       value <= 1e-6, command)  # fmt: skip
+    scale = figures("propagation", "scale")
+    for shape in ("grid", "chords"):
+        each = [f for f in scale if f.get("shape") == shape]
+        costs = [f["nanoseconds_a_message"] for f in each]
+        yield Line(f"cost of a message, 10^4 to 10^7 edges, {shape}: most over least",
+                   max(costs) / min(costs), "<= 2", max(costs) <= 2 * min(costs),
+                   "python benchmarks/propagation.py scale")  # fmt: skip
+
+
 def codes() -> Iterator[Line]:
     """Decoding beside ldpc, and beside published curves; nothing where these are not there."""
     command = "FGC_PEER_PYTHON=... python benchmarks/codes.py"
@@ -523,7 +553,7 @@ def elimination() -> Iterator[Line]:
 
 GROUPS = (
     language, exactness, kinds, interruptions, mistakes, speed, letters, losses, sequences, grids,
-    codes, optima, solving, elimination, demo,
+    passing, codes, optima, solving, elimination, demo,
 )  # fmt: skip
 
 

@@ -11,7 +11,8 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 NAMES = (
     "startup", "gradient", "networks", "grounding", "exactness", "lbfgs", "letters", "losses",
-    "augmented", "cluster", "frankwolfe", "crf", "trws", "codes", "curves", "kinds", "junction",
+    "augmented", "cluster", "frankwolfe", "crf", "trws", "propagation", "codes", "curves", "kinds",
+    "junction",
 )  # fmt: skip
 
 

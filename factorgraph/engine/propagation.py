@@ -268,7 +268,7 @@ class _Reading:
     def after(self, sweep: int) -> None:
         """Read states after a sweep, if it is time to."""
         if sweep >= self.next:
-            self.next = 2 * sweep
+            self.next = 4 * sweep
             self.look(self.ways[:1], sweep)
 
     def look(self, ways: tuple[Callable[[], Ints], ...], sweep: int) -> None:
