@@ -70,7 +70,8 @@ def own_table(plan, t, base, source, product, small):  # type: ignore[no-untyped
         while f < stop and plan.factor[f, LEVEL] == k:
             at, slopes = base[plan.factor[f, NUMBER]], plan.factor[f, FACTOR_STRIDES]
             along = plan.reach[slopes + k]
-            digit[:] = 0
+            for d in range(len(digit)):
+                digit[d] = 0
             for x in range(size):
                 row = small[x * n : x * n + n]
                 if product:
@@ -114,7 +115,8 @@ def _hand_down(plan, t, base, small, share, into):  # type: ignore[no-untyped-de
         while f >= first and plan.factor[f, LEVEL] == k:
             at, slopes = base[plan.factor[f, NUMBER]], plan.factor[f, FACTOR_STRIDES]
             along = plan.reach[slopes + k]
-            digit[:] = 0
+            for d in range(len(digit)):
+                digit[d] = 0
             for x in range(size):
                 for s in range(n):
                     into[at + s * along] += share * small[x * n + s]
@@ -210,7 +212,8 @@ def _sum_out(plan, t, base, own, lo, hi, work, beta, product, out, off, digit): 
     """Write the message of an elimination, over the states lo .. hi - 1 of its variable."""
     row, at = plan.step[t, ROW], plan.step[t, AT] - base
     first, count = plan.step[t, OPERANDS], _start(plan, t, base, own, off)
-    digit[:] = 0
+    for d in range(len(digit)):
+        digit[d] = 0
     for cell in range(plan.step[t, CELLS]):
         goal = work[at + cell * row : at + (cell + 1) * row]
         for k in range(lo, hi):
@@ -428,7 +431,8 @@ def down(  # type: ignore[no-untyped-def]
                     k0 = np.int64(fixed[e, v])
                     k1 = k0 + 1
                 level = scale[b, t]
-                digit[:] = 0
+                for d in range(len(digit)):
+                    digit[d] = 0
                 for cell in range(plan.step[t, CELLS]):
                     message = line[place + cell * row : place + (cell + 1) * row]
                     told = below[place + cell * row : place + (cell + 1) * row]

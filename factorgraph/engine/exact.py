@@ -69,6 +69,17 @@ def run(problem: Problem, options: Options, watch: Watch) -> Outcome:
     )
 
 
+def fits(problem: Problem) -> bool:
+    """Return whether an engine can take what evidence and hard zeros leave of a graph."""
+    if problem.structure.kinds or (problem.free and np.isfinite(problem.values).all()):
+        return False
+    try:
+        smaller = shrink(problem.structure, problem.values, problem.evidence)
+        return bool(smaller.blame) or choose(smaller.structure) is not None
+    except (InferenceError, BudgetError):
+        return False
+
+
 def _outcome(problem: Problem, status: str, reason: str = "") -> Outcome:
     """Return what there is to say where there is no answer."""
     nothing = status.startswith(INFEASIBLE)

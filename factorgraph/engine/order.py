@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from factorgraph import budget
+from factorgraph.engine.greedy import greedy
 from factorgraph.engine.sweep import INNER
 from factorgraph.graph.structure import Offsets
 from factorgraph.jit import kernel
@@ -22,6 +23,8 @@ MOST = 2.0**60
 """Entries of a table beyond which an order is given up in any case."""
 CROWDED = 256
 """Neighbours beyond which new edges are guessed and not counted."""
+FEW = 128
+"""Variables up to which orders are found without machine code."""
 PATIENCE = 2e8
 """Steps of a search at most."""
 
@@ -91,6 +94,11 @@ def search(
     entries, width = np.full(count, np.inf), np.zeros(count, np.int64)
     budget.require(200 * len(card) + 32 * len(near), "the search of an order of elimination")
     most = min(most, MOST)
+    if len(card) <= FEW:
+        for i in range(count):
+            lo, hi = int(first[i]), int(first[i + 1])
+            order[lo:hi], entries[i], width[i] = greedy(lo, hi, start, near, card, most)
+        return Order(order, entries, width)
     _search(first, start, near, card, seed, share, most, order, entries, width)
     return Order(order, entries, width)
 
@@ -227,7 +235,8 @@ def _eliminate(lo, n, start, near, card, rule, shake, noise, most, best, order):
                         if size[u] == room[u]:
                             if used + 2 * room[u] > len(pool):
                                 larger = np.empty(2 * len(pool) + 2 * room[u], np.int64)
-                                larger[:used] = pool[:used]
+                                for e in range(used):
+                                    larger[e] = pool[e]
                                 pool = larger
                             for e in range(size[u]):
                                 pool[used + e] = pool[at[u] + e]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from factorgraph.engine.exact import fits
 from factorgraph.engine.menu import Step, step
 from factorgraph.engine.problem import Problem
 from factorgraph.errors import some
@@ -23,6 +24,8 @@ def plan(problem: Problem) -> tuple[tuple[Step, ...], str]:
     graph is small.
     """
     structure = problem.structure
+    if fits(problem):
+        return (step("exact"),), "exact: evidence and hard zeros leave little"
     free = int((problem.evidence < 0).sum())
     size = f"{some(free, 'free variable')}, {some(factors(structure), 'factor')}"
     if problem.task != "map":

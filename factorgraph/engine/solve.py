@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -89,6 +90,12 @@ def infer(
     InferenceError, BudgetError : nothing can answer within the memory budget.
     UsageError : there is no such algorithm, or it does not do this task.
     """
+    if task not in get_args(Task):
+        raise UsageError(
+            f"there is no task `{task}`",
+            code="E0910",
+            hint='say infer(graph, "map", "trws + icm"); the others are marginals, partition',
+        )
     ask = Ask(() if algorithm is None else steps(algorithm), seconds, beta, seed, threads, hear)
     given = _evidence(graph, evidence or {})
     (outcome,) = outcomes(graph.structure, np.ascontiguousarray(graph.values[0]), given, task, ask)
