@@ -50,7 +50,7 @@ def test_language(path: Path) -> None:
     """Each text checks and lowers: to tables, or to factors that are evaluated, by name."""
     model = load(path)
     compiled = model.compiled
-    tables = {p.name for p in compiled.programs}
+    tables = {p.name for p in compiled.programs} | {k.name for k in compiled.kinds}
     assert tables | set(compiled.evaluated) == set(model.checked.factors)
     assert not tables & set(compiled.evaluated)
     for error in compiled.evaluated.values():

@@ -332,8 +332,9 @@ def test_local_losses_need_no_inference_over_the_whole() -> None:
     trained = model.fit(data)
     assert trained.finished is not None and trained.finished.converged
     assert trained.weights["c"] > 0 or trained.weights["u"] != 0
+    wide = [{"x": rng.normal(size=(40, 40)).tolist(), "y": rng.integers(0, 2, (40, 40)).tolist()}]
     with pytest.raises(InferenceError, match="loop"):
-        compile(GRID, loss="nll").fit(data)
+        compile(GRID, loss="nll").fit(wide)
 
 
 def test_first_differences_keep_small_probabilities() -> None:

@@ -127,6 +127,7 @@ def test_recognised(name: str) -> None:
 RECOGNISED = {
     "boltzmann": {"pair": "bilinear", "side": "bilinear"},
     "class_rbm": {"pair": "bilinear"},
+    "coloring": {"differ": "potts"},
     "denoise": {"right": "truncated", "down": "truncated"},
     "detect": {"tie": "springs"},
     "house": {"smooth": "truncated"},

@@ -226,6 +226,8 @@ def _flow(constant: float, unary: Energies, pairs: Longs, theta: Energies) -> Fl
 
 def _cut(flow: Flow) -> tuple[Ints, float, bool, str]:
     """Return which variables are 1, the flow, whether it is exact, and by whom it was found."""
+    if not len(flow.zero):
+        return np.zeros(0, np.int32), 0.0, True, "nothing to cut"
     if find_spec("maxflow") is not None:
         return *_by_maxflow(flow), True, "maximum flow by PyMaxflow, in float64"
     if find_spec("scipy") is not None:
