@@ -42,12 +42,12 @@ from factorgraph.syntax.parser import RESERVED, parse
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = (
-    "language", "data", "tutorial", "training", "from-paper-to-fg", "puzzle", "stereo", "decoding",
-    "formats", "command", "python", "README",
+    "language", "data", "tutorial", "training", "inference", "from-paper-to-fg", "puzzle", "stereo",
+    "decoding", "formats", "command", "python", "README",
 )  # fmt: skip
 RUN = (
-    "language", "data", "tutorial", "training", "puzzle", "stereo", "decoding", "formats",
-    "command", "python",
+    "language", "data", "tutorial", "training", "inference", "puzzle", "stereo",
+    "decoding", "formats", "command", "python",
 )  # fmt: skip
 """Pages with commands or Python."""
 CODE = ROOT.parent / "shared" / "data" / "ldpc" / "WIMAX_480_576.alist"

@@ -183,3 +183,12 @@ def test_from_the_command_line(tmp_path: Path, fgc: Callable[..., tuple[int, str
     for wrong in (["--infer", "trsw"], ["--budget-time", "0"], ["--infer", "trws", "--marginals"]):
         code, _, error = fgc(*command, *wrong)
         assert code == 2 and "error E0" in error
+
+
+def test_the_page_names_every_algorithm_and_option() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "inference.md").read_text().splitlines()
+    rows = {line.split("|")[1]: line for line in page if line.startswith("| `")}
+    for name, entry in MENU.items():
+        (row,) = (line for cell, line in rows.items() if f"`{name}`" in cell)
+        for option in set(entry.options) - {"seconds"}:
+            assert f"`{option}`" in row or "the same" in row, (name, option)
