@@ -152,6 +152,7 @@ def test_statuses() -> None:
     assert judged(1.0, 1.0, "") == "optimal"
     assert judged(np.inf, np.inf, "") == "infeasible"
     assert judged(101.0, 100.0, "") == "gap 0.99 %"
+    assert judged(0.0, -3.0, "") == "gap 3"  # no share of nothing
     assert judged(5.0, -np.inf, "not converged") == "not converged"
 
 

@@ -291,6 +291,8 @@ def test_wide_loops_are_answered_and_refused_by_name_where_sums_must_be_exact() 
     run, data = fg.compile(text).init(), {"h": np.array([9]), "w": np.array([9])}
     (found,) = run.predict(data)
     assert found["energy"] == 0.0 and found["status"] == "optimal"
+    with pytest.raises(fg.InferenceError, match="minutes"):
+        list(run.marginals(data, infer="exact"))
     with pytest.raises(fg.InferenceError, match="loop|wide"):
         list(run.marginals({"h": np.array([40]), "w": np.array([40])}, infer="exact"))
 

@@ -25,7 +25,10 @@ TOGETHER = 16
 
 
 LONGEST = 2.0**36
-"""Entries of all tables, of all combinations, beyond which a least energy is left to others."""
+"""Entries of all tables, of all combinations, beyond which conditioning is refused where no time
+budget ends it: minutes."""
+PACE = 1e8
+"""Entries a second, roughly."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +108,16 @@ def condition(
     engine = JunctionEngine(structure, given, share=1.0)
     chosen = np.flatnonzero(given)
     count = int(np.prod(structure.card[chosen], dtype=np.float64))
-    if problem.task == "map" and count * float(engine.plan.order.entries.sum()) > LONGEST:
+    entries = count * float(engine.plan.order.entries.sum())
+    if entries > LONGEST and problem.task == "map":
         raise error
+    if entries > LONGEST and watch.limit is None:
+        raise InferenceError(
+            f"{error.message}; {some(count, 'combination')} of {some(len(chosen), 'variable')} "
+            f"would take about {entries / PACE / 60:.0f} minutes",
+            code=error.code,
+            hint="--budget-time sets how long to try; sumproduct and trbp give estimates",
+        )
     note = (
         f"exact: width {engine.plan.width}, {budget.human(engine.plan.bytes)}, for each of "
         f"{some(count, 'combination')} of {some(len(chosen), 'variable')}"

@@ -82,4 +82,5 @@ def judged(energy: float, bound: float, otherwise: str) -> str:
     gap, scale = energy - bound, max(abs(energy), abs(bound), 1e-300)
     if gap <= TIGHT * scale:
         return OPTIMAL
-    return f"gap {gap:.3g}" if gap > 10 * scale else f"gap {100 * gap / scale:.3g} %"
+    relative = abs(energy) > 1e-9 * gap and gap <= 10 * scale
+    return f"gap {100 * gap / scale:.3g} %" if relative else f"gap {gap:.3g}"
