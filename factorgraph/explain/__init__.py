@@ -1,0 +1,1 @@
+"""Explaining: what a model, a loss and their training do, in words and mathematics."""

@@ -1,0 +1,1 @@
+"""Judging: will minimising this loss make this model decide well?"""

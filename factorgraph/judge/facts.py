@@ -1,0 +1,174 @@
+"""What is known of a loss, and of an energy, before any training; each fact with its reason.
+
+A fact is None where it could not be decided. Verdicts are made of facts alone (`judge.verdict`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any, Literal
+
+from factorgraph.source import Span
+from factorgraph.value import Value
+
+Exactness = Literal["exact", "over-generating", "under-generating", "approximate"]
+
+
+@dataclass(eq=False, repr=False)
+class Reason(Value):
+    """Why a fact holds, or a rule was applied.
+
+    Attributes
+    ----------
+    text : one sentence, without a full stop.
+    span : the formula, factor, param or map that it comes from.
+    """
+
+    text: str
+    span: Span | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A closed range of numbers; ends may be infinite."""
+
+    low: float = -inf
+    high: float = inf
+
+
+@dataclass(frozen=True)
+class LossFacts:
+    """What a formula alone tells, as a function Q of E_C = E(answer) and E_I = E(wrong).
+
+    Attributes
+    ----------
+    slope_answer, slope_wrong : the range of dQ/dE_C and of dQ/dE_I over all energies.
+    difference_only : whether Q is a function of E_C - E_I (of differences of energies, where it
+        looks at more of them than these two).
+    convex : in the energies that it looks at.
+    smooth : whether the slopes are continuous.
+    needs_non_negative : whether descent pushes the answer's energy the wrong way below 0.
+    attained : whether Q's infimum is reached at finite energies.
+    flat_is_least : whether energies that are equal for every answer reach Q's infimum
+        (Q(e, e) = inf Q for some e).
+    margin : the m' for which minimising Q asks for E_C + m' < E_I: 0 where it asks for none,
+        ``inf`` where any positive gap lowers it further, None where it asks for nothing at all.
+    normalisable : whether it needs the sum over all configurations (free over `any`).
+    regions : what it looks at: ``answer``, ``any``, ``wrong``, ``only``, ``pin``, ``sample``,
+        ``draw``, ``best``, ``jitter``, ``grad``, ``laplace``.
+    reasons : by the name of a fact.
+    """
+
+    slope_answer: Interval
+    slope_wrong: Interval
+    difference_only: bool | None
+    convex: bool | None
+    smooth: bool | None
+    needs_non_negative: bool
+    attained: bool | None
+    flat_is_least: bool | None
+    margin: float | None
+    normalisable: bool
+    regions: tuple[str, ...]
+    reasons: dict[str, tuple[Reason, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Witness:
+    """Weights at which the energy does not depend on the answer.
+
+    Attributes
+    ----------
+    weights : by param, or by ``map.layer``, what all its entries are set to.
+    level : the energy there is constant in the answer; this is its least value over the data
+        (0 for a norm), None where it depends on the data.
+    spread : greatest difference of the energy over answers, evaluated on random data; None where
+        it was not evaluated.
+    energy : an energy seen in that evaluation.
+    """
+
+    weights: dict[str, float]
+    reasons: tuple[Reason, ...] = ()
+    level: float | None = None
+    spread: float | None = None
+    energy: float | None = None
+
+
+@dataclass(frozen=True)
+class EnergyFacts:
+    """What the factors' expressions tell, for all weights that the constraints allow.
+
+    Attributes
+    ----------
+    range : of the energy.
+    trainable : whether there is anything to train.
+    finite : whether the answers are finitely many.
+    rigid : whether the answer enters through no trainable weight or map: the energy is a fixed
+        function of the distance between the answer and something that does not read it.
+    code_distance : where finite answers select fixed codes: the least squared distance between
+        two of them; None where there are no fixed codes, 0 where two are equal.
+    degree : of the energy as a polynomial in the weights; None where it is none.
+    normalised : whether the exponentiated energies sum to 1 over what is modelled, for all weights.
+    bounded_codes : whether latent codes are bounded and decoders' columns have unit length.
+    all_positive : whether the data contrast pairs of which only alike ones are named.
+    exactness : of the inference that will be chosen, with its reason.
+    mean_field_free : whether a free energy over `any` is asked for by mean field.
+    normalisable : whether exp(-energy) can be summed or integrated over all answers.
+    witness : weights that make the energy constant in the answer, if there are such.
+    reasons : by the name of a fact.
+    """
+
+    range: Interval
+    trainable: bool
+    finite: bool
+    rigid: bool | None
+    code_distance: float | None
+    degree: int | None
+    normalised: bool
+    bounded_codes: bool
+    all_positive: bool
+    exactness: Exactness
+    mean_field_free: bool
+    normalisable: bool | None
+    witness: Witness | None
+    reasons: dict[str, tuple[Reason, ...]] = field(default_factory=dict)
+
+
+Word = Literal["SAFE", "SAFE BY ARCHITECTURE", "WEAK", "UNSAFE", "ERROR", "UNKNOWN"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement of a loss on a model.
+
+    Attributes
+    ----------
+    word : stands alone on its line.
+    margin : of SAFE: the m' that is asked for; ``inf`` where any gap lowers the loss.
+    reasons : what it follows from, in order.
+    loss, energy : the facts.
+    """
+
+    word: Word
+    reasons: tuple[Reason, ...]
+    loss: LossFacts
+    energy: EnergyFacts
+    margin: float | None = None
+
+    @property
+    def stops(self) -> bool:
+        """Whether training is refused unless the user insists."""
+        return self.word in ("UNSAFE", "ERROR")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "verdict": self.word,
+            "margin": self.margin,
+            "reasons": [
+                {"text": r.text, "line": r.span.line if r.span else None,
+                 "source": r.span.text if r.span else None}
+                for r in self.reasons
+            ],
+        }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Reporting: what happened while weights were trained, as one page."""
