@@ -50,13 +50,23 @@ class LossFacts:
     smooth : whether the slopes are continuous.
     needs_non_negative : whether descent pushes the answer's energy the wrong way below 0.
     attained : whether Q's infimum is reached at finite energies.
+    bounded : whether that infimum is finite.
     flat_is_least : whether energies that are equal for every answer reach Q's infimum
         (Q(e, e) = inf Q for some e).
+    least_flat : from the least to the greatest such e; None where there is none.
+    slope_alone : the range of dQ/dE_C where what is taken over all (E or free of `any`) does not
+        change with the weights, as where the answer is no more than moved.
     margin : the m' for which minimising Q asks for E_C + m' < E_I: 0 where it asks for none,
         ``inf`` where any positive gap lowers it further, None where it asks for nothing at all.
     normalisable : whether it needs the sum over all configurations (free over `any`).
     regions : what it looks at: ``answer``, ``any``, ``wrong``, ``only``, ``pin``, ``sample``,
         ``draw``, ``best``, ``jitter``, ``grad``, ``laplace``.
+    sort : what it is a function of: ``energies``; ``derivatives`` of the energy in real answers
+        (then flat energies are those whose derivatives are 0); the ``decoded`` answer itself.
+    notes : what the formula of two energies does not say, by a word: ``near`` (wrong answers far
+        from the data are never looked at), ``mean`` (true in the mean over draws), ``mixed``
+        (several energies), ``best``, ``trained`` (reads weights itself), ``hill`` (it asks for
+        less curvature at the answer).
     reasons : by the name of a fact.
     """
 
@@ -71,6 +81,11 @@ class LossFacts:
     margin: float | None
     normalisable: bool
     regions: tuple[str, ...]
+    bounded: bool | None = None
+    least_flat: Interval | None = None
+    slope_alone: Interval = Interval()
+    sort: Literal["energies", "derivatives", "decoded"] = "energies"
+    notes: dict[str, str] = field(default_factory=dict)
     reasons: dict[str, tuple[Reason, ...]] = field(default_factory=dict)
 
 
