@@ -95,9 +95,10 @@ class Witness:
 
     Attributes
     ----------
-    weights : by param, or by ``map.layer``, what all its entries are set to.
-    level : the energy there is constant in the answer; this is its least value over the data
-        (0 for a norm), None where it depends on the data.
+    weights : by the name of its array, ``param`` or ``map.layer.W``, what all its entries are set
+        to; nan where they are equal and sum to 1 along the last axis.
+    level : the energy there, constant in the answer (0 for a norm); None where it depends on the
+        data, ``-inf`` where it falls without end as the weights go on.
     spread : greatest difference of the energy over answers, evaluated on random data; None where
         it was not evaluated.
     energy : an energy seen in that evaluation.
@@ -116,14 +117,18 @@ class EnergyFacts:
 
     Attributes
     ----------
-    range : of the energy.
+    range : of the energy; that of hard factors aside.
+    width : a bound of the difference between the energies of two answers.
     trainable : whether there is anything to train.
     finite : whether the answers are finitely many.
     rigid : whether the answer enters through no trainable weight or map: the energy is a fixed
         function of the distance between the answer and something that does not read it.
-    code_distance : where finite answers select fixed codes: the least squared distance between
-        two of them; None where there are no fixed codes, 0 where two are equal.
+    fixed_codes : whether it is rigid, and finite answers select the vectors it is compared with.
+    code_distance : where finite answers select fixed codes, or are numbers: the least squared
+        distance between two of them; 0 where two are equal, None where data tell it, or there
+        are none.
     degree : of the energy as a polynomial in the weights; None where it is none.
+    homogeneous : whether all of its terms that weights enter have that degree.
     normalised : whether the exponentiated energies sum to 1 over what is modelled, for all weights.
     bounded_codes : whether latent codes are bounded and decoders' columns have unit length.
     all_positive : whether the data contrast pairs of which only alike ones are named.
@@ -135,11 +140,14 @@ class EnergyFacts:
     """
 
     range: Interval
+    width: float
     trainable: bool
     finite: bool
     rigid: bool | None
+    fixed_codes: bool
     code_distance: float | None
     degree: int | None
+    homogeneous: bool
     normalised: bool
     bounded_codes: bool
     all_positive: bool

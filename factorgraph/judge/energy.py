@@ -1,0 +1,124 @@
+"""What the factors of a model tell about its energy, without data."""
+
+from __future__ import annotations
+
+from math import inf
+
+from factorgraph.judge.bounded import bounded_codes
+from factorgraph.judge.degree import in_weights
+from factorgraph.judge.facts import EnergyFacts, Exactness, Interval, Reason
+from factorgraph.judge.flat import witness
+from factorgraph.judge.growth import normalisable
+from factorgraph.judge.interval import energy_range, factor_range
+from factorgraph.judge.normalised import normalised
+from factorgraph.judge.rigid import rigid
+from factorgraph.judge.terms import reads_answer
+from factorgraph.model.expression import walk
+from factorgraph.model.loss import Extremum, Formula, RegionEnergy
+from factorgraph.model.model import Model
+from factorgraph.model.region import Answer
+
+_UNDER = frozenset("icm bps gibbs anneal temper expansion swap lbfgs fista hmc".split())
+_OVER = frozenset("trws mplp dual ad3 trbp".split())
+_LOOPY = frozenset("minsum sumproduct bp meanfield".split())
+
+
+def energy_facts(model: Model, formula: Formula | None = None) -> EnergyFacts:
+    """Return what the text alone tells about the energy.
+
+    Parameters
+    ----------
+    formula : the loss, for what it asks of inference.
+    """
+    reasons: dict[str, tuple[Reason, ...]] = {}
+    soft = energy_range(model, hard=False)
+    reasons["range"] = _range_reasons(model, soft)
+    fixed = rigid(model)
+    reasons["rigid"] = reasons["code_distance"] = fixed.reasons
+    small, reasons["bounded_codes"] = bounded_codes(model, fixed)
+    sums_to_one, reasons["normalised"] = normalised(model)
+    summable, reasons["normalisable"] = normalisable(model)
+    flat = None if fixed.rigid else witness(model, soft.low)
+    if flat is not None:
+        reasons["witness"] = flat.reasons
+    found = in_weights(model)
+    exactness, reasons["exactness"] = _exactness(model)
+    below, reasons["mean_field_free"] = _mean_field(model, formula)
+    return EnergyFacts(
+        range=soft,
+        width=_width(model),
+        trainable=bool(model.params or model.maps),
+        finite=all(u.kind.sort != "real" for u in model.answers.values()),
+        rigid=fixed.rigid,
+        fixed_codes=bool(fixed.rigid and fixed.codes),
+        code_distance=fixed.distance,
+        degree=None if found is None else found.high,
+        homogeneous=found is not None and found.low == found.high,
+        normalised=sums_to_one,
+        bounded_codes=small,
+        all_positive=False,
+        exactness=exactness,
+        mean_field_free=below,
+        normalisable=summable,
+        witness=flat,
+        reasons={name: told for name, told in reasons.items() if told},
+    )
+
+
+def _range_reasons(model: Model, soft: Interval) -> tuple[Reason, ...]:
+    if soft.low > -inf:
+        return ()
+    for factor in model.factors.values():
+        if not factor.hard and factor_range(model, factor).low == -inf:
+            return (Reason(f"factor `{factor.name}` has no lower bound", factor.span),)
+    return ()
+
+
+def _width(model: Model) -> float:
+    """Return a bound of the difference between the energies of two answers."""
+    total = 0.0
+    for factor in model.factors.values():
+        if factor.hard:
+            continue
+        if reads_answer(model, factor.value):
+            found = factor_range(model, factor)
+            total += found.high - found.low
+    return total
+
+
+def _exactness(model: Model) -> tuple[Exactness, tuple[Reason, ...]]:
+    """Return what the inference that the text asks for may miss."""
+    if not model.asked:
+        if any(u.kind.sort == "real" for u in model.unknowns.values()):
+            text = "no inference is asked for, and there are real unknowns"
+            return "approximate", (Reason(text, next(iter(model.unknowns.values())).span),)
+        return "exact", ()
+    last = model.asked[-1]
+    names = {a.name for a in model.asked}
+    if names & _OVER:
+        one = next(a for a in model.asked if a.name in _OVER)
+        return "over-generating", (Reason(f"`{one.name}` minimises over a relaxation", one.span),)
+    if last.name in _UNDER:
+        text = f"`{last.name}` looks at some of the answers only"
+        return "under-generating", (Reason(text, last.span),)
+    if last.name in _LOOPY:
+        text = f"`{last.name}` is exact on forests alone"
+        return "approximate", (Reason(text, last.span),)
+    return "exact", ()
+
+
+def _mean_field(model: Model, formula: Formula | None) -> tuple[bool, tuple[Reason, ...]]:
+    """Return whether a soft minimum over more than the answer is asked for by mean field."""
+    if formula is None:
+        return False, ()
+    asked = any(a.name == "meanfield" for a in model.asked)
+    for node in walk(formula.value):
+        if not isinstance(node, RegionEnergy | Extremum) or isinstance(node.region, Answer):
+            continue
+        steps = () if node.by is None else node.by.steps
+        if node.beta < inf and (any(s.name == "meanfield" for s in steps) or (not steps and asked)):
+            text = (
+                f"mean field gives {node.name} from above only, and the loss may fall without end"
+            )
+            return True, (Reason(text, node.span),)
+    return False, ()
