@@ -131,7 +131,8 @@ def decoder(name: str, options: Options, beta: float = 1.0, threads: int = 1) ->
     options : completed; a schedule that is left open is layered.
     """
     schedule = options.get("schedule", "auto")
-    if schedule not in SCHEDULES or options.get("damping", 0.0) != 0.0:
+    elsewhere = options.get("device", "cpu") != "cpu"
+    if schedule not in SCHEDULES or options.get("damping", 0.0) != 0.0 or elsewhere:
         return None
     order: Schedule = "flooding" if schedule == "flooding" else "layered"
     iterations = int(options["iterations"])
@@ -182,7 +183,7 @@ def decode(
         raise UsageError(
             f"`{infer}` does not decode",
             code="E0910",
-            hint="minsum and sumproduct do, flooding or layered, without damping",
+            hint="minsum and sumproduct do, flooding or layered, without damping, on the host",
         )
     code_ = checks if isinstance(checks, Checks) else Checks.of(checks)
     return how(code_, llr, parity, soft=soft)

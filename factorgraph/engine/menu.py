@@ -72,6 +72,9 @@ _PASSING = {
     ),
     "tolerance": _TOLERANCE,
 }
+_DEVICE = {
+    "device": Option("cpu", "where messages over pairs are worked out", words=("cpu", "cuda")),
+}
 _DUAL = {
     "iterations": _iterations(200),
     "gap": Option(0.0, "stop where the gap is below this share of the energy", high=1.0),
@@ -90,11 +93,13 @@ MENU: dict[str, Entry] = {
     "toulbar2": Entry("toulbar2", ("map",), "the solver toulbar2 (an extra)", "exact", {}),
     "cut": Entry("cut", ("map",), "graph cut of binary submodular energies", "exact", {}),
     "minsum": Entry("propagation", ("map",), "min-sum belief propagation", "under", {
-        **_PASSING,
+        **_PASSING, **_DEVICE,
         "scale": Option(1.0, "factor of messages of parity checks", high=1.0),
         "offset": Option(0.0, "what messages of parity checks are brought nearer to 0 by"),
     }),
-    "sumproduct": Entry("propagation", _ALL, "sum-product belief propagation", "under", _PASSING),
+    "sumproduct": Entry("propagation", _ALL, "sum-product belief propagation", "under", {
+        **_PASSING, **_DEVICE,
+    }),
     "trbp": Entry("propagation", _SOFT, "tree-reweighted sum-product: an upper bound", "over", {
         **_PASSING, "trees": Option(0, "spanning trees that edges are weighted by", whole=True),
     }),

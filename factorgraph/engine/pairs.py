@@ -7,17 +7,19 @@ variable has a state left.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy import uintp
 from numpy.typing import NDArray
 
 from factorgraph import budget
-from factorgraph.engine.chains import LINEAR, POTTS, SQUARE
+from factorgraph.engine.chains import DENSE, LINEAR, POTTS, SQUARE
 from factorgraph.engine.crew import Crew
 from factorgraph.engine.incidence import acyclic, invert
 from factorgraph.engine.pairwise import Pairwise
 from factorgraph.factors.prefetch import prefetch
-from factorgraph.graph.structure import Ints
+from factorgraph.graph.structure import Ints, Offsets
 from factorgraph.jit import kernel
 
 Singles = NDArray[np.float32]
@@ -112,10 +114,23 @@ class Pairs:
 
     def in_turn(self) -> Ints:
         """Return states chosen in the order of variables, each given those before it."""
-        out = np.full(len(self.belief), -1, np.int32)
-        _in_turn(self.start, self.place, self.scope, self.kind, self.number, self.graph.theta,
-                 self.told, out)  # fmt: skip
-        return out
+        edges = self.graph.edges
+        edges = edges.take(np.argsort(edges.kind, kind="stable"))
+        return in_turn(replace(self.graph, edges=edges), self.start, self.place, self.told)
+
+
+def in_turn(graph: Pairwise, start: Offsets | Ints, place: Ints, told: Singles) -> Ints:
+    """Return states chosen in the order of variables, each given those before it.
+
+    Parameters
+    ----------
+    start, place : the places of each variable; place p is end p & 1 of edge p >> 1.
+    told : [E, 2, K], messages to the ends of the graph's edges.
+    """
+    edges, out = graph.edges, np.full(len(graph.card), -1, np.int32)
+    _in_turn(start, place, edges.ends, edges.kind, edges.number, edges.base, graph.values,
+             edges.extra, graph.state, graph.theta, told, out)  # fmt: skip
+    return out
 
 
 def loopless(graph: Pairwise) -> bool:
@@ -235,19 +250,29 @@ def _least(belief, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _in_turn(start, place, scope, kind, number, theta, told, out):  # type: ignore[no-untyped-def]
-    n = told.shape[2]
-    total = np.empty(n)
+def _in_turn(  # type: ignore[no-untyped-def]
+    start, place, ends, kind, number, base, values, extra, state, theta, told, out
+):
+    total = np.empty(told.shape[2])
     for v in range(len(out)):
+        n = state[v + 1] - state[v]
         for x in range(n):
-            total[x] = theta[v * n + x]
+            total[x] = theta[state[v] + x]
         for i in range(start[v], start[v + 1]):
             p = np.int64(place[i])
-            e = p >> 1
-            y = out[scope[p ^ 1]]
+            e, end = p >> 1, p & 1
+            u = ends[e, 1 - end]
+            y = out[u]
             if y < 0:
                 for x in range(n):
-                    total[x] += told[e, p & 1, x]
+                    total[x] += told[e, end, x]
+            elif kind[e] == DENSE:
+                at, table = base[e], values
+                if at < 0:
+                    at, table = -1 - at, extra
+                m = state[u + 1] - state[u]
+                for x in range(n):
+                    total[x] += table[at + (y * n + x if end else x * m + y)]
             elif kind[e] == POTTS:
                 for x in range(n):
                     total[x] += 0.0 if x == y else number[e, 0]

@@ -53,6 +53,7 @@ class Asked:
     damping: float
     schedule: str
     tolerance: float
+    device: str = "cpu"
 
     @classmethod
     def of(cls, algorithm: str, beta: float, options: Options) -> Asked:
@@ -70,12 +71,15 @@ class Asked:
                 hint="schedule = sweep updates the factors of any graph in turn",
             )
         return cls(algorithm, beta, int(options["iterations"]), float(options["damping"]),
-                   schedule, float(options["tolerance"]))  # fmt: skip
+                   schedule, float(options["tolerance"]),
+                   str(options.get("device", "cpu")))  # fmt: skip
 
 
 def run_minsum(problem: Problem, options: Options, watch: Watch) -> Outcome:
     """Answer by min-sum belief propagation."""
     asked = Asked.of("minsum", np.inf, options)
+    if asked.device == "cuda":
+        return _on_device(problem, asked, watch)
     with crew(problem.threads) as workers:
         if asked.schedule in ("auto", "flooding") and _pairs_only(problem):
             graph = pairwise(problem, "minsum")
@@ -90,6 +94,8 @@ def run_minsum(problem: Problem, options: Options, watch: Watch) -> Outcome:
 def run_sumproduct(problem: Problem, options: Options, watch: Watch) -> Outcome:
     """Answer by sum-product belief propagation."""
     asked = Asked.of("sumproduct", problem.beta, options)
+    if asked.device == "cuda":
+        return _on_device(problem, asked, watch)
     with crew(problem.threads) as workers:
         return _general(problem, asked, watch, workers)
 
@@ -113,11 +119,23 @@ def run_trbp(problem: Problem, options: Options, watch: Watch) -> Outcome:
         "trbp", None, np.inf, -np.inf, settling.status(watch.over), settling.sweeps,
         settling.residual, marginals=bethe.marginals(messages),
         log_partition=upper_bound(messages, drawn), log_partition_is="upper bound",
-        notes=(*_advice(settling, asked), f"{len(drawn.member)} forests"),
+        notes=(*advice(settling, asked), f"{len(drawn.member)} forests"),
     )  # fmt: skip
 
 
-# -- the two ways
+# -- the ways
+
+
+def _on_device(problem: Problem, asked: Asked, watch: Watch) -> Outcome:
+    """Flood on a graphics processor; what is contradictory is named by the host."""
+    from factorgraph.engine.cuda_flooding import run
+
+    found = run(problem, asked, watch)
+    if found is not None:
+        return found
+    with crew(problem.threads) as workers:
+        found = _general(problem, asked, watch, workers)
+    return found if found.energy == found.bound else _contradiction(asked, None)
 
 
 def _pairs(problem: Problem, pairs: Pairs, asked: Asked, watch: Watch) -> Outcome:
@@ -127,7 +145,7 @@ def _pairs(problem: Problem, pairs: Pairs, asked: Asked, watch: Watch) -> Outcom
     range_ = range_[np.isfinite(range_)]
     typical = float(range_.mean()) if len(range_) else float(edges.number[:, 0].mean())
     settling = Settling(asked.tolerance * (typical or 1.0), True)
-    reading = _Reading(problem, watch, (pairs.least, pairs.in_turn))
+    reading = Reading(problem, watch, (pairs.least, pairs.in_turn))
     for sweep in range(1, asked.iterations + 1):
         if settling.still(pairs.flood(asked.damping)):
             settling.read(pairs.least())
@@ -161,7 +179,7 @@ def _general(problem: Problem, asked: Asked, watch: Watch, workers: Crew) -> Out
         messages.gather()
     else:
         messages = Messages(graph, asked.beta, workers)
-    reading = _Reading(
+    reading = Reading(
         problem, watch, (lambda: decode.least(messages), lambda: decode.in_turn(messages))
     )
     if settling is None:
@@ -179,7 +197,7 @@ def _general(problem: Problem, asked: Asked, watch: Watch, workers: Crew) -> Out
         marginals=bethe.marginals(messages) if problem.task == "marginals" else None,
         log_partition=-asked.beta * bethe.free_energy(messages),
         log_partition_is="exact" if exact else "Bethe",
-        notes=_advice(settling, asked),
+        notes=advice(settling, asked),
     )  # fmt: skip
 
 
@@ -255,7 +273,7 @@ def _outward(messages: Messages) -> np.ndarray[tuple[int, ...], np.dtype[np.int6
 # -- what is read off
 
 
-class _Reading:
+class Reading:
     """The states read off in the course of a run: more seldom as it goes on."""
 
     def __init__(
@@ -290,17 +308,18 @@ class _Reading:
         status, found = settling.status(self.watch.over), self.energy
         if found == np.inf:
             return Outcome(asked.algorithm, None, np.inf, -np.inf, status, settling.sweeps,
-                           settling.residual, notes=_advice(settling, asked))  # fmt: skip
+                           settling.residual, notes=advice(settling, asked))  # fmt: skip
         if np.isfinite(bound) and abs(found - bound) <= TIGHT * max(abs(found), 1.0):
             status, bound = OPTIMAL, found
         else:
             bound = self.problem.bound
             status = judged(found, bound, status)
         return Outcome(asked.algorithm, self.states, found, bound, status, settling.sweeps,
-                       settling.residual, notes=_advice(settling, asked))  # fmt: skip
+                       settling.residual, notes=advice(settling, asked))  # fmt: skip
 
 
-def _advice(settling: Settling, asked: Asked) -> tuple[str, ...]:
+def advice(settling: Settling, asked: Asked) -> tuple[str, ...]:
+    """Return what may end an oscillation, if there is one."""
     if not settling.oscillates:
         return ()
     more = 0.5 if asked.damping < 0.5 else 0.9

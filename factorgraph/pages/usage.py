@@ -113,8 +113,8 @@ makes a variable of Python, so NAME has to be a name there.
         "A package that this needs is not installed",
         """
 Training and inference need little. Pictures need matplotlib, the language server for editors needs
-pygls, and training on several machines dask.distributed, which are installed only when asked for.
-The message names the command.
+pygls, training on several machines dask.distributed, and inference on a graphics processor
+numba-cuda, which are installed only when asked for. The message names the command.
 """,
         "fgc plot model.fg                # matplotlib is not there",
         "pip install 'fgc[plots]'",
@@ -141,6 +141,19 @@ unknowns are real numbers. The curve of a training shows its iterations, and non
 """,
         "fgc plot model.fg data.npz --instance 4       # a sentence without words",
         "fgc plot model.fg data.npz --instance 3",
+        "words",
+    ),
+    Page(
+        "E0918",
+        "There is no graphics processor to work on",
+        """
+`device = cuda` sends messages on a graphics processor by NVIDIA, through Numba and the driver of
+that processor. None was found: there is none, its driver is missing or older than CUDA 12, or a
+container keeps it from the process (`nvidia-smi` shows what is there). The answers of the host are
+the same up to rounding.
+""",
+        'fgc infer grid.fg photo.npz --infer "minsum(device = cuda)"',
+        "fgc infer grid.fg photo.npz --infer minsum",
         "words",
     ),
     Page(
