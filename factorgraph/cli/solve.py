@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from contextlib import nullcontext
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -107,6 +108,7 @@ def solve(
     from factorgraph.interop.formats.solution import solution
     from factorgraph.interop.formats.solve import solve as answer
     from factorgraph.interop.formats.solve import solve_frames
+    from factorgraph.jit import once
 
     asked = None if infer is None else steps(infer)
     watch = Watch(budget_time, _progress())
@@ -119,17 +121,18 @@ def solve(
         )
         frames = frames[: len(answers)]
     for frame in frames[len(answers) :]:
-        answers.append(
-            answer(
-                frame,
-                task.value,
-                asked,
-                beta=beta,
-                seed=seed,
-                threads=_threads(threads),
-                watch=watch,
+        with once() if len(frames) == 1 else nullcontext():
+            answers.append(
+                answer(
+                    frame,
+                    task.value,
+                    asked,
+                    beta=beta,
+                    seed=seed,
+                    threads=_threads(threads),
+                    watch=watch,
+                )
             )
-        )
         if watch.over:
             break
         watch = Watch(None if budget_time is None else budget_time - watch.seconds, _progress())

@@ -20,6 +20,7 @@ from factorgraph.engine.watch import Hear, Watch
 from factorgraph.errors import BudgetError, InferenceError
 from factorgraph.graph.part import part
 from factorgraph.graph.structure import Energies, Ints, Structure
+from factorgraph.jit import sized
 
 TABLELESS = ("bps", "icm", "mplp", "trws")
 """Algorithms that take any kind of factor over two variables as it is told."""
@@ -165,7 +166,8 @@ def _by_engine(
     engine, every = choice.engine, values[None]
     count = max(structure.instances, 1)
     if task == "map":
-        least = engine.minimum(every, evidence)
+        with sized(choice.steps):
+            least = engine.minimum(every, evidence)
         seconds = (time.perf_counter() - begun) / count
         for i in range(structure.instances):
             first, last = structure.instance[i : i + 2]
@@ -181,8 +183,9 @@ def _by_engine(
                 reason=choice.reason,
             )
         return
-    soft = engine.soft_minimum(every, beta, evidence)
-    beliefs: NDArray[np.float64] | None = soft.marginals()[0] if task == "marginals" else None
+    with sized(choice.steps):
+        soft = engine.soft_minimum(every, beta, evidence)
+        beliefs: NDArray[np.float64] | None = soft.marginals()[0] if task == "marginals" else None
     seconds = (time.perf_counter() - begun) / count
     offset = structure.state_offset
     for i in range(structure.instances):

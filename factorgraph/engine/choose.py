@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from factorgraph.engine.enumerate import LIMIT, EnumerationEngine, configurations
 from factorgraph.engine.expanded import ExpandedEngine
@@ -14,6 +14,7 @@ from factorgraph.engine.tree import TreeEngine
 from factorgraph.errors import BudgetError, InferenceError, some
 from factorgraph.factors.expand import tabled
 from factorgraph.graph.structure import Structure
+from factorgraph.jit import sized
 
 TINY = 2**12
 """Configurations that are looked at one by one, where elimination would have to be planned."""
@@ -27,10 +28,14 @@ class Choice:
     reason: str
     seconds: float = 0.0
     """What an answer takes, by a rough estimate."""
+    steps: float = float("inf")
+    """Entries that kernels look at for an answer, roughly."""
 
 
 def choose(structure: Structure) -> Choice:
     """Return the engine for a structure: forest, else enumeration if tiny, else elimination.
+
+    Where an answer is asked once, machine code is not made to plan a small one.
 
     Parameters
     ----------
@@ -42,6 +47,11 @@ def choose(structure: Structure) -> Choice:
         tables of factors of kinds would not fit into it.
     BudgetError : the engine's index arrays would not fit into the memory budget.
     """
+    with sized(sum(len(group.table) * (1 + len(group.cards)) for group in structure.groups)):
+        return _chosen(structure)
+
+
+def _chosen(structure: Structure) -> Choice:
     if structure.kinds:
         try:
             expanded = tabled(structure)
@@ -52,19 +62,23 @@ def choose(structure: Structure) -> Choice:
                 hint="messages need none: minsum, sumproduct",
             ) from None
         choice = choose(expanded.structure)
-        return Choice(ExpandedEngine(expanded, choice.engine), choice.reason, choice.seconds)
+        return replace(choice, engine=ExpandedEngine(expanded, choice.engine))
     found = survey(structure)
-    factors = some(sum(len(group.table) for group in structure.groups), "factor")
+    entries = float(sum(len(group.table) * group.states for group in structure.groups))
+    rows = sum(len(group.table) for group in structure.groups)
+    factors = some(rows, "factor")
     if isinstance(found, Loop):
         folded = fold(structure)
         inner = None if folded is None else survey(folded[0])
         if folded is not None and inner is not None and not isinstance(inner, Loop):
             engine = Parallel(structure, *folded, TreeEngine(inner))
             return Choice(
-                engine, f"exact: forest, {factors}, those over the same variables added up"
+                engine,
+                f"exact: forest, {factors}, those over the same variables added up",
+                steps=entries,
             )
     else:
-        return Choice(TreeEngine(found), f"exact: forest, {factors}")
+        return Choice(TreeEngine(found), f"exact: forest, {factors}", steps=entries)
     most = configurations(structure)
     if most > TINY:
         try:
@@ -73,10 +87,11 @@ def choose(structure: Structure) -> Choice:
             if most > LIMIT:
                 raise _looped(found, error) from None
         else:
-            return Choice(wide, wide.reason, wide.seconds)
+            return Choice(wide, wide.reason, wide.seconds, float(wide.plan.order.entries.sum()))
     return Choice(
         EnumerationEngine(structure),
         f"exact: enumeration of at most {some(most, 'configuration')}",
+        steps=float(structure.instances * most * max(1, rows)),
     )
 
 

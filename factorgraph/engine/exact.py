@@ -14,6 +14,7 @@ from factorgraph.engine.watch import Watch
 from factorgraph.errors import BudgetError, InferenceError
 from factorgraph.factors.expand import tabled
 from factorgraph.factors.table import energy
+from factorgraph.jit import sized
 
 
 def run(problem: Problem, options: Options, watch: Watch) -> Outcome:
@@ -41,7 +42,8 @@ def run(problem: Problem, options: Options, watch: Watch) -> Outcome:
             most = int(options.get("cutset", 0))
             found, reason = condition(smaller, problem, most, watch, error)
         else:
-            found, reason = ask(choice.engine, smaller.values, problem), choice.reason
+            with sized(choice.steps):
+                found, reason = ask(choice.engine, smaller.values, problem), choice.reason
     except (InferenceError, BudgetError):
         if problem.task != "map":
             raise
@@ -53,7 +55,8 @@ def run(problem: Problem, options: Options, watch: Watch) -> Outcome:
     states, least = None, np.inf
     if found.states is not None:
         states = smaller.states(found.states, structure)
-        least = float(energy(structure, values, states)[0, 0])
+        with sized(sum(group.scope.size for group in structure.groups)):
+            least = float(energy(structure, values, states)[0, 0])
         watch.offer(least, states, least)
     marginals = found.marginals
     return Outcome(

@@ -16,15 +16,17 @@ from factorgraph import budget
 from factorgraph.engine.greedy import greedy
 from factorgraph.engine.sweep import INNER
 from factorgraph.graph.structure import Offsets
-from factorgraph.jit import kernel
+from factorgraph.jit import kernel, sized
 
 GIVEN, SIZE, FILL = 0, 1, 2
 MOST = 2.0**60
 """Entries of a table beyond which an order is given up in any case."""
 CROWDED = 256
 """Neighbours beyond which new edges are guessed and not counted."""
-FEW = 128
-"""Variables up to which orders are found without machine code."""
+FEW, SEVERAL = 128, 1024
+"""Variables up to which orders are found without machine code, always and where that settles it."""
+SMALL, HOPELESS = 2.0**15, 2.0**16
+"""Entries that are not worth a search, and how many times too many no search will save."""
 PATIENCE = 2e8
 """Steps of a search at most."""
 
@@ -94,12 +96,19 @@ def search(
     entries, width = np.full(count, np.inf), np.zeros(count, np.int64)
     budget.require(200 * len(card) + 32 * len(near), "the search of an order of elimination")
     most = min(most, MOST)
-    if len(card) <= FEW:
+    if len(card) <= SEVERAL:
+        every = len(card) <= FEW
         for i in range(count):
             lo, hi = int(first[i]), int(first[i + 1])
-            order[lo:hi], entries[i], width[i] = greedy(lo, hi, start, near, card, most)
-        return Order(order, entries, width)
-    _search(first, start, near, card, seed, share, most, order, entries, width)
+            order[lo:hi], entries[i], width[i] = greedy(
+                lo, hi, start, near, card, most if every else MOST
+            )
+        hopeless = entries > HOPELESS * most
+        if every or entries.sum() <= min(SMALL, most) or hopeless.any():
+            entries[hopeless] = np.inf
+            return Order(order, entries, width)
+    with sized(np.inf):
+        _search(first, start, near, card, seed, share, most, order, entries, width)
     return Order(order, entries, width)
 
 
