@@ -13,7 +13,8 @@ import pytest
 import factorgraph as fg
 from factorgraph.data.column import Records
 from factorgraph.data.read import read
-from factorgraph.learn.events import Event
+from factorgraph.learn.diagnosis import Diagnosis
+from factorgraph.learn.events import Event, Iteration
 
 ROOT = Path(__file__).parent.parent
 OCR = ROOT / "models" / "ocr"
@@ -61,8 +62,11 @@ def test_events_tell_the_way(model: fg.Model, few: Records) -> None:
     model.fit(few, max_iterations=12, on_event=heard.append)
     names = [type(e).__name__ for e in heard]
     assert names[:2] == ["Compiling", "Started"] and names[-1] == "Finished"
-    assert names[2:-1] == ["Iteration"] * 12
-    objective = [e.as_dict()["objective"] for e in heard[2:-1]]
+    steps = [e for e in heard if isinstance(e, Iteration)]
+    looks = [e for e in heard if isinstance(e, Diagnosis)]
+    assert len(steps) == 12 and len(steps) + len(looks) == len(names) - 3
+    assert looks[0].iteration == 1 and looks[-1].iteration == 12
+    objective = [e.objective for e in steps]
     assert all(b < a for a, b in zip(objective, objective[1:], strict=False))
     last = heard[-1].as_dict()
     assert last["status"].startswith("not converged") and not last["converged"]
@@ -89,8 +93,12 @@ def test_same_seed_same_weights_any_threads(few: Records) -> None:
 
 
 def test_stop_ends_training_with_the_weights_so_far(model: fg.Model, few: Records) -> None:
-    seen = []
-    run = model.fit(few, on_event=seen.append, stop=lambda: len(seen) >= 7)
+    seen: list[Event] = []
+
+    def stop() -> bool:
+        return sum(isinstance(e, Iteration) for e in seen) >= 5
+
+    run = model.fit(few, on_event=seen.append, stop=stop)
     assert run.finished is not None
     assert run.finished.status.startswith("interrupted") and run.finished.iterations == 5
     assert np.abs(run.weights["U"]).max() > 0

@@ -12,7 +12,8 @@ from dataclasses import replace
 
 import pytest
 
-from factorgraph.cli.progress import Lines, Panel, progress, spark
+from factorgraph.cli.progress import Lines, Panel, histogram, progress, spark
+from factorgraph.learn.diagnosis import EDGES, Alarm, Diagnosis, Slopes
 from factorgraph.learn.events import Compiling, Event, Finished, Iteration, Started
 
 STARTED = Started(3, 12, 30, 25, 2, 1, "nll", "exact: forest", "L-BFGS", 7)
@@ -261,3 +262,47 @@ def test_import_is_cheap() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
+
+
+# -- what looks show
+
+LOOK = Diagnosis(
+    iteration=1, instances=4, inference="exact: forest", beta=1.0, answer=-2.0, best=-2.5,
+    wrong=-1.75, gap=0.25, histogram=[0] * 11 + [1, 3] + [0] * 11, above_zero=0.75,
+    above_margin=0.5, margin=1.0, slopes=Slopes(0.5, 0.25, 0.1), entropy=0.3, search_errors=2,
+    spread=0.8, tied=0.0, reaction=0.5, shares={"emit": 0.5, "move": -0.25},
+    spreads={"emit": 0.5, "move": 0.1}, weights={"U": 1.0}, codes={},
+)  # fmt: skip
+ALARM = Alarm(1, "collapse", "all \x1b[31malike", "another loss")
+
+
+def test_a_look_is_a_line_below_its_iteration() -> None:
+    later = replace(LOOK, iteration=2)  # of an iteration that is not shown
+    events = [STARTED, step(1, 0.1), LOOK, ALARM, step(2, 0.2), later, FINISHED]
+    lines = shown(io.StringIO(), events).splitlines()
+    assert lines[4:7] == [
+        "  gaps above 0 75 %; above 1 50 %; pull / push 0.5 / 0.25; entropy 0.3; spread 0.8; "
+        "search errors 2; decides emit 67 %",
+        r"warning: all \x1b[31malike",
+        "  hint: another loss",
+    ]
+    assert len([line for line in lines if "gaps above" in line]) == 1
+
+
+def test_the_panel_holds_the_last_look(terminal: Terminal) -> None:
+    events = [STARTED, step(1, 0.5), LOOK, ALARM, step(60, 8.0, gap=None, accuracy=None)]
+    text = "\n".join(last_panel(shown(terminal, events)))
+    for label, value in (
+        ("mean energy gap", "0.250"), ("accuracy", "0.750"), ("gaps above 0", "75 %"),
+        ("above 1", "50 %"), ("spread", "0.8"), ("decides", "emit 67 %"),
+    ):  # fmt: skip
+        assert re.search(rf"{label} +{re.escape(value)}", text), label
+    assert "▄│█" in text and r"warning: all \x1b[31malike" in text and "another loss" in text
+
+
+def test_the_histogram_has_a_bar_for_whatever_is_there() -> None:
+    counts = [0] * (len(EDGES) + 1)
+    assert histogram(counts) == ""
+    counts[0], counts[-1] = 1, 1000
+    bars = histogram(counts)
+    assert len(bars) == len(EDGES) + 2 and bars[0] == "▂" and bars[-1] == "█" and bars[12] == "│"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from factorgraph.learn.diagnosis import EDGES, Alarm, Diagnosis
 from factorgraph.learn.events import (
     Compiling,
     Epoch,
@@ -87,6 +88,12 @@ class Lines:
             ):
                 self._said = event
                 self._write(_step(event))
+        elif isinstance(event, Diagnosis):
+            if self._said is not None and self._said.iteration == event.iteration:
+                self._write(f"  {seen(event)}")
+        elif isinstance(event, Alarm):
+            for line in warning(event):
+                self._write(line)
         elif isinstance(event, Finished):
             self._write(visible(event.status))
             self._write(_sum(event))
@@ -129,6 +136,42 @@ def _step(event: Iteration) -> str:
     return " ".join(parts)
 
 
+def seen(event: Diagnosis) -> str:
+    """Return what a look at the sample shows, in a line."""
+    return "; ".join(f"{label} {value}" for label, value in _figures(event))
+
+
+def _figures(event: Diagnosis) -> list[tuple[str, str]]:
+    """Return labels and values of what a look shows, as far as it is known."""
+    pairs: list[tuple[str, str]] = []
+    if event.above_zero is not None:
+        pairs.append(("gaps above 0", _percent(event.above_zero)))
+    if event.margin and event.above_margin is not None:
+        pairs.append((f"above {event.margin:g}", _percent(event.above_margin)))
+    if event.slopes is not None:
+        pairs.append(("pull / push", f"{event.slopes.answer:.2g} / {event.slopes.wrong:.2g}"))
+    if event.entropy is not None:
+        pairs.append(("entropy", f"{event.entropy:.2g}"))
+    if event.spread is not None:
+        pairs.append(("spread", f"{event.spread:.2g}"))
+    if event.search_errors:
+        pairs.append(("search errors", str(event.search_errors)))
+    total = sum(map(abs, event.shares.values()))
+    if len(event.shares) > 1 and total > 0:
+        name = max(event.shares, key=lambda n: abs(event.shares[n]))
+        pairs.append(("decides", f"{visible(name)} {_percent(abs(event.shares[name]) / total)}"))
+    return pairs
+
+
+def warning(event: Alarm) -> list[str]:
+    """Return an alarm as lines."""
+    return [f"warning: {visible(event.message)}", f"  hint: {visible(event.hint)}"]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
 def _sum(event: Finished) -> str:
     return (
         f"objective {event.objective:.7g} after {_count(event.iterations, event.unit)} "
@@ -165,6 +208,9 @@ class Panel:
         self.started: Started | None = None
         self.last: Iteration | None = None
         self.finished: Finished | None = None
+        self.seen: Diagnosis | None = None
+        self.accuracy: float | None = None
+        self.alarms: list[Alarm] = []
         self.objectives: list[float] = []
         self.begun = self.heard = self.clock()
 
@@ -183,6 +229,12 @@ class Panel:
         elif isinstance(event, Iteration):
             self.last, self.heard = event, self.clock()
             self.objectives.append(event.objective)
+            if event.accuracy is not None:
+                self.accuracy = event.accuracy
+        elif isinstance(event, Diagnosis):
+            self.seen = event
+        elif isinstance(event, Alarm):
+            self.alarms.append(event)
         elif isinstance(event, Finished):
             self.finished = event
             self.close()
@@ -224,6 +276,12 @@ class Panel:
             bars = "" if self.console.options.ascii_only else spark(self.objectives, inside)
             if bars:
                 parts.append(Text(bars, "cyan", no_wrap=True, overflow="crop"))
+            if self.seen is not None and not self.console.options.ascii_only:
+                gaps = histogram(self.seen.histogram)
+                if gaps and len(gaps) + 6 <= inside:
+                    parts.append(Text.assemble(("gaps ", "dim"), gaps))
+        for alarm in self.alarms:
+            parts += [Text(line, "bold red", overflow="fold") for line in warning(alarm)]
         if self.finished is not None:
             style = "bold green" if self.finished.converged else "bold yellow"
             parts.append(Text(visible(self.finished.status), style, overflow="fold"))
@@ -265,7 +323,9 @@ class Panel:
         seconds = end.seconds if end else (last.seconds if last else 0.0) + passed
         left = None if end or last is None or last.left is None else max(0.0, last.left - passed)
         gap = last.gap if last else None
-        accuracy = last.accuracy if last else None
+        if gap is None and self.seen is not None:
+            gap = self.seen.gap
+        accuracy = self.accuracy
         pairs = [
             ("epoch" if isinstance(last, Epoch) else "iteration", str(iteration)),
             ("mean energy gap", "-" if gap is None else f"{gap:.3f}"),
@@ -276,7 +336,7 @@ class Panel:
         ]
         if end is None:
             pairs.append(("time left", "-" if left is None else f"~{_duration(left)}"))
-        return pairs
+        return pairs + ([] if self.seen is None else _figures(self.seen))
 
 
 # -- words and signs
@@ -300,6 +360,16 @@ def spark(values: Sequence[float], width: int) -> str:
     low, high = min(shown), max(shown)
     scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
     return "".join(BARS[round((v - low) * scale)] for v in shown)
+
+
+def histogram(counts: Sequence[int]) -> str:
+    """Return the gaps of a look as bars, around a line at 0; nothing where there are none."""
+    most = max(counts, default=0)
+    if not most:
+        return ""
+    bars = [BARS[-(-(len(BARS) - 1) * n // most)] if n else " " for n in counts]
+    middle = EDGES.index(0.0) + 1
+    return "".join(bars[:middle]) + "│" + "".join(bars[middle:])
 
 
 def _count(number: int, noun: str) -> str:

@@ -146,11 +146,13 @@ def train(
             validate, built, only, columns=columns, group=group, comments=comments,
             binarize=binarize,
         )  # fmt: skip
+    from factorgraph.learn.diagnosis import Alarm
     from factorgraph.learn.events import Event, Skipped
     from factorgraph.learn.folder import CHECKPOINT, Log, attempt
 
     folder = Path(output)
     skipped: list[Skipped] = []
+    alarms: list[Alarm] = []
     checkpoint = folder / CHECKPOINT
     with attempt(folder, overwrite, resume), _stop() as stop:
         if not resume:
@@ -162,6 +164,8 @@ def train(
                 show(event)
                 if isinstance(event, Skipped):
                     skipped.append(event)
+                if isinstance(event, Alarm):
+                    alarms.append(event)
 
             run = built.fit(
                 handed.pop(),
@@ -210,6 +214,11 @@ def train(
     elif checkpoint.is_file():
         more = "--epochs" if run.finished.status.startswith("stopped") else "--max-iterations"
         sys.stderr.write(f"--resume with more {more} goes on from here\n")
+    if quiet or json:  # else they were shown as they came
+        from factorgraph.cli.progress import warning
+
+        for alarm in alarms:
+            sys.stderr.write("\n".join(warning(alarm)) + "\n")
     for event in skipped:
         sys.stderr.write(
             f"left out {event.skipped} of {some(event.instances, 'instance')} with answers that "

@@ -55,6 +55,26 @@ def answers(batch: Batch, values: Floats, ask: Ask) -> Iterator[dict[str, Any]]:
         yield {"answers": None if outcome.states is None else found, **told(outcome)}
 
 
+def named(batch: Batch, states: NDArray[np.int32], i: int) -> dict[str, Any]:
+    """Return the answers of one instance by name: nested lists, None where a state is -1.
+
+    Parameters
+    ----------
+    states : int32 [V], of the whole batch.
+    """
+    model = batch.compiled.model
+    most = int(batch.structure.card.max(initial=0))
+    out = {}
+    for name, unknown in model.answers.items():
+        if unknown.values is None:
+            continue
+        place, shape = _place(batch, name, i)
+        words = values_of(model, unknown, batch.instances.vocabularies, most)
+        labels = np.array([*words, None], dtype=object)
+        out[name] = labels[states[place]].reshape(shape).tolist()
+    return out
+
+
 def told(outcome: Outcome) -> dict[str, Any]:
     """Return what is said of an answer beside itself; more where it is not exact."""
     out: dict[str, Any] = {

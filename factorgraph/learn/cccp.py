@@ -28,7 +28,6 @@ from factorgraph.learn.frankwolfe import FrankWolfe
 from factorgraph.learn.passes import raise_bound
 from factorgraph.learn.resume import Checkpoint
 from factorgraph.learn.state import Arrays, expect, packed, unpacked
-from factorgraph.learn.watch import gap_and_accuracy
 
 Floats = NDArray[np.float64]
 
@@ -74,7 +73,7 @@ def concave_convex(setting: Setting, solver: FrankWolfe) -> Trained:
     else:
         start = layout.pack(setting.start)
         state = RoundState(start, solver.primal(start, setting.crew))
-    inner = replace(setting, listen=silent, keeper=None, resume=False)
+    inner = replace(setting, listen=silent, keeper=None, resume=False, diagnostics=None)
     known = ""
     interrupted = False
     while state.rounds < options.max_iterations and not known:
@@ -95,12 +94,14 @@ def concave_convex(setting: Setting, solver: FrankWolfe) -> Trained:
             state.w, state.value = flat, value
         again = hold(setting, solver, state.w)
         release(setting, solver)
-        sampled, accuracy = gap_and_accuracy(setting.sample(state.w))
-        setting.listen(
+        look = setting.look(state.w, state.rounds)
+        sampled, accuracy = (None, None) if look is None else (look.gap, look.accuracy)
+        setting.tell(
             Epoch(
                 state.rounds, state.passes, state.value, None, sampled, accuracy, setting.seconds,
                 None, None, found.finished.duality_gap,
-            )
+            ),
+            look,
         )  # fmt: skip
         inside = f"duality gap {found.finished.duality_gap or 0.0:.2g} inside"
         if all(np.array_equal(a, b) for a, b in zip(held, again, strict=True)):
@@ -119,7 +120,7 @@ def concave_convex(setting: Setting, solver: FrankWolfe) -> Trained:
         status, known.startswith("converged"), state.rounds, state.passes, state.value, None,
         setting.seconds, None, "round",
     )  # fmt: skip
-    setting.listen(finished)
+    setting.tell_end(finished, state.w)
     return Trained(layout.unpack(state.w, setting.start), finished)
 
 

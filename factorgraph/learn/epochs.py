@@ -16,13 +16,14 @@ from factorgraph.ground.weights import Layout, Weights
 from factorgraph.learn.blocks import norm
 from factorgraph.learn.choose import Choice
 from factorgraph.learn.descend import RUNNING, Descent, DescentState, Passed
+from factorgraph.learn.diagnostics import Diagnostics, Look
 from factorgraph.learn.events import Epoch, Finished, Listener, Started
 from factorgraph.learn.minibatch import Source
 from factorgraph.learn.objective import Losses
 from factorgraph.learn.options import Options
 from factorgraph.learn.resume import Checkpoint, Keeper
 from factorgraph.learn.shards import Crew
-from factorgraph.learn.watch import Watch, gap_and_accuracy, validated
+from factorgraph.learn.watch import Watch, validated
 
 Floats = NDArray[np.float64]
 
@@ -36,7 +37,8 @@ class Setting:
     start : all weights as they are at the start, in their declared order.
     unknowns : of all instances.
     choice : the optimiser, and why.
-    sample, validation : scores by flat vectors of coordinates.
+    diagnostics : of a sample; None where nobody listens.
+    validation : scores by flat vectors of coordinates.
     begun : the clock when training began.
     """
 
@@ -51,7 +53,7 @@ class Setting:
     stop: Callable[[], bool]
     keeper: Keeper | None
     resume: bool
-    sample: Watch
+    diagnostics: Diagnostics | None
     validation: Watch
     begun: float
 
@@ -59,6 +61,22 @@ class Setting:
     def seconds(self) -> float:
         """Since training began."""
         return time.monotonic() - self.begun
+
+    def look(self, flat: Floats, iteration: int) -> Look | None:
+        """Return what is seen at some coordinates, None where it is not the time to look."""
+        return None if self.diagnostics is None else self.diagnostics.look(flat, iteration)
+
+    def tell(self, epoch: Epoch, look: Look | None) -> None:
+        """Tell of an epoch, and what was seen after it."""
+        self.listen(epoch)
+        if self.diagnostics is not None:
+            self.diagnostics.tell(look, epoch.objective)
+
+    def tell_end(self, finished: Finished, flat: Floats, again: bool = False) -> None:
+        """Tell what is seen at the coordinates that are handed over, and of the end."""
+        if self.diagnostics is not None:
+            self.diagnostics.end(flat, finished.iterations, finished.objective, again)
+        self.listen(finished)
 
     def tell_start(self, layout: Layout, count: int, parts: int, reason: str) -> None:
         """Say what is trained, and how."""
@@ -128,12 +146,14 @@ def descend(setting: Setting, source: Source) -> Trained:
         state.mistakes = int(passed.norm > 0.0)
         seconds = setting.seconds
         left = seconds / (state.epoch - begun_at) * (options.epochs - state.epoch)
-        gap, accuracy = gap_and_accuracy(setting.sample(flat))
-        setting.listen(
+        look = setting.look(flat, state.epoch)
+        gap, accuracy = (None, None) if look is None else (look.gap, look.accuracy)
+        setting.tell(
             Epoch(
                 state.epoch, state.now, passed.objective, passed.norm, gap, accuracy, seconds,
                 max(0.0, left), options.rate_at(state.epoch - 1), None, score,
-            )
+            ),
+            look,
         )  # fmt: skip
         if setting.keeper is not None and (setting.stop() or setting.keeper.due):
             setting.keeper.write(Checkpoint(state))
@@ -176,7 +196,7 @@ def _handed_over(
     finished = Finished(
         status, converged, state.epoch, state.now, value, slope, setting.seconds, None, "epoch"
     )
-    setting.listen(finished)
+    setting.tell_end(finished, flat, len(state.best) > 0 and state.since_best > 0)
     layout = descent.layout
     weights = layout.unpack(descent.coordinates.weights(flat), setting.start)
     return Trained(weights, finished)

@@ -21,18 +21,20 @@ from factorgraph.learn.blocks import norm as length
 from factorgraph.learn.cccp import concave_convex
 from factorgraph.learn.checkpoint import LBFGSState
 from factorgraph.learn.choose import Choice
+from factorgraph.learn.coordinates import Coordinates
+from factorgraph.learn.diagnostics import Diagnostics
 from factorgraph.learn.epochs import Setting, Trained, descend
 from factorgraph.learn.events import Compiling, Finished, Iteration, Listener, Started, silent
 from factorgraph.learn.frankwolfe import FrankWolfe
 from factorgraph.learn.lbfgs import LBFGS
 from factorgraph.learn.minibatch import Minibatches
-from factorgraph.learn.objective import Objective
+from factorgraph.learn.objective import Losses, Objective
 from factorgraph.learn.options import STOCHASTIC, Options
 from factorgraph.learn.passes import raise_bound
 from factorgraph.learn.resume import Checkpoint, Keeper, Past
 from factorgraph.learn.shards import Crew
 from factorgraph.learn.streamed import Streamed
-from factorgraph.learn.watch import Watch, gap_and_accuracy
+from factorgraph.learn.watch import Watch
 
 Stop = Callable[[], bool]
 Floats = NDArray[np.float64]
@@ -56,13 +58,14 @@ def fit(
     validation: Instances | None = None,
     start: Weights | None = None,
     streamed: Streamed | None = None,
+    margin: float | None = None,
 ) -> Trained:
     """Minimise a model's objective over training data.
 
     Parameters
     ----------
     instances : for stochastic optimisers, in the order of `minibatch.order`.
-    sample : instances on which accuracy and gap are measured at each iteration.
+    sample : instances of which `Diagnostics` tell while weights are trained.
     stop : asked after each iteration; True ends training with the weights so far and the status
         "interrupted".
     keeper : keeps checkpoints, at times and when training is interrupted.
@@ -71,6 +74,7 @@ def fit(
     choice : of the optimiser; None for L-BFGS, or OWL-QN where there is l1.
     start : weights to begin with; None for the initial ones.
     streamed : reads the instances of stochastic optimisers; ``instances`` are then a sample.
+    margin : what the loss asks gaps to be above, for them; None where that is not one number.
     validation : instances that decide when stochastic optimisers end, and what they hand over.
 
     Raises
@@ -84,12 +88,16 @@ def fit(
         start = initial(compiled.model, instances.vocabularies, options.seed)
     begin = start
 
+    def looking(layout: Layout, coordinates: Coordinates | None = None) -> Diagnostics:
+        watch = Watch(compiled, module, sample, begin, layout, crew, coordinates)
+        return Diagnostics(watch, Losses(compiled, module), listen, margin)
+
     def setting(layout: Layout) -> Setting:
         assert choice is not None
         return Setting(
             compiled, module, options, choice, begin,
             streamed.unknowns if streamed else int(instances.variables.sum()), crew,
-            listen, stop, keeper, resume, Watch(compiled, module, sample, begin, layout, crew),
+            listen, stop, keeper, resume, looking(layout),
             Watch(compiled, module, validation, begin, layout, crew), begun,
         )  # fmt: skip
 
@@ -121,7 +129,7 @@ def fit(
             budget.give_back()
         layout = objective.layout
         l1 = objective.l1
-        watch = Watch(compiled, module, sample, start, layout, crew, objective.coordinates)
+        diagnostics = looking(layout, objective.coordinates)
         listen(
             Started(
                 objective.count,
@@ -158,7 +166,8 @@ def fit(
         def tell(state: LBFGSState) -> bool:
             nonlocal reached
             reached = state.iteration
-            gap, accuracy = gap_and_accuracy(watch(state.x))
+            look = diagnostics.look(state.x, state.iteration)
+            gap, accuracy = (None, None) if look is None else (look.gap, look.accuracy)
             seconds, left = pace(state)
             listen(
                 Iteration(
@@ -172,6 +181,7 @@ def fit(
                     left,
                 )
             )
+            diagnostics.tell(look, state.value)
             ending = stop()
             if keeper is not None and not pace.stalled and (ending or keeper.due):
                 keeper.write(Checkpoint(state, small, pace.past))
@@ -212,6 +222,7 @@ def fit(
             state.norm,
             time.monotonic() - begun,
         )
+        diagnostics.end(state.x, state.iteration, state.value)
         listen(finished)
         state.S = state.Y = np.zeros((0, 0))  # their room is for the weights
         return Trained(layout.unpack(coordinates.weights(state.x), start), finished)

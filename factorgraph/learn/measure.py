@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from factorgraph.engine.answer import Ask, outcomes
+from factorgraph.engine.probe import Minimum
 from factorgraph.ground.answers import values_of
 from factorgraph.ground.batch import Batch
 from factorgraph.ground.weights import Weights
@@ -105,7 +106,7 @@ def measure(
     """
 
     def work(batch: Batch) -> Scores:
-        return _one(batch, weights, ask)
+        return scored(batch, read(batch, weights, ask))
 
     names = list(batches[0].compiled.model.answers) if batches else []
     return together(list(crew.map(work, batches)), names)
@@ -157,36 +158,69 @@ def _chunks(batch: Batch, states: Ints, evidence: Ints) -> Chunks | None:
     return _added(found)
 
 
-def _one(batch: Batch, weights: Weights, ask: Ask | None) -> Scores:
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What is decoded of a batch.
+
+    Attributes
+    ----------
+    values : float64 [1, T], the tables.
+    states : int32 [V], what is decoded, -1 where there is no answer.
+    answer, wrong : least energies of the configurations that agree with the answer, and of
+        those that do not; None where inference is not exact.
+    """
+
+    values: Floats
+    states: Ints
+    answer: Minimum | None = None
+    wrong: Minimum | None = None
+
+
+def read(batch: Batch, weights: Weights, ask: Ask | None = None) -> Reading:
+    """Return what is decoded of a batch. The arguments are as for `measure`."""
     values = np.empty((1, batch.structure.size))
     batch.energies(weights, values[0])
-    evidence = batch.grounding.evidence
-    exact = ask is None or batch.choice(ask) is not None
-    states = batch.engine.minimum(values).states[0] if exact else _found(batch, values[0], ask)
+    if ask is not None and batch.choice(ask) is None:
+        return Reading(values, _found(batch, values[0], ask))
+    evidence, engine = batch.grounding.evidence, batch.engine
+    return Reading(
+        values,
+        engine.minimum(values).states[0],
+        engine.minimum(values, evidence),
+        engine.second_best(values, evidence),
+    )
+
+
+def labelled(batch: Batch) -> NDArray[np.bool_]:
+    """Return bool [I]: whether anything of an instance's answer is observed."""
+    owner = np.repeat(np.arange(batch.structure.instances), np.diff(batch.structure.instance))
+    seen = batch.grounding.evidence >= 0
+    return np.bincount(owner[seen], minlength=batch.structure.instances) > 0
+
+
+def scored(batch: Batch, reading: Reading) -> Scores:
+    """Return the scores of what is decoded of a batch."""
+    evidence, states = batch.grounding.evidence, reading.states
     seen = evidence >= 0
     mistaken = seen & (states != evidence)
-    instance = batch.structure.instance
-    owner = np.repeat(np.arange(batch.structure.instances), np.diff(instance))
     count = batch.structure.instances
-    labelled = np.bincount(owner[seen], minlength=count) > 0
+    owner = np.repeat(np.arange(count), np.diff(batch.structure.instance))
+    known = labelled(batch)
     failed = np.bincount(owner[mistaken], minlength=count) > 0
     right, observed = {}, {}
     for name in batch.compiled.model.answers:
         place = members(batch, name)
         observed[name] = int(seen[place].sum())
         right[name] = observed[name] - int(mistaken[place].sum())
-    answer = wrong = np.zeros(0)
-    if exact:
-        answer = batch.engine.minimum(values, evidence).value[0][labelled]
-        wrong = batch.engine.second_best(values, evidence).value[0][labelled]
+    none = np.zeros(0)
     return Scores(
         count,
         right,
         observed,
-        int((labelled & ~failed).sum()),
-        int(labelled.sum()),
-        answer,
-        wrong,
+        int((known & ~failed).sum()),
+        int(known.sum()),
+        none if reading.answer is None else reading.answer.value[0][known],
+        none if reading.wrong is None else reading.wrong.value[0][known],
         _chunks(batch, states, evidence),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
 from types import ModuleType
 
@@ -209,6 +209,24 @@ def regularise(span: tuple[int, int, ParamDeclaration], packed: Floats, slopes: 
     return value
 
 
+@dataclass(frozen=True, eq=False)
+class Probed:
+    """What the probes of a loss find on a batch.
+
+    Attributes
+    ----------
+    values : float64 [1, T], the tables, those of the first cost behind them.
+    found : for each probe.
+    slopes : for each probe float64 [J], d sum of losses / d its value.
+    loss : float64 [I], weight times loss.
+    """
+
+    values: Floats
+    found: list[Found]
+    slopes: list[Floats]
+    loss: Floats
+
+
 class Losses:
     """The losses of some instances and their slopes in the energies, by the probes that they need.
 
@@ -229,10 +247,27 @@ class Losses:
         ------
         NumericalError : where an energy or a loss is not finite, naming factor and instance.
         """
+        probed = self.probed(batch, weights, keep=True)
+        cotangent = np.zeros_like(probed.values)
+        for one, slope in zip(probed.found, probed.slopes, strict=True):
+            one.add_cotangents(slope[None], cotangent)
+        return probed.loss, cotangent[:, : batch.structure.size]
+
+    def probed(self, batch: Batch, weights: Weights, *, keep: bool = False) -> Probed:
+        """Return what the probes find, and the slopes of the loss in it.
+
+        Parameters
+        ----------
+        keep : as of `Batch.energies`.
+
+        Raises
+        ------
+        NumericalError : where an energy or a loss is not finite, naming factor and instance.
+        """
         looks = looks_of(batch, self.loss)
         size = batch.structure.size
         values = looks.values()
-        batch.energies(weights, values[0, :size], keep=True)
+        batch.energies(weights, values[0, :size], keep=keep)
         found: list[Found] = []
         for probe in looks.probes:
             found.append(probe(values, found))
@@ -242,10 +277,7 @@ class Losses:
         self.module.loss(batch.instances.weight, loss, *looks.arguments(numbers, slopes))
         if not np.isfinite(loss).all():
             self._refuse(batch, values[:, :size], loss)
-        cotangent = np.zeros_like(values)
-        for one, slope in zip(found, slopes, strict=True):
-            one.add_cotangents(slope[None], cotangent)
-        return loss, cotangent[:, :size]
+        return Probed(values, found, slopes, loss)
 
     def _refuse(self, batch: Batch, values: Floats, loss: Floats) -> None:
         i = int(np.flatnonzero(~np.isfinite(loss))[0])

@@ -10,7 +10,6 @@ from factorgraph.learn.epochs import Setting, Trained
 from factorgraph.learn.events import Epoch, Finished
 from factorgraph.learn.frankwolfe import RUNNING, FrankWolfe, PlaneState
 from factorgraph.learn.resume import Checkpoint
-from factorgraph.learn.watch import gap_and_accuracy
 
 Floats = NDArray[np.float64]
 
@@ -55,18 +54,19 @@ def raise_bound(setting: Setting, solver: FrankWolfe) -> Trained:
             if gap <= options.gap * abs(objective):
                 state.status = f"converged: duality gap {gap:.2g}"
         flat = state.mean if len(state.mean) else state.w
-        shown = state.passes & (state.passes - 1) == 0 or state.passes % 20 == 0
-        sampled, accuracy = gap_and_accuracy(setting.sample(flat) if shown else None)
+        look = setting.look(flat, state.passes)
+        sampled, accuracy = (None, None) if look is None else (look.gap, look.accuracy)
         seconds = setting.seconds
         pace = seconds / (state.passes - begun_at)
         target = options.gap * abs(objective)  # gaps fall as one over the passes
         more = float(options.max_iterations - state.passes)
         more = min(more, state.passes * (gap / target - 1.0)) if target > 0 else more
-        setting.listen(
+        setting.tell(
             Epoch(
                 state.passes, state.done, objective, None, sampled, accuracy, seconds,
                 max(0.0, pace * more), None, max(gap, 0.0),
-            )
+            ),
+            look,
         )  # fmt: skip
         if setting.stop() and not state.status.startswith("converged"):
             interrupted = True
@@ -88,7 +88,7 @@ def raise_bound(setting: Setting, solver: FrankWolfe) -> Trained:
     finished = Finished(
         status, converged, state.passes, state.done, objective, None, setting.seconds, gap, "pass"
     )
-    setting.listen(finished)
+    setting.tell_end(finished, flat)
     return Trained(layout.unpack(flat, setting.start), finished)
 
 

@@ -33,6 +33,11 @@ class Watch:
     start : all weights as they are at the start.
     layout : of the weights that training moves.
     coordinates : what training moves; None where these are the layout's.
+
+    Attributes
+    ----------
+    batches : the instances, where inference is exact; none where it is not.
+    every : the instances.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class Watch:
         coordinates: Coordinates | None = None,
     ) -> None:
         self.batches: list[Batch] = []
+        self.every: list[Batch] = []
         self.start, self.layout, self.crew = start, layout, crew
         self.coordinates = Coordinates(layout) if coordinates is None else coordinates
         self.whole: Layout | None = None
@@ -55,24 +61,23 @@ class Watch:
             known = [g for g in map(layout.following, found) if g is not None]
             if len(known) < len(found):  # they read weights that training leaves alone
                 self.whole, known = whole(compiled, instances.vocabularies), found
-            batches = [Batch(compiled, module, grounding) for grounding in known]
+            self.every = [Batch(compiled, module, grounding) for grounding in known]
             with suppress(InferenceError):  # a local loss trains what cannot be inferred
-                self.batches = [batch for batch in batches if batch.reason]
+                self.batches = [batch for batch in self.every if batch.reason]
 
     def __call__(self, flat: Floats) -> Scores | None:
         """Return the scores at some coordinates."""
         if not self.batches:
             return None
+        return measure(self.batches, self.weights(flat), self.crew)
+
+    def weights(self, flat: Floats) -> Weights:
+        """Return the weights at some coordinates, as the batches index them."""
         weights = self.coordinates.weights(flat)
         if self.whole is None:
-            return measure(self.batches, self.layout.views(weights), self.crew)
+            return self.layout.views(weights)
         declared = self.layout.unpack(weights, self.start)
-        return measure(self.batches, self.whole.views(self.whole.pack(declared)), self.crew)
-
-
-def gap_and_accuracy(scores: Scores | None) -> tuple[float | None, float | None]:
-    """Return what is told of a sample while training."""
-    return (None, None) if scores is None else (scores.mean_gap, scores.overall)
+        return self.whole.views(self.whole.pack(declared))
 
 
 def validated(scores: Scores | None) -> float | None:
