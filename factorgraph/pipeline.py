@@ -126,6 +126,7 @@ class Model:
         self._formula = checked.loss if loss is None else formula(loss)
         self._chosen = loss
         self._typed = None if self._formula is None else check_formula(checked, self._formula)
+        self._grid: Step | None = None
 
     def __repr__(self) -> str:
         return f"<fgc model {self.name}: {', '.join(self.checked.factors) or 'no factors'}>"
@@ -140,9 +141,49 @@ class Model:
         if self._typed is None:
             return None, None
         try:
-            return plan_formula(self.checked, self._typed), None
+            return plan_formula(self.on_grid, self._typed), None
         except NotBuiltError as error:
             return None, error
+
+    @property
+    def on_grid(self) -> Checked:
+        """The model with its real unknowns on the grid that `infer` asks for, else as it is."""
+        return self._placed[0]
+
+    @cached_property
+    def _placed(self) -> tuple[Checked, NotBuiltError | None]:
+        from factorgraph.engine.menu import step
+        from factorgraph.model.grid import is_real, on_grid
+
+        real = next(filter(is_real, self.checked.unknowns.values()), None)
+        asked = next((a for a in self.checked.asked if a.name == "grid"), None)
+        if real is None or (asked is None and self._grid is None):
+            return self.checked, None
+        span = real.span if asked is None else asked.span
+        try:
+            assert asked is not None or self._grid is not None
+            grid = self._grid or step("grid", asked.options if asked is not None else {})
+        except UsageError as error:
+            raise ModelError(error.message, code="E0129", span=span, hint=error.hint) from None
+        length = float(grid.options["step"])
+        if length == 0:
+            raise ModelError(
+                "a grid needs its step", code="E0129", span=span, hint="infer grid(step = 0.1)"
+            )
+        try:
+            return on_grid(self.checked, length, grid.options["refine"] == "true", span), None
+        except NotBuiltError as error:
+            return self.checked, error
+
+    def with_grid(self, step: Step) -> Model:
+        """Return the model with its real unknowns on another grid than its text asks for."""
+        from copy import copy
+
+        other = copy(self)
+        for name in ("_placed", "compiled", "_planned"):
+            other.__dict__.pop(name, None)
+        other._grid = step
+        return other
 
     @property
     def loss(self) -> LossProgram | None:
@@ -179,10 +220,12 @@ class Model:
     @cached_property
     def compiled(self) -> Compiled:
         """The emitted form."""
-        return compile_model(self.checked, self.loss)
+        return compile_model(self.on_grid, self.loss)
 
     def missing(self) -> NotBuiltError | None:
         """Return why the model cannot be trained yet, None if it can."""
+        if self._placed[1] is not None:
+            return self._placed[1]
         if self._planned[1] is not None:
             return self._planned[1]
         for kind in self.compiled.kinds:
@@ -196,13 +239,19 @@ class Model:
 
         Whether a graph is small enough, or a forest, is seen with the data.
         """
-        for unknown in self.checked.unknowns.values():
-            if unknown.values is None:
-                return not_built(f"inference over `{unknown.name}`, {unknown.kind}", unknown.span)
+        from factorgraph.model.grid import is_real
+
         try:
             _ = self.steps
         except NotBuiltError as error:
             return error
+        if self._placed[1] is not None:
+            return self._placed[1]
+        for unknown in self.on_grid.unknowns.values():
+            if unknown.values is None:
+                hint = "`infer grid(step = 0.1)` puts it on a grid" if is_real(unknown) else None
+                what = f"inference over `{unknown.name}`, {unknown.kind}"
+                return not_built(what, unknown.span, hint=hint)
         return next(iter(self.compiled.evaluated.values()), None)
 
     @property
@@ -252,6 +301,7 @@ class Model:
         if seconds is not None and not seconds > 0:
             raise UsageError(f"a time budget of {seconds} s", code="E0910", hint="say 10 or 0.5")
         chosen = self.steps if infer is None else steps(infer)
+        chosen = tuple(one for one in chosen if one.name != "grid")
         if infer is None and task != "map" and any(task not in s.entry.tasks for s in chosen):
             chosen = ()
         return Ask(chosen, seconds, beta, seed, threads or threads_available())

@@ -102,10 +102,11 @@ class Run:
         """
         from factorgraph.ground.answers import answers
 
-        self._answerable()
+        self._on_grid(infer)._answerable()
         ask = self.model.asking(infer, seconds=seconds, seed=seed, threads=threads)
-        instances = self.bind(data, answers=self._clamped(clamp), with_=with_)
-        for batch, values in self._batches(instances, ask.tableless):
+        run = self._on_grid(infer)
+        instances = run.bind(data, answers=self._clamped(clamp), with_=with_)
+        for batch, values in run._batches(instances, ask.tableless):
             yield from answers(batch, values, ask)
 
     def energy(self, data: Any, *, with_: Any = None) -> NDArray[np.float64]:
@@ -123,6 +124,7 @@ class Run:
         import numpy as np
 
         from factorgraph.ground.energy import energies, total
+        from factorgraph.ground.refine import least
         from factorgraph.learn.shards import deal
 
         instances = self.bind(data, answers=True, latents=True, with_=with_)
@@ -134,7 +136,7 @@ class Run:
                 parts.append(total(found, part.count))
                 continue
             for batch, values in self._batches(part):
-                parts.append(batch.engine.minimum(values, batch.grounding.evidence).value[0])
+                parts.append(least(batch, values, batch.grounding.evidence))
         return np.concatenate(parts)
 
     def energies(self, data: Any, *, with_: Any = None) -> dict[str, NDArray[np.float64]]:
@@ -190,10 +192,11 @@ class Run:
         """
         from factorgraph.ground.answers import marginals
 
-        self._answerable()
+        run = self._on_grid(infer)
+        run._answerable()
         ask = self.model.asking(infer, "marginals", beta, seconds, seed, threads)
-        instances = self.bind(data, answers=self._clamped(clamp), with_=with_)
-        for batch, values in self._batches(instances):
+        instances = run.bind(data, answers=self._clamped(clamp), with_=with_)
+        for batch, values in run._batches(instances):
             yield from marginals(batch, values, ask)
 
     @property
@@ -204,9 +207,10 @@ class Run:
         """
         from factorgraph.ground.answers import is_fixed, values_of
 
+        model = self.model.on_grid
         return {
-            name: values_of(self.model.checked, unknown, self.vocabularies)
-            for name, unknown in self.model.checked.unknowns.items()
+            name: values_of(model, unknown, self.vocabularies)
+            for name, unknown in model.unknowns.items()
             if is_fixed(unknown)
         }
 
@@ -232,15 +236,16 @@ class Run:
 
         ask = self.model.asking(infer, seconds=seconds, seed=seed, threads=threads)
         instances = self.bind(data, answers=True, with_=with_)
-        layout = whole(self.model.compiled, self.vocabularies)
+        compiled = self._on_grid(infer).model.compiled
+        layout = whole(compiled, self.vocabularies)
         weights = layout.views(layout.pack(self.weights))
-        module = load_module(self.model.compiled.text)
+        module = load_module(compiled.text)
 
         with Crew() as crew:
             spans = deal(instances, 0, BATCH_VARIABLES)
             batches = crew.map(
                 lambda span: Batch(
-                    self.model.compiled, module, ground(self.model.compiled, instances.part(*span))
+                    compiled, module, ground(compiled, instances.part(*span), answers=True)
                 ),
                 spans,
             )
@@ -273,6 +278,17 @@ class Run:
         save(path, self.model.text, self.weights, self.vocabularies, header, energies)
 
     # -- inside
+
+    def _on_grid(self, infer: str | None) -> Run:
+        """Return the run with real unknowns on the grid that is asked for, if one is."""
+        from factorgraph.engine.menu import steps
+
+        grid = next((s for s in steps(infer) if s.name == "grid"), None) if infer else None
+        if grid is None:
+            return self
+        run = Run(self.model.with_grid(grid), self.weights, self.vocabularies)
+        run.skip_unknown = self.skip_unknown
+        return run
 
     def _answerable(self) -> None:
         """Refuse what cannot be inferred before any data are read."""
@@ -338,7 +354,7 @@ class Run:
         compiled = self.model.compiled
         module = load_module(compiled.text)
         for low, high in deal(instances, 0, BATCH_VARIABLES, most=1):
-            grounding = ground(compiled, instances.part(low, high), kinds=kinds)
+            grounding = ground(compiled, instances.part(low, high), kinds=kinds, answers=True)
             layout, (grounding,) = compact(compiled, self.vocabularies, [grounding], once=True)
             weights = layout.views(layout.pack(self.weights))
             yield Batch(compiled, module, grounding), weights

@@ -46,6 +46,12 @@ def eval_(
     for name, value in scores.accuracy.items():
         counts = f"({scores.right[name]} of {scores.observed[name]})"
         o.say(f"accuracy of {name:<6} {_percent(value)} {counts}")
+    for name, error in scores.errors.items():
+        shown = "  none" if not error.count else (
+            f"{error.absolute / error.count:.4g} absolute, "
+            f"{(error.squared / error.count) ** 0.5:.4g} root mean square"
+        )  # fmt: skip
+        o.say(f"mean error of {name:<4} {shown} ({error.count} observed)")
     whole = f"({scores.whole} of {scores.labelled})"
     o.say(f"whole instances    {_percent(scores.instance_accuracy)} {whole}")
     if scores.chunks is not None:

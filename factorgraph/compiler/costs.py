@@ -96,7 +96,9 @@ def _factor(model: Model, term: Term, sign: float) -> FactorDeclaration:
         if unknown.values is None or unknown.fields:
             raise not_built(f"a cost that reads `{part.name}`", part.span)
         indices = tuple(rebuilt(i, unknowns) for i in part.indices)
-        return UnknownRead(part.span, part.kind, part.unknown, indices)
+        read = UnknownRead(part.span, part.kind, part.unknown, indices)
+        grid = model.grids.get(part.unknown)
+        return read if grid is None else grid.point(read)
 
     body = over_data(model, rebuilt(term.body, unknowns))
     weight = over_data(model, term.weight)

@@ -105,6 +105,7 @@ class Probe(Value):
     region : ``answer`` (agrees with what is observed), ``any``, ``only`` or ``pin``.
     places : of `only` and `pin`.
     differs : whether configurations that agree with all that is observed are left out.
+    eps : how far real values that agree may lie apart; None for the step of their grid.
     beta : inverse temperature; inf is the minimum itself.
     space : the row space at whose rows it is taken; 0 are the instances.
     part : the factor, or the term of one, whose energy it is; None for the whole.
@@ -117,6 +118,7 @@ class Probe(Value):
     region: str
     places: tuple[Place, ...] = ()
     differs: bool = False
+    eps: float | None = None
     beta: float = inf
     space: int = 0
     part: Part | None = None
@@ -163,6 +165,23 @@ class LossProgram:
         """Whether it reads data by itself, at indices or places."""
         placed = any(p.places or p.part is not None for p in self.probes)
         return bool(self.spaces or self.slots or placed)
+
+    def refined(self, open_: bool) -> tuple[int, ...]:
+        """Return the probes of least energies of whole instances: over real unknowns, they are
+        refined between the points of a grid.
+
+        Parameters
+        ----------
+        open_ : whether the data leave real answers open.
+        """
+        return tuple(
+            number
+            for number, p in enumerate(self.probes)
+            if (p.region == "any" or (p.region == "answer" and open_))
+            and p.beta == inf and p.scale == 1 and not (p.differs or p.space)
+            and p.cost is None and p.search is None
+            and (p.part is None or p.part.indices is None)
+        )  # fmt: skip
 
 
 def plan(model: Model, formula: t.Expression) -> LossProgram:
@@ -317,10 +336,10 @@ class _Planner:
         match region:
             case Answer() | Anything():
                 return Probe("", str(region))
-            case Wrong(inner=Answer()) | Wrong(inner=Anything() | Only() | Pin(), eps=float()):
+            case Wrong(inner=Answer()):
                 raise self.missing(f"the region `{region}`", region.span)
             case Wrong():
-                return replace(self.region(region.inner, span), differs=True)
+                return replace(self.region(region.inner, span), differs=True, eps=region.eps)
             case Only() | Pin():
                 for place in region.places:
                     unknown = self.model.unknowns[place.unknown]

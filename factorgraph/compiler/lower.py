@@ -331,14 +331,16 @@ class _Lowering:
         if set().union(*map(free_variables, keys)) & at.loops.keys():
             raise _Ragged
         number = self.call(definition)
-        if not any(depends(key, UnknownRead) for key in keys):
-            made = self.made()
-            stepped = self.steps(e, at)
-            if stepped is not None:
-                fixed, steps = stepped
-                where = Place(e.span, INT, "place", (*keys, *fixed), definition)
-                return Output(e.span, e.kind, number, self.slot(where, at), steps)
-            self.forget(made)
+        chosen = any(depends(key, UnknownRead) for key in keys)
+        made = self.made()
+        still = not chosen or all(is_fixed(extent) for _, extent in e.axes)
+        stepped = self.steps(e, at) if still else None
+        if stepped is not None:
+            fixed, steps = stepped
+            place = Place(e.span, INT, "place", (*keys, *fixed), definition)
+            begin = self.tabled(place, at) if chosen else self.slot(place, at)
+            return Output(e.span, e.kind, number, begin, steps)
+        self.forget(made)
         where = Place(e.span, INT, "place", (*keys, *e.indices), definition)
         return Output(e.span, e.kind, number, self.tabled(where, at), ())
 

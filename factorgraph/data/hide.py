@@ -28,6 +28,16 @@ def hide(instances: Instances, share: float, seed: int) -> Instances:
     unknowns = dict(instances.unknowns)
     for name in instances.model.answers:
         observed = unknowns[name]
+        number = observed.values.get("")
+        if number is not None:  # real numbers
+            hidden = random.random(len(number.values)) < share
+            owner = np.repeat(np.arange(instances.count), np.diff(observed.start))
+            lost = np.bincount(owner[hidden], minlength=instances.count) > 0
+            gone = hidden if number.missing is None else hidden | number.missing
+            unknowns[name] = replace(
+                observed, values={"": replace(number, missing=gone)}, open=observed.open | lost
+            )
+            continue
         hidden = random.random(len(observed.state)) < share
         owner = np.repeat(np.arange(instances.count), np.diff(observed.start))
         missing = (

@@ -106,10 +106,10 @@ class Instances:
 
     @property
     def variables(self) -> Ints:
-        """int64 [N]: how many finite unknowns each instance has."""
+        """int64 [N]: how many finite and real unknowns each instance has."""
         total = np.zeros(self.count, np.int64)
         for observed in self.unknowns.values():
-            if not observed.values:
+            if not observed.values or list(observed.values) == [""]:
                 total += np.diff(observed.start)
         return total
 

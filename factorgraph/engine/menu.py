@@ -110,6 +110,10 @@ MENU: dict[str, Entry] = {
     "icm": Entry("icm", ("map",), "iterated conditional modes, from where things stand", "under", {
         "iterations": _iterations(1000),
     }),
+    "grid": Entry("exact", _ALL, "real unknowns on a grid of points, then what fits", "exact", {
+        "step": Option(0.0, "between neighbouring points; it has to be said"),
+        "refine": Option("true", "look between the points, too", words=("true", "false")),
+    }),
 }  # fmt: skip
 DECODERS = ("minsum", "sumproduct")
 """What has a way of its own on parity checks."""

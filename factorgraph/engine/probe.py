@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from factorgraph import budget
 from factorgraph.errors import UsageError
@@ -127,6 +127,7 @@ class Engine(ABC):
         observed: ArrayLike,
         evidence: ArrayLike | None = None,
         span: Span | None = None,
+        near: NDArray[np.bool_] | None = None,
     ) -> Minimum:
         """Return the best configuration that differs from the observed one.
 
@@ -134,6 +135,7 @@ class Engine(ABC):
         ----------
         observed : int32 [B, V] or [V], the answer to differ from; where it is -1, variables are
             free and do not count as a difference.
+        near : bool [S], states that do not count as one either.
 
         Returns
         -------
@@ -144,6 +146,9 @@ class Engine(ABC):
         given = checked_states(self.structure, evidence, len(values))
         lo, hi = checked_span(self.structure, span)
         beliefs = self.min_marginals(values, evidence, span)
+        if near is not None:
+            states = self.structure.state_offset[self.structure.instance[[lo, hi]]]
+            beliefs = np.where(near[states[0] : states[1]], np.inf, beliefs)
         clamp = np.full((len(values), self.structure.variables), -1, np.int32)
         if given.shape[1]:
             clamp[:] = given

@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from factorgraph.engine.choose import choose
+from factorgraph.engine.masked import masked
 from factorgraph.engine.probe import Engine
 from factorgraph.graph.structure import Energies, Group, Ints, Structure
-from factorgraph.graph.view import copies
+from factorgraph.graph.view import copies, spread
+
+Flags = NDArray[np.bool_]
 
 
 class Found(Protocol):
@@ -40,16 +43,19 @@ class Agreeing:
     ----------
     evidence : int32 [V], -1 where a variable is free; None where all are.
     observed : int32 [V], the answer to differ from; None where nothing is left out.
+    near : bool [S], states that do not differ from the observed ones; None where only these do
+        not.
     """
 
     engine: Engine
     beta: float
     evidence: Ints | None
     observed: Ints | None = None
+    near: Flags | None = None
 
     def __call__(self, values: Energies) -> Found:
         if self.observed is not None:
-            return self.engine.second_best(values, self.observed, self.evidence)
+            return self.engine.second_best(values, self.observed, self.evidence, near=self.near)
         if np.isinf(self.beta):
             return self.engine.minimum(values, self.evidence)
         return self.engine.soft_minimum(values, self.beta, self.evidence)
@@ -86,10 +92,21 @@ class Differing:
 
     They are dealt into those that differ first at the first observed variable, at the second,
     and so on; the soft minima of these parts add up without a difference of large numbers.
+
+    Parameters
+    ----------
+    near, allow : bool [S], states that do not differ from the observed ones, and those that may
+        be taken; None where only the observed ones do not, and all may.
     """
 
     def __init__(
-        self, structure: Structure, beta: float, evidence: Ints | None, observed: Ints
+        self,
+        structure: Structure,
+        beta: float,
+        evidence: Ints | None,
+        observed: Ints,
+        near: Flags | None = None,
+        allow: Flags | None = None,
     ) -> None:
         self.structure, self.beta = structure, beta
         clamped = np.zeros(structure.variables, np.bool_) if evidence is None else evidence >= 0
@@ -104,10 +121,17 @@ class Differing:
         part = np.repeat(np.arange(len(may)), np.diff(own.instance))
         answer = observed[view.origin]
         before = (view.origin < may[part]) & (answer >= 0) & (given < 0)
-        given[before] = answer[before]
-        here = np.flatnonzero(view.origin == may[part])
-        self.masks, masked = _masks(own, here, answer[here])
-        self.inner = Agreeing(choose(masked).engine, beta, given)
+        here = view.origin == may[part]
+        if near is None or allow is None:
+            given[before] = answer[before]
+            at = np.flatnonzero(here)
+            self.masks, inner = _masks(own, at, answer[at])
+        else:
+            place = spread(structure.state_offset, view.origin)[1]
+            of = np.repeat(np.arange(own.variables), own.card)
+            close, may_be = near[place], allow[place]
+            self.masks, inner = masked(own, may_be & (close | ~before[of]) & ~(close & here[of]))
+        self.inner = Agreeing(choose(inner).engine, beta, given)
 
     def __call__(self, values: Energies) -> Found:
         found = self.inner(np.concatenate([values, self.masks[None]], axis=1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,10 +15,14 @@ from factorgraph.engine.outcome import INFEASIBLE, Outcome
 from factorgraph.engine.result import Result
 from factorgraph.errors import DataError
 from factorgraph.ground.batch import Batch
+from factorgraph.ground.points import labels, taken
+from factorgraph.ground.refine import beliefs, decode
 from factorgraph.model.expression import Const, DomainSize
+from factorgraph.model.grid import Grid
 from factorgraph.model.model import Model, Unknown
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int32]
 
 
 def answers(batch: Batch, values: Floats, ask: Ask) -> Iterator[dict[str, Any]]:
@@ -41,15 +45,26 @@ def answers(batch: Batch, values: Floats, ask: Ask) -> Iterator[dict[str, Any]]:
     words = {
         name: np.array(values_of(model, unknown, batch.instances.vocabularies, most), dtype=object)
         for name, unknown in model.answers.items()
+        if name not in model.grids
     }
     evidence = batch.grounding.evidence
-    every = outcomes(batch.structure, values[0], evidence, "map", ask, batch.choice(ask))
+    every: Iterable[Outcome]
+    numbers: dict[str, Floats] = {}
+    if batch.grounding.points is not None:
+        every, numbers = decode(batch, values, evidence, ask)
+    else:
+        every = outcomes(batch.structure, values[0], evidence, "map", ask, batch.choice(ask))
     for i, outcome in enumerate(every):
         found: dict[str, Any] = {}
         if outcome.states is not None:
             first = int(batch.structure.instance[i])
             for name in model.answers:
                 place, shape = _place(batch, name, i)
+                if name in numbers:
+                    start = batch.instances.unknowns[name].start
+                    own = numbers[name][start[i] : start[i + 1]]
+                    found[name] = own.reshape(shape).tolist()
+                    continue
                 states = outcome.states[place.start - first : place.stop - first]
                 found[name] = words[name][states].reshape(shape).tolist()
         yield {"answers": None if outcome.states is None else found, **told(outcome)}
@@ -102,15 +117,35 @@ def completed(batch: Batch, values: Floats) -> Instances:
     ------
     DataError : where an instance has no configuration of finite energy.
     """
+    if batch.grounding.points is not None:
+        return _completed(batch, values)
     result = Result.exact(batch.engine.minimum(values, batch.grounding.evidence))
     for i, status in enumerate(result.status[0]):
         if status == "infeasible":
-            raise DataError(
-                f"{batch.instances.where(i)}: no configuration that agrees with the data has a "
-                "finite energy",
-                code="E0319",
-            )
-    states = result.states[0]
+            raise _impossible(batch, i)
+    return _observed(batch, result.states[0])
+
+
+def _impossible(batch: Batch, i: int) -> DataError:
+    return DataError(
+        f"{batch.instances.where(i)}: no configuration that agrees with the data has a finite "
+        "energy",
+        code="E0319",
+    )
+
+
+def _completed(batch: Batch, values: Floats) -> Instances:
+    """Do as `completed` where there are real unknowns."""
+    found, numbers = decode(batch, values, batch.grounding.evidence, Ask())
+    for i, outcome in enumerate(found):
+        if outcome.states is None:
+            raise _impossible(batch, i)
+    states = np.concatenate([np.zeros(0, np.int32), *(f.states for f in found)])
+    return taken(_observed(batch, states.astype(np.int32)), numbers)
+
+
+def _observed(batch: Batch, states: Ints) -> Instances:
+    """Return a batch's instances with states of all variables as if these were observed."""
     instances = batch.instances
     unknowns = {}
     for name, observed in instances.unknowns.items():
@@ -129,7 +164,11 @@ def marginals(batch: Batch, values: Floats, ask: Ask) -> Iterator[dict[str, Floa
     structure = batch.structure
     offset = structure.state_offset
     evidence = batch.grounding.evidence
-    every = outcomes(structure, values[0], evidence, "marginals", ask, batch.choice(ask))
+    points = batch.grounding.points
+    if points is None:
+        every = outcomes(structure, values[0], evidence, "marginals", ask, batch.choice(ask))
+    else:
+        every = beliefs(batch, values, evidence, ask)
     for i, outcome in enumerate(every):
         out = {}
         first = offset[structure.instance[i]]
@@ -141,7 +180,21 @@ def marginals(batch: Batch, values: Floats, ask: Ask) -> Iterator[dict[str, Floa
             if possible and outcome.marginals is not None:
                 part = outcome.marginals[low:high]
             out[name] = part.reshape(*shape, -1) if part.size else part.reshape(*shape, 0)
+            grid = batch.compiled.model.grids.get(name)
+            if grid is not None:  # an observed value is no point of its own
+                out[name] = _on_points(out[name], grid, batch, name, i)
         yield out
+
+
+def _on_points(part: Floats, grid: Grid, batch: Batch, name: str, i: int) -> Floats:
+    """Return probabilities of the points of a grid, that of an observed value at the nearest."""
+    own, observed = part[..., : grid.count].copy(), batch.instances.unknowns[name]
+    place = slice(int(observed.start[i]), int(observed.start[i + 1]))
+    seen = (observed.state[place] >= 0).reshape(own.shape[:-1])
+    label = labels(batch.instances, grid)[place].reshape(own.shape[:-1])
+    nearest = np.abs(np.array(grid.points) - label[..., None]).argmin(axis=-1)
+    own[seen] = np.where(np.isnan(own[seen]), np.nan, np.eye(grid.count)[nearest[seen]])
+    return own
 
 
 def _place(batch: Batch, name: str, i: int) -> tuple[slice, tuple[int, ...]]:
@@ -166,6 +219,9 @@ def values_of(
     ----------
     most : how many there are where that depends on the instance.
     """
+    grid = model.grids.get(unknown.name)
+    if grid is not None:
+        return list(grid.points)
     assert unknown.values is not None
     if unknown.values.domain is not None:
         return list(model.labels(unknown.values.domain, vocabularies))

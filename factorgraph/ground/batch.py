@@ -47,6 +47,7 @@ class Batch:
         self._counts = {f"n_{name}": len(words) for name, words in counts.items()}
         self.maps = Outputs(compiled, module, grounding, self.arguments)
         self._kept: tuple[Weights, Pass] | None = None
+        self._last: tuple[Weights, Pass] | None = None
         self.looks: Looks | None = None
 
     @cached_property
@@ -124,6 +125,20 @@ class Batch:
         """
         run = self.maps.forward(weights, keep)
         self._kept = (weights, run) if keep else None
+        self._last = (weights, run) if self.grounding.points is not None else None
+        self._fill(weights, run, out)
+
+    def energies_again(self, out: Floats) -> None:
+        """Do as `energies` did last, after points of real unknowns have moved."""
+        assert self._last is not None
+        weights, known = self._last
+        keep = self._kept is not None
+        run = self.maps.forward(weights, keep, known)
+        self._kept = (weights, run) if keep else None
+        self._last = (weights, run)
+        self._fill(weights, run, out)
+
+    def _fill(self, weights: Weights, run: Pass, out: Floats) -> None:
         for g, bound in enumerate(self.grounding.bound):
             group = self.structure.groups[g]
             tables = self.structure.table(out, g).reshape(group.distinct, group.states)

@@ -16,6 +16,7 @@ from factorgraph.compiler.program import Call, CallDefinition, Place, Program
 from factorgraph.data.instances import Instances
 from factorgraph.errors import DataError
 from factorgraph.ground.layers import build
+from factorgraph.ground.points import reads_points
 from factorgraph.ground.rows import Rows, expand, joined
 from factorgraph.maps.layer import Layer, ShapeError
 from factorgraph.model.expression import GivenRead, LetRead, MapRead, SizeOf, walk
@@ -250,6 +251,51 @@ class Calls:
             )  # fmt: skip
             out.append(inputs)
         return tuple(reversed(out))
+
+    def follow(
+        self,
+        inputs: Sequence[Inputs],
+        at: Callable[[str], Evaluator],
+        moving: list[Callable[[], None]],
+    ) -> set[int]:
+        """Let inputs follow the points of real unknowns that they read.
+
+        Parameters
+        ----------
+        inputs : of all calls, as `finish` gave them.
+        moving : what is done when points move; grows.
+
+        Returns
+        -------
+        the numbers of the calls whose outputs change then.
+        """
+        found: set[int] = set()
+        for number, one in enumerate(inputs):
+            definition = one.call.definition
+            reads = reads_points(definition.read, self.compiled.model)
+            program = one.call.program
+            if program is not None:
+                used = {self.compiled.calls.index(c) for c in self.compiled.calls
+                        if any(c.definition == d.definition for d in program.calls)}  # fmt: skip
+                if reads or used & found:
+                    found.add(number)
+            elif reads:
+                found.add(number)
+                moving.append(self.filling(one, at(f"map `{one.name}`")))
+        return found
+
+    def filling(self, inputs: Inputs, at: Evaluator) -> Callable[[], None]:
+        """Return what fills the given inputs of a call anew."""
+        definition = inputs.call.definition
+        rows = self.site(definition).rows
+
+        def again() -> None:
+            for group in inputs.groups:
+                assert group.given is not None
+                made = at.filled(definition.read, rows.take(group.calls), group.shape)
+                group.given[:] = made.reshape(group.given.shape)
+
+        return again
 
     def elements(self, call: Call, site: _Site, at: Evaluator) -> tuple[Rows, Ints]:
         """Return the rows of the program of a call's inputs, and where each input begins."""

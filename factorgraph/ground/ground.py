@@ -5,7 +5,7 @@ Grounding is array work over all rows of all instances; there is no loop over fa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,6 +32,7 @@ from factorgraph.ground.calls import Calls, Inputs
 from factorgraph.ground.evaluate import Evaluator
 from factorgraph.ground.kindrows import KindBound, KindRows
 from factorgraph.ground.places import answer_columns
+from factorgraph.ground.points import Points, placed, points, reads_points
 from factorgraph.ground.rows import BLOCK, Rows, expand, joined
 from factorgraph.ground.share import share
 from factorgraph.model.expression import (
@@ -91,6 +92,7 @@ class Grounding:
     inputs : of maps, in the order of the compiled model's calls.
     costs : for each cost of the loss, the groups of its factors.
     kinds : for each group of a kind, how its numbers are made.
+    points : those that stand for real unknowns, None where there are none.
     """
 
     instances: Instances = field(repr=False)
@@ -101,10 +103,16 @@ class Grounding:
     inputs: tuple[Inputs, ...] = field(default=(), repr=False)
     costs: tuple[tuple[tuple[Group, Bound], ...], ...] = field(default=(), repr=False)
     kinds: tuple[KindBound, ...] = field(default=(), repr=False)
+    points: Points | None = None
 
 
 def ground(
-    compiled: Compiled, instances: Instances, *, apart: bool = False, kinds: bool = False
+    compiled: Compiled,
+    instances: Instances,
+    *,
+    apart: bool = False,
+    kinds: bool = False,
+    answers: bool = False,
 ) -> Grounding:
     """Return the graph of some instances.
 
@@ -113,24 +121,34 @@ def ground(
     apart : whether no two instances share a table; those of each then follow each other.
     kinds : whether factors of kinds need no tables, as for inference by messages. Otherwise only
         those are without that can have none, and ``bound`` has an item for each program.
+    answers : whether answers are asked for: those of real unknowns are refined between the points
+        of their grid. Otherwise what the loss refines is.
 
     Raises
     ------
     DataError : where an index leaves its array, naming factor, index and instance.
     BudgetError : where the graph would not fit, naming the factor.
     """
-    return _Grounder(compiled, instances, apart, kinds).grounding()
+    return _Grounder(compiled, instances, apart, kinds, answers).grounding()
 
 
 class _Grounder:
-    def __init__(self, compiled: Compiled, instances: Instances, apart: bool, kinds: bool) -> None:
+    def __init__(
+        self, compiled: Compiled, instances: Instances, apart: bool, kinds: bool, answers: bool
+    ) -> None:
         self.compiled = compiled
+        self.refined: tuple[int, ...] = ()
+        self.sets = 0
+        if compiled.model.grids:
+            self.refined, self.sets = _refined(compiled, instances, answers)
+            instances = placed(instances, compiled.model, self.sets)
         self.apart = apart
         self.kinds = [k for k in compiled.kinds if kinds or k.needed]
         self.model = compiled.model
         self.instances = instances
         self.computed: dict[str, Column] = {}
         self.calls = Calls(compiled, instances)
+        self.moving: list[Callable[[], None]] = []
 
     def evaluator(self, what: str) -> Evaluator:
         return Evaluator(self.instances, what, self.computed, calls=self.calls)
@@ -178,9 +196,16 @@ class _Grounder:
         structure = Structure(card, first, tuple(groups), tuple(kinds))
         budget.require(16 * structure.size, "the tables of the graph")
         inputs = self.calls.finish(self.evaluator, self.inputs)
+        found = None
+        if model.grids:
+            found = points(instances, base, self.refined, self.sets)
+            if self.sets:
+                found.moving += self.moving
+                found.calls |= self.calls.follow(inputs, self.evaluator, found.moving)
         return Grounding(
-            instances, structure, evidence, base, tuple(bound), inputs, self.costs(), tuple(told)
-        )
+            instances, structure, evidence, base, tuple(bound), inputs, self.costs(), tuple(told),
+            found,
+        )  # fmt: skip
 
     def costs(self) -> tuple[tuple[tuple[Group, Bound], ...], ...]:
         """Return the factors of each cost of the loss, which read the observed answer."""
@@ -291,12 +316,24 @@ class _Grounder:
         distinct: int,
         at: Evaluator,
     ) -> Bound:
-        tabled = [self.tabled(d, levels[d.slot.space], at) for d in program.tabled]
+        tabled = [self.following(d, levels[d.slot.space], at) for d in program.tabled]
         columns = [self.column(b.name).values for b in program.bases]
         pairs = list(zip(columns, starts, strict=True))
         terms = [self.sparse(program, t, arrays, pairs, at) for t in program.terms]
         lookups = [self.lookup(d, at) for d in program.lookups]
         return Bound(program, arrays, tabled, pairs, offsets, terms, [], lookups, distinct)
+
+    def following(self, definition: TabledDefinition, rows: Rows, at: Evaluator) -> Array:
+        """Do as `tabled`; the numbers follow the points that they read when these move."""
+        out = self.tabled(definition, rows, at)
+        held = [definition.slot.value, definition.slot.when]
+        if self.sets and any(e is not None and reads_points(e, self.model) for e in held):
+
+            def again() -> None:
+                out[:] = self.tabled(definition, rows, at)
+
+            self.moving.append(again)
+        return out
 
     def tabled(self, definition: TabledDefinition, rows: Rows, at: Evaluator) -> Array:
         """Return a number for each row and each joint state of some unknowns."""
@@ -481,6 +518,24 @@ class _Grounder:
                 if base.space == number:
                     bases[k] = self.place(base, below, at)
         return offsets
+
+
+def _refined(
+    compiled: Compiled, instances: Instances, answers: bool
+) -> tuple[tuple[int, ...], int]:
+    """Return the probes of the loss that are refined, and how many sets of points that takes."""
+    grids = compiled.model.grids
+    if not any(grid.refine for grid in grids.values()):
+        return (), 0
+    if answers:
+        return (), 1
+    reals = [instances.unknowns[name] for name in grids]
+    # the envelope of one kink is its two slopes; that of several at once is no such pair
+    each = np.sum([np.diff(seen.start) for seen in reals], axis=0)
+    if compiled.loss is None or (each > 1).any():
+        return (), 0
+    probes = compiled.loss.refined(any(seen.open.any() for seen in reals))
+    return probes, len(probes)
 
 
 def _listed(columns: list[Array]) -> tuple[Array, Array]:

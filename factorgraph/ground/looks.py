@@ -15,16 +15,19 @@ from factorgraph.compiler.module import energy_function
 from factorgraph.compiler.program import SlotDefinition
 from factorgraph.engine.choose import choose
 from factorgraph.engine.levels import WorstSearch
+from factorgraph.engine.masked import Masked, masked
 from factorgraph.engine.probe import Engine, Minimum
-from factorgraph.engine.region import Probing, region
-from factorgraph.errors import DataError
+from factorgraph.engine.region import Agreeing, Differing, Probing, region
+from factorgraph.errors import DataError, InferenceError
 from factorgraph.graph.structure import Energies, Ints, Structure
 from factorgraph.graph.view import Picked, View, around, copies, of_rows
 from factorgraph.ground.batch import Batch
 from factorgraph.ground.binders import compute_lets
 from factorgraph.ground.evaluate import Evaluator
 from factorgraph.ground.places import answer_columns, rows_of_terms, variables_at
+from factorgraph.ground.points import Points, carried, near, takes
 from factorgraph.ground.probing import AtAnswer, Beside, Known, Look, Looking, Part, Shifted
+from factorgraph.ground.refine import Refined, Refining, refine
 from factorgraph.ground.rows import Rows, expand
 from factorgraph.ground.searching import Searched, Searching
 from factorgraph.model.expression import BIT, LetRead, reads
@@ -54,9 +57,20 @@ class Looks:
         maker = _Maker(self, at)
         self._made = maker.probes()
         self.probes = list(self._made)
+        self.refined = maker.refined
         self.reason = maker.reason or "local"
         self.tail = self.costs(0) if loss.costs else np.zeros(0)
         self.size = batch.structure.size + len(self.tail)
+
+    def refine(self, values: Energies) -> None:
+        """Refine the least energies over real unknowns that are to be.
+
+        Parameters
+        ----------
+        values : float64 [1, T], whose first part the batch has just filled; changed.
+        """
+        if self.refined:
+            refine(self.batch, values, self.refined)
 
     def hold(self, numbers: Sequence[int], values: Energies) -> list[Ints]:
         """Hold least energies of whole instances at the configurations that reach them now.
@@ -167,17 +181,34 @@ class _Maker:
         self.engines: dict[int, Engine] = {}
         self.structures: dict[Any, Structure] = {}
         self.searches: dict[Any, Searching] = {}
+        self.points = self.batch.grounding.points
+        self.refined: list[Refined] = []
+        self.masks: dict[int, Engine] = {}
         self.reason = ""
 
     def probes(self) -> list[Looking]:
-        return [self.look(p) for p in self.looks.loss.probes]
+        return [self.look(number, p) for number, p in enumerate(self.looks.loss.probes)]
 
-    def look(self, probe: Probe) -> Looking:
+    def look(self, number: int, probe: Probe) -> Looking:
         if probe.search is not None:
+            if self.points is not None and self.points.sets:
+                raise InferenceError(
+                    f"`{self.looks.loss.name}` refines a least energy over real unknowns beside a "
+                    "cost times an energy: not built yet",
+                    code="E0600",
+                    hint="infer grid(step = 0.1, refine = false)",
+                )
             return self.searching(probe, probe.search)
         structure = self.structure(probe)
         tail = self.looks.costs(probe.cost) if probe.cost else None
         size = self.batch.structure.size
+        points = self.points
+        if points is not None and number in points.probes:
+            self.reason = self.batch.reason
+            evidence = None if probe.region == "any" else self.evidence
+            which = points.probes.index(number)
+            self.refined.append(Refined(Refining(self.batch, structure, evidence, which)))
+            return Look(self.refined[-1], structure, size, probe.scale, tail)
         return Look(self.probing(probe, structure), structure, size, probe.scale, tail)
 
     def searching(self, probe: Probe, search: Search) -> Looking:
@@ -229,11 +260,46 @@ class _Maker:
             return Known(own, evidence)
         if not local and not (probe.part is not None and probe.part.indices):
             self.reason = self.batch.reason
-        engine = None if observed is not None and np.isfinite(probe.beta) else self.engine(own)
-        inner = region(own, engine, probe.beta, evidence, observed)
+        if self.points is not None:
+            inner = self.on_grid(self.points, probe, own, view, evidence, observed)
+        else:
+            engine = None if observed is not None and np.isfinite(probe.beta) else self.engine(own)
+            inner = region(own, engine, probe.beta, evidence, observed)
         if not local:
             return self.counted(probe, rows, view, inner)
         return Beside(inner, Known(own, answer), Known(structure, self.evidence), rows.instance)
+
+    def on_grid(
+        self,
+        points: Points,
+        probe: Probe,
+        own: Structure,
+        view: View | None,
+        evidence: Ints | None,
+        observed: Ints | None,
+    ) -> Probing:
+        """Return a probe in which real unknowns take the points of their grid.
+
+        What is observed is one more point of a least energy; in a sum it stands for the point
+        nearest to it, so that no answer is more probable than all together.
+        """
+        origin = None if view is None else view.origin
+        hard = bool(np.isinf(probe.beta))
+        chosen = takes(points, self.evidence, summed=not hard)
+        allow = carried(own, points, chosen, True, origin, evidence)
+        if observed is not None:
+            close = carried(own, points, near(points, self.evidence, probe.eps), False, origin)
+            seen = np.flatnonzero(observed >= 0)
+            close[own.state_offset[seen] + observed[seen]] = True
+            if not hard:
+                return Differing(own, probe.beta, evidence, observed, close, allow)
+        tables, structure = masked(own, allow)
+        if id(own) not in self.masks:
+            self.masks[id(own)] = choose(structure).engine
+        engine = self.masks[id(own)]
+        if observed is None:
+            return Masked(Agreeing(engine, probe.beta, evidence), tables)
+        return Masked(Agreeing(engine, probe.beta, evidence, observed, close), tables)
 
     def view(self, probe: Probe, structure: Structure, rows: Rows, local: bool) -> View | None:
         """Return what is looked at, where that is not each instance once."""
@@ -269,7 +335,10 @@ class _Maker:
             return inner
         own, total = self.batch.structure, self.batch.structure.variables
         free = np.ones(total, np.bool_) if probe.region == "any" else self.evidence < 0
-        each = np.where(free, np.log(own.card), 0.0)
+        card = own.card.copy()
+        if self.points is not None:
+            card[self.points.variables] = self.points.counts
+        each = np.where(free, np.log(card), 0.0)
         before = np.concatenate(([0.0], np.cumsum(each)))
         all_ = (before[own.instance[1:]] - before[own.instance[:-1]])[rows.instance]
         there = np.repeat(np.arange(rows.count), np.diff(view.structure.instance))

@@ -55,14 +55,18 @@ class Outputs:
         self.instances = grounding.instances
         self.inputs = grounding.inputs
         self.arguments = arguments
+        points = grounding.points
+        self.moving: set[int] = set() if points is None else points.calls
 
-    def forward(self, weights: Weights, keep: bool) -> Pass:
+    def forward(self, weights: Weights, keep: bool, known: Pass | None = None) -> Pass:
         """Return what every map gives.
 
         Parameters
         ----------
         weights : stored arrays by name.
         keep : whether `backward` follows.
+        known : a pass with the same weights, before points of real unknowns moved, with what
+            `backward` needs if that follows.
 
         Raises
         ------
@@ -70,7 +74,11 @@ class Outputs:
         """
         outputs: list[Floats] = []
         tapes: list[list[Any]] = []
-        for inputs in self.inputs:
+        for number, inputs in enumerate(self.inputs):
+            if known is not None and number not in self.moving:
+                outputs.append(known.outputs[number])
+                tapes.append(known.tapes[number] if keep else [])
+                continue
             own = _of(inputs, weights)
             made = self.made(inputs, weights, outputs)
             out = np.zeros(max(1, inputs.size))

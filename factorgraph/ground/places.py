@@ -14,6 +14,7 @@ from factorgraph.errors import DataError
 from factorgraph.graph.view import Picked, spread
 from factorgraph.ground.binders import blocks
 from factorgraph.ground.evaluate import Evaluator
+from factorgraph.ground.points import labels
 from factorgraph.ground.rows import Rows
 from factorgraph.model.expression import Expr, UnknownRead
 from factorgraph.model.model import FactorDeclaration
@@ -30,6 +31,14 @@ def answer_columns(instances: Instances) -> dict[str, Column]:
             continue
         seen = instances.unknowns[name]
         states = seen.state.astype(np.int64)
+        grid = instances.model.grids.get(name)
+        if grid is not None:
+            numbers = labels(instances, grid)
+            key = f"{name}.{ANSWER}"
+            columns[key] = Column(key, numbers, seen.start, seen.shape)
+            key = f"{name}.{OBSERVED}"
+            columns[key] = Column(key, (states >= 0).astype(np.int64), seen.start, seen.shape)
+            continue
         for what, values in ((ANSWER, states + unknown.values.low), (OBSERVED, states >= 0)):
             key = f"{name}.{what}"
             columns[key] = Column(key, values.astype(np.int64), seen.start, seen.shape)

@@ -83,7 +83,7 @@ def choose(
     l1 = _coefficients(compiled, "l1")
     if spread:
         return Choice("owlqn" if l1 else "lbfgs", "gradients are summed over machines")
-    if _is_perceptron(loss):
+    if _is_perceptron(loss) and not compiled.model.grids:
         return Choice("perceptron", "the perceptron loss is least where all weights are 0")
     if unknowns > LARGE:
         return Choice("adagrad", f"{unknowns} unknowns are too many for a step each pass")
@@ -91,7 +91,7 @@ def choose(
         return Choice("owlqn", "some weights have an l1 penalty")
     if is_smooth(loss):
         return Choice("lbfgs", "the loss is smooth")
-    if _unfit(compiled, observed) is None:
+    if _unfit(compiled, observed) is None and not compiled.model.grids:
         return Choice("frank-wolfe", "the loss is convex with kinks, with l2 on every weight")
     return Choice("lbfgs", "the loss has kinks, and is no case for Frank-Wolfe")
 
@@ -116,6 +116,12 @@ def _refuse(
         raise UsageError(
             f"L-BFGS cannot minimise the l1 penalty of `{l1}`", code="E0930",
             hint="--optimizer owlqn does",
+        )  # fmt: skip
+    if optimizer in ("perceptron", "frank-wolfe", "cccp") and compiled.model.grids:
+        raise UsageError(
+            f"--optimizer {optimizer} takes the configurations of finite answers, and "
+            f"`{next(iter(compiled.model.grids))}` is a real number", code="E0930",
+            hint="--optimizer lbfgs, or adam",
         )  # fmt: skip
     if optimizer == "perceptron" and not _is_perceptron(loss):
         raise UsageError(

@@ -268,6 +268,7 @@ class Losses:
         size = batch.structure.size
         values = looks.values()
         batch.energies(weights, values[0, :size], keep=keep)
+        looks.refine(values)
         found: list[Found] = []
         for probe in looks.probes:
             found.append(probe(values, found))

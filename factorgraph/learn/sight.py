@@ -12,6 +12,7 @@ from factorgraph.engine.menu import steps
 from factorgraph.factors.table import energy
 from factorgraph.graph.structure import Structure
 from factorgraph.ground.batch import Batch
+from factorgraph.ground.refine import summed
 from factorgraph.ground.weights import Weights
 from factorgraph.learn.measure import Reading, Scores, labelled, read, scored
 
@@ -76,7 +77,7 @@ def see(batch: Batch, weights: Weights, beta: float, exact: bool) -> Sight:
     structure = batch.structure
     reading = read(batch, weights, None if exact else Ask(steps("icm")))
     answer, wrong = _beside(batch, reading)
-    states = np.concatenate([[answer, reading.states, wrong], draws(structure)])
+    states = np.concatenate([[answer, reading.states, wrong], draws(on_points(batch))])
     chosen = np.flatnonzero(labelled(batch))
     names, parts = by_factor(structure, reading.values, np.maximum(states, 0).astype(np.int32))
     for row, at in ((0, answer), (1, reading.states), (2, wrong)):
@@ -156,6 +157,16 @@ def draws(structure: Structure) -> Ints:
     return (uniform[:, place] * structure.card).astype(np.int32)
 
 
+def on_points(batch: Batch) -> Structure:
+    """Return a batch's structure; its real unknowns have no states but the points of their grid."""
+    points = batch.grounding.points
+    if points is None:
+        return batch.structure
+    card = batch.structure.card.copy()
+    card[points.variables] = points.counts
+    return replace(batch.structure, card=card)
+
+
 def by_factor(structure: Structure, values: Floats, states: Ints) -> tuple[tuple[str, ...], Floats]:
     """Return the energies of configurations factor by factor.
 
@@ -190,8 +201,10 @@ def _entropy(batch: Batch, values: Floats, beta: float) -> Floats:
     The mean energy under the distribution is the slope of the free energy along the energies
     themselves; instances share tables, so that it is known for all of them together.
     """
-    structure = batch.structure
-    soft = batch.engine.soft_minimum(values, beta)
+    structure, engine = batch.structure, batch.engine
+    if batch.grounding.points is not None:
+        values, engine = summed(batch, values)
+    soft = engine.soft_minimum(values, beta)
     marginals = np.zeros_like(values)
     finite = np.isfinite(soft.value)
     soft.add_cotangents(finite.astype(np.float64), marginals)

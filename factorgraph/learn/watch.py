@@ -15,7 +15,7 @@ from factorgraph.ground.batch import Batch
 from factorgraph.ground.ground import ground
 from factorgraph.ground.weights import Layout, Weights, whole
 from factorgraph.learn.coordinates import Coordinates
-from factorgraph.learn.measure import Scores, measure
+from factorgraph.learn.measure import Errors, Scores, measure
 from factorgraph.learn.shards import Crew, deal
 
 Floats = NDArray[np.float64]
@@ -81,8 +81,11 @@ class Watch:
 
 
 def validated(scores: Scores | None) -> float | None:
-    """Return one figure, more is better: F1 of chunks where there are some, else the share of
-    unknowns that are read right."""
+    """Return one figure, more is better: F1 of chunks where there are some, the mean error of real
+    answers where there are no others, negative, else the share of unknowns that are read right."""
     if scores is None:
         return None
+    if scores.overall is None and scores.errors:
+        total = sum(scores.errors.values(), Errors())
+        return -total.absolute / total.count if total.count else None
     return scores.overall if scores.chunks is None else float(scores.chunks.as_dict()["f1"])

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
+from typing import TYPE_CHECKING
 
 from factorgraph.model.expression import Const, DomainSize, Expr, Kind, Variable
 from factorgraph.source import Source, Span
 from factorgraph.syntax import tree as t
 from factorgraph.value import Value
+
+if TYPE_CHECKING:
+    from factorgraph.model.grid import Grid
 
 
 @dataclass(eq=False, repr=False)
@@ -303,6 +307,7 @@ class Model(Value):
     asked : the same, algorithm by algorithm.
     features : how the domains of features are filled.
     energies : other energies, by the name that `use … as` gives them.
+    grids : the points that stand for real unknowns, where these are put on a grid.
     """
 
     source: Source = field(compare=False, repr=False)
@@ -321,6 +326,7 @@ class Model(Value):
     infer: t.Expression | None
     asked: tuple[Asked, ...] = ()
     energies: dict[str, Model] = field(default_factory=dict, repr=False)
+    grids: dict[str, Grid] = field(default_factory=dict)
 
     @property
     def answers(self) -> dict[str, Unknown]:
