@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import sys
+from math import inf
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
 import factorgraph as fg
+from factorgraph.data.bind import bind, wanted
+from factorgraph.data.python import from_python
+from factorgraph.ground.energy import energies
 from factorgraph.judge.energy import energy_facts
 from factorgraph.judge.facts import EnergyFacts
+from factorgraph.judge.sample import outcome
+from factorgraph.judge.trial import Trial, shown
 
 
 def _load(name: str) -> ModuleType:
@@ -92,3 +100,200 @@ def test_every_text_has_facts(name: str) -> None:
     found = energy_facts(model.checked)
     assert found.range.low <= found.range.high
     assert found.finite or found.normalisable is not None or name in ("foe", "score")
+
+
+# -- what is claimed, beside energies at random weights
+
+
+class World:
+    """A text with random data and weights; energies of its configurations."""
+
+    def __init__(self, text: str, seed: int = 0, **settings: float) -> None:
+        self.model = fg.compile(text, settings=settings).checked
+        self.facts = energy_facts(self.model)
+        self.trial = Trial(self.model, seed)
+
+
+def text_of(name: str) -> World:
+    return World(fg.load(zoo.FOLDER / f"{name}.fg").text, 3, **zoo.settings(name))
+
+
+FEW = [n for n in zoo.NAMES if n not in ("helmholtz", "chunker")]
+"""All but one that reads another file, and one of four million weights."""
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_range_holds_every_energy(name: str) -> None:
+    world = text_of(name)
+    found = world.facts
+    for scale in (0.1, 1.0, 5.0):
+        energy = world.trial.energy(world.trial.weights(scale), hard=False)
+        assert found.range.low - 1e-9 <= energy.min()
+        assert energy.max() <= found.range.high + 1e-9
+        assert (energy.max(axis=1) - energy.min(axis=1)).max() <= found.width + 1e-9
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_degree_by_differences(name: str) -> None:
+    """The k-th difference along a line is 0 above the degree, and is not for it."""
+    world = text_of(name)
+    degree = world.facts.degree
+    if degree is None or not world.facts.trainable:
+        return
+    at, along = world.trial.weights(1.0), world.trial.weights(1.0)
+    steps = [
+        world.trial.energy({n: at[n] + k * along[n] for n in at}, hard=False)
+        for k in range(degree + 3)
+    ]
+    size = max(np.abs(s).max() for s in steps)
+    assert np.abs(np.diff(steps, degree + 1, axis=0)).max() <= 1e-9 * size
+    assert np.abs(np.diff(steps, degree, axis=0)).max() > 1e-6
+    if world.facts.homogeneous:
+        zero = world.trial.energy({n: 0 * w for n, w in at.items()}, hard=False)
+        twice = world.trial.energy({n: 2 * w for n, w in at.items()}, hard=False)
+        assert np.allclose(twice - zero, 2**degree * (steps[0] - zero), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_witness_by_evaluation(name: str) -> None:
+    """At its weights energies are equal for all answers, and level; at others they are not."""
+    world = text_of(name)
+    found = world.facts.witness
+    if found is None:
+        return
+    there = shown(world.model, found, seed=1)
+    assert there.spread is not None and there.energy is not None
+    assert there.spread <= 1e-6 + 1e-12 * abs(there.energy)
+    if found.level == -inf:
+        assert there.energy < -1e5
+    elif found.level is not None:
+        assert there.energy == pytest.approx(found.level, abs=1e-6)
+    elsewhere = world.trial.energy(world.trial.weights(1.0), hard=False)
+    assert (elsewhere.max(axis=1) - elsewhere.min(axis=1)).max() > 1e-3
+
+
+FLAT = (
+    "given x[3] : real\nanswer y : 0..2\nparam W[3, 3], b[3], s : positive\nmap g = linear(3, 3)\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("let a = dot(W, x)\nfactor f = a[y]", {"W"}),
+        ("fun score(k) = dot(W[k], x)\nfactor f = score(y)^2\nfactor h = b[0] * x[0]", {"W"}),
+        ("factor f = b[y] * g(x)[1]", {"b"}),
+        ("factor f = norm(W[y] - x)^2\nfactor h = s * (y - 1)^2", {"W", "s"}),
+        ("factor f = log(s) * b[y]", {"b"}),
+        ("factor f = abs(y - g(x)[0])", None),
+        ("factor f = b[y] + 0.5 * (y == 1)", None),
+        ("factor f = dot(W[0], x)", None),
+    ],
+)
+def test_weights_that_are_named(text: str, named: set[str] | None) -> None:
+    found = facts(FLAT + text).witness
+    assert (None if found is None else {n.partition(".")[0] for n in found.weights}) == named
+
+
+def chain(**changed: str) -> str:
+    lines = {
+        "first": "factor first = -log(I[z[0]])",
+        "move": "factor move[t in 1..n-1] = -log(A[z[t-1], z[t]])",
+        "emit": "factor emit[t in n] = -log(B[z[t], x[t]])",
+    } | changed
+    return "size n = 3\ngiven x[n] : 0..1\nanswer z[n] : 0..1\nparam I[2] : simplex\n" \
+        "param A[2, 2] : simplex, B[2, 2] : simplex, w\n" + "\n".join(lines.values())  # fmt: skip
+
+
+SCORES = """given x : real
+answer y : 0..2
+param W[3], c[3]
+let s[k in 0..2] = W[k] * x + c[k]
+"""
+NORMALISED = [
+    (True, chain()),
+    (True, chain(emit="factor emit = sum(-log(B[z[t], x[t]]) for t in n)")),
+    (True, chain(emit="factor emit[t in n] = softplus(w * z[t]) - w * z[t] * x[t]")),
+    (True, chain(first="factor first = -log(I[z[n-1]])",
+                 move="factor move[t in 0..n-2] = -log(A[z[t+1], z[t]])")),
+    (False, chain(move="factor move[t in 1..n-1] = -log(A[z[t], z[t-1]])")),
+    (False, chain(first="factor first = -log(I[z[n-1]])")),
+    (False, chain(emit="factor emit[t in n] = -2 * log(B[z[t], x[t]])")),
+    (False, chain(more="factor more[t in n] = -log(B[z[t], x[t]])")),
+    (False, chain(more="hard more : z[0] != z[1]")),
+    (False, chain(move="factor move[t in 1..n-1 if t > 1] = -log(A[z[t-1], z[t]])")),
+    (False, chain(emit="factor emit[t in n] = -log(A[z[t], z[t]])")),
+    (True, SCORES + "factor f = log(sum(exp(s[k]) for k in 0..2)) - s[y]"),
+    (False, SCORES + "factor f = log(sum(exp(s[k]) for k in 0..1)) - s[y]"),
+    (False, "given x : real\nanswer a[2] : bit\nparam w\n"
+            "factor f[i in 2] = softplus(w * a[1-i]) - w * a[1-i] * a[i]"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("normalised", "text"), NORMALISED)
+def test_normalised_sums_to_one(normalised: bool, text: str) -> None:
+    """exp(-E) is summed over all answers, and over givens that are generated."""
+    world = World(text)
+    assert world.facts.normalised is normalised
+    sums = {round(total_probability(world, seed), 9) for seed in range(3)}
+    if normalised:
+        assert sums == {1.0}
+    else:
+        assert sums != {1.0}
+
+
+def total_probability(world: World, seed: int) -> float:
+    """Return the sum of exp(-E) over finite unknowns and givens, by enumeration."""
+    model = world.model
+    slots = {n: s for n, s in [*model.givens.items(), *model.unknowns.items()] if s.values}
+    places = [(n, i) for n, s in slots.items() for i in range(s.axes[0].fixed if s.axes else 1)]
+    counts = [slots[n].values.fixed for n, _ in places]
+    items = []
+    for states in itertools.product(*map(range, counts)):
+        item: dict[str, Any] = {}
+        for (n, _), state in zip(places, states, strict=True):
+            if slots[n].axes:
+                item.setdefault(n, []).append(state)
+            else:
+                item[n] = state
+        items.append({"x": 0.7} | item)
+    records = from_python(items, wanted(model))
+    instances = bind(model, records, latents=True)
+    trial = Trial(model, seed)
+    parts = energies(model, instances, trial.weights(1.0))
+    return float(np.exp(-sum(parts.values())).sum())
+
+
+@pytest.mark.parametrize(
+    ("normalisable", "text"),
+    [
+        (True, "answer y : 0..3\nparam b[4]\nfactor f = b[y]"),
+        (True, "answer y : real(-1, 1)\nparam b\nfactor f = b * y^3"),
+        (True, "answer y[2] : real\nparam b[2]\nfactor f = norm(y)^2 / 2 + dot(b, y)"),
+        (True, "answer y : real\nparam b\nfactor f = abs(y - b)"),
+        (True, "answer y : real\nlatent z : real\nparam b\n"
+               "factor f = (y - b * z)^2\nfactor g = abs(z)"),
+        (None, "answer y : real\nlatent z : real\nparam b\n"
+               "factor f = y^2 + z^2 + b * y * z"),
+        (None, "answer y[2] : real\nparam b\nfactor f = (y[0] - y[1])^2"),
+        (False, "answer y[2] : real\nparam b\nfactor f = b * y[0]"),
+        (None, "answer y : real\nparam b\nfactor f = abs(y) + b * y"),
+    ],
+)  # fmt: skip
+def test_normalisable(normalisable: bool | None, text: str) -> None:
+    assert facts(text).normalisable is normalisable
+
+
+def test_a_sum_over_unknowns_is_not_all_or_nothing() -> None:
+    """(h0 + h1 - 1)^2 is 0 where one is 1, which neither all-0 nor all-1 shows."""
+    found = facts("answer h[2] : bit\nparam w\nfactor f = (sum(h[j] for j in 2) - 1)^2")
+    assert found.range.low == 0
+
+
+def test_sampling_tells_the_tutorials_cases_apart() -> None:
+    one = fg.load(zoo.FOLDER / "square_a.fg").checked
+    two = fg.load(zoo.FOLDER / "square_b.fg").checked
+    assert outcome(one, lambda c, i: c)[0] is True
+    assert outcome(two, lambda c, i: c)[0] is False
+    assert outcome(two, lambda c, i: max(0.0, 1.0 + c - i))[0] is True
+    assert outcome(two, lambda c, i: max(0.0, c - i))[0] is False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from math import prod
 from typing import Any
 
@@ -69,6 +70,31 @@ def mock(
     return out
 
 
+def contrasts(
+    model: Model, count: int, each: int, seed: int = 0, hidden: int = 1
+) -> list[list[list[Instance]]]:
+    """Return random instances in groups that differ in their unknowns alone.
+
+    Parameters
+    ----------
+    count : number of groups.
+    each : answers of a group, the observed one first; or all that there are, where they are fewer.
+    hidden : values of the latents beside each answer, the same for all of a group.
+    """
+    random = np.random.default_rng(seed)
+    held = 0
+    groups = []
+    for _ in range(count):
+        one = _Mock(model, random, {}, held)
+        first = dict(one.instance(latents=True))
+        every = one.every_answer(each)
+        others = every if every is not None else [one.drawn("answer") for _ in range(each - 1)]
+        latents = [{}, *(one.drawn("latent") for _ in range(hidden - 1))]
+        groups.append([[first | other | z for z in latents] for other in ({}, *others)])
+        held = one.held
+    return groups
+
+
 def labels(model: Model, domain: str) -> list[str]:
     """Return the labels that mock data use for a domain that data fill."""
     values = model.domains[domain].values
@@ -132,13 +158,30 @@ class _Mock:
             if unknown.role == "latent" and not latents:
                 continue
             self.require(unknown)
-            if unknown.sequence is None:
-                self.out[unknown.name] = self.array(unknown)
-            elif unknown.sequence.sort == "path":
-                self.out[unknown.name] = self.path(unknown)
-            else:
-                self.out[unknown.name] = self.segments(unknown)
+            self.out[unknown.name] = self.unknown(unknown)
         return self.out
+
+    def unknown(self, unknown: Unknown) -> Any:
+        """Return a random value of an array of unknowns, or of a sequence."""
+        if unknown.sequence is None:
+            return self.array(unknown)
+        return self.path(unknown) if unknown.sequence.sort == "path" else self.segments(unknown)
+
+    def drawn(self, role: str) -> Instance:
+        """Return other values of the answers, or of the latents."""
+        return {n: self.unknown(u) for n, u in self.model.unknowns.items() if u.role == role}
+
+    def every_answer(self, most: int) -> list[Instance] | None:
+        """Return all answers there are, None where they are more than so many, or real."""
+        names, values = list(self.model.answers), []
+        for answer in self.model.answers.values():
+            if answer.axes or answer.values is None:
+                return None
+            count = self.number(answer.values.count)
+            values.append(self.named(answer.values, np.arange(min(count, most + 1))).tolist())
+        if prod(map(len, values)) > most:
+            return None
+        return [dict(zip(names, chosen, strict=True)) for chosen in product(*values)]
 
     def require(self, slot: Given | Unknown) -> None:
         """Refuse values that would take too much memory."""

@@ -12,7 +12,7 @@ from factorgraph.judge.growth import normalisable
 from factorgraph.judge.interval import energy_range, factor_range
 from factorgraph.judge.normalised import normalised
 from factorgraph.judge.rigid import rigid
-from factorgraph.judge.terms import reads_answer
+from factorgraph.judge.terms import counts_answer, reads_answer
 from factorgraph.model.expression import walk
 from factorgraph.model.loss import Extremum, Formula, RegionEnergy
 from factorgraph.model.model import Model
@@ -80,7 +80,7 @@ def _width(model: Model) -> float:
     for factor in model.factors.values():
         if factor.hard:
             continue
-        if reads_answer(model, factor.value):
+        if reads_answer(model, factor.value) or counts_answer(model, factor):
             found = factor_range(model, factor)
             total += found.high - found.low
     return total

@@ -13,8 +13,16 @@ from math import inf, isnan, log, nan
 from factorgraph.judge.facts import Reason, Witness
 from factorgraph.judge.interval import energy_range
 from factorgraph.judge.simplify import Weights, simplified
-from factorgraph.judge.terms import reads_answer
-from factorgraph.model.expression import Const, Expr, MapRead, ParamRead, UnknownRead, walk
+from factorgraph.judge.terms import counts_answer, reads_answer
+from factorgraph.model.expression import (
+    Const,
+    Expr,
+    MapRead,
+    ParamRead,
+    UnknownRead,
+    fixed_value,
+    walk,
+)
 from factorgraph.model.model import MapLayer, Model, ParamDeclaration
 
 FAR = 1e6
@@ -116,11 +124,15 @@ def tied(model: Model, chosen: Mapping[str, float]) -> Weights:
 def is_flat(model: Model, chosen: Mapping[str, float]) -> bool:
     """Return whether no soft factor reads the answer any more."""
     weights = tied(model, chosen)
-    return not any(
-        reads_answer(model, simplified(factor.value, weights))
-        for factor in model.factors.values()
-        if not factor.hard
-    )
+    for factor in model.factors.values():
+        if factor.hard:
+            continue
+        left = simplified(factor.value, weights)
+        if reads_answer(model, left):
+            return False
+        if counts_answer(model, factor) and fixed_value(left) != 0:
+            return False
+    return True
 
 
 def _level(model: Model, chosen: Mapping[str, float]) -> float | None:

@@ -15,7 +15,6 @@ from factorgraph.judge.simplify import equal, simplified
 from factorgraph.judge.terms import Term, opened, reads_weights
 from factorgraph.model.arrays import integer, minus
 from factorgraph.model.expression import (
-    BIT,
     Apply,
     Const,
     Expr,
@@ -150,12 +149,12 @@ def _selected(model: Model, whole_: Expr, index: Expr, axis: IndexSet) -> Read |
 
 def _logistic(model: Model, e: Expr) -> Read | None:
     """softplus(u) - u v for a truth value v: the logistic distribution."""
-    bits = [n for n in walk(e) if isinstance(n, UnknownRead | GivenRead) and n.kind == BIT]
+    bits = [n for n in walk(e) if isinstance(n, UnknownRead | GivenRead) and _is_bit(model, n)]
     outer = free_variables(e)
     for v in dict.fromkeys(bits):
         if not free_variables(v) <= outer:
             continue
-        no, yes = (simplified(e, None, {v: Const(e.span, BIT, k)}) for k in (0, 1))
+        no, yes = (simplified(e, None, {v: Const(e.span, v.kind, k)}) for k in (0, 1))
         if not (isinstance(no, Apply) and isinstance(yes, Apply)):
             continue
         if no.operator == yes.operator == "softplus":
@@ -163,6 +162,11 @@ def _logistic(model: Model, e: Expr) -> Read | None:
             if equal(_negated(a), b) or equal(_negated(b), a):
                 return v
     return None
+
+
+def _is_bit(model: Model, read: Read) -> bool:
+    values = _set_of(model, read)
+    return values is not None and values.domain is None and (values.low, values.fixed) == (0, 2)
 
 
 def _negated(e: Expr) -> Expr:

@@ -13,7 +13,7 @@ from math import inf
 
 from factorgraph.judge.covered import Run, runs, whole
 from factorgraph.judge.facts import Reason
-from factorgraph.judge.terms import Term, reads_answer, reads_weights, terms
+from factorgraph.judge.terms import Term, counts_answer, reads_answer, reads_weights, terms
 from factorgraph.model.arrays import integer, plus
 from factorgraph.model.expression import (
     Apply,
@@ -77,7 +77,7 @@ def rigid(model: Model) -> Rigid:
         if factor.hard:
             continue
         for term in terms(factor):
-            if not reads_answer(model, term.value):
+            if not reads_answer(model, term.value) and not counts_answer(model, factor):
                 continue
             span = term.value.span if term.value.span.text else factor.span
             trained = _trained(model, term.value)

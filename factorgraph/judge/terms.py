@@ -93,6 +93,11 @@ def reads_answer(model: Model, e: Expr) -> bool:
     return reads_role(model, e, "answer")
 
 
+def counts_answer(model: Model, factor: FactorDeclaration) -> bool:
+    """Return whether an answer, a sequence, tells how many terms a factor has."""
+    return any(reads_answer(model, end) for b in factor.binders for end in (b.low, b.high))
+
+
 def reads_weights(e: Expr) -> bool:
     """Return whether an expression reads a param or a map."""
     return any(isinstance(n, ParamRead | MapRead) for n in walk(e))
