@@ -297,3 +297,37 @@ def test_sampling_tells_the_tutorials_cases_apart() -> None:
     assert outcome(two, lambda c, i: c)[0] is False
     assert outcome(two, lambda c, i: max(0.0, 1.0 + c - i))[0] is True
     assert outcome(two, lambda c, i: max(0.0, c - i))[0] is False
+
+
+CONTRAST = (
+    "given a[3], b[3] : real\nanswer same : bit\nmap g = mlp(3, 4, 2)\nlet D = norm(g(a) - g(b))\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("least", "text"),
+    [
+        (0.5, "factor f = same * D^2 / 2 + (1 - same) * max(0, 1 - D)^2 / 2"),
+        (0.5, "factor f = same * D^2 / 2\nfactor h = (1 - same) * max(0, 1 - D)^2 / 2"),
+        (1.0, "factor f = if same == 1 then D else exp(-D)"),
+        (None, "factor f = same * D^2"),
+        (None, "factor f = same * D^2 + (1 - same) * D"),
+        (None, "factor f = same * D^2 + (1 - same) * g(a)[0]^2"),
+        (None, "factor f = same * D + (1 - same) * (1 - D)^2 + 2 * same"),
+    ],
+)
+def test_contrast(least: float | None, text: str) -> None:
+    """Beside the functions of D on a fine grid: how far the other is above where one is least."""
+    found = facts(CONTRAST + text).contrast
+    if least is None:
+        assert found is None
+    else:
+        assert found is not None and 0.8 * least <= found <= least
+
+
+def test_only_alike_pairs() -> None:
+    pairs = "given a[3], b[3] : real\nmap g = mlp(3, 4, 2)\n"
+    assert facts(pairs + "factor pull = norm(g(a) - g(b))^2").all_positive
+    pushed = "given same : bit\nfactor f = same * norm(g(a))^2 + (1 - same) * exp(-norm(g(a))^2)"
+    assert not facts(pairs + pushed).all_positive
+    assert not facts(CONTRAST + "factor f = same * D^2").all_positive

@@ -5,14 +5,15 @@ from __future__ import annotations
 from math import inf
 
 from factorgraph.judge.bounded import bounded_codes
+from factorgraph.judge.contrast import contrast
 from factorgraph.judge.degree import in_weights
 from factorgraph.judge.facts import EnergyFacts, Exactness, Interval, Reason
-from factorgraph.judge.flat import witness
+from factorgraph.judge.flat import lowest_of_all, witness
 from factorgraph.judge.growth import normalisable
 from factorgraph.judge.interval import energy_range, factor_range
 from factorgraph.judge.normalised import normalised
 from factorgraph.judge.rigid import rigid
-from factorgraph.judge.terms import counts_answer, reads_answer
+from factorgraph.judge.terms import counts_answer, reads_answer, reads_weights
 from factorgraph.model.expression import walk
 from factorgraph.model.loss import Extremum, Formula, RegionEnergy
 from factorgraph.model.model import Model
@@ -38,11 +39,13 @@ def energy_facts(model: Model, formula: Formula | None = None) -> EnergyFacts:
     small, reasons["bounded_codes"] = bounded_codes(model, fixed)
     sums_to_one, reasons["normalised"] = normalised(model)
     summable, reasons["normalisable"] = normalisable(model)
+    apart, reasons["contrast"] = contrast(model)
     flat = None if fixed.rigid else witness(model, soft.low)
     if flat is not None:
         reasons["witness"] = flat.reasons
     found = in_weights(model)
     exactness, reasons["exactness"] = _exactness(model)
+    alike, reasons["all_positive"] = _alike(model, soft.low)
     below, reasons["mean_field_free"] = _mean_field(model, formula)
     return EnergyFacts(
         range=soft,
@@ -56,7 +59,9 @@ def energy_facts(model: Model, formula: Formula | None = None) -> EnergyFacts:
         homogeneous=found is not None and found.low == found.high,
         normalised=sums_to_one,
         bounded_codes=small,
-        all_positive=False,
+        contrast=apart,
+        moved=_moved(model),
+        all_positive=alike,
         exactness=exactness,
         mean_field_free=below,
         normalisable=summable,
@@ -84,6 +89,25 @@ def _width(model: Model) -> float:
             found = factor_range(model, factor)
             total += found.high - found.low
     return total
+
+
+def _moved(model: Model) -> bool:
+    """Return whether weights and answers meet in a factor."""
+    return any(
+        reads_weights(f.value) and (reads_answer(model, f.value) or counts_answer(model, f))
+        for f in model.factors.values()
+    )
+
+
+def _alike(model: Model, lowest: float) -> tuple[bool, tuple[Reason, ...]]:
+    """Return whether nothing but what is alike is named: no answer, and a least energy for all."""
+    if any(reads_answer(model, f.value) for f in model.factors.values()) or lowest == -inf:
+        return False, ()
+    least = lowest_of_all(model)
+    if least != lowest:
+        return False, ()
+    text = "no factor reads an answer, and some weights give all data the least energy there is"
+    return True, (Reason(text, next(iter(model.factors.values())).span),)
 
 
 def _exactness(model: Model) -> tuple[Exactness, tuple[Reason, ...]]:

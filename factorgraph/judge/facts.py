@@ -131,6 +131,10 @@ class EnergyFacts:
     homogeneous : whether all of its terms that weights enter have that degree.
     normalised : whether the exponentiated energies sum to 1 over what is modelled, for all weights.
     bounded_codes : whether latent codes are bounded and decoders' columns have unit length.
+    contrast : where finite answers choose among fixed functions of one trained number: how far
+        the wrong ones' energies are above where the answer's is least; None where they do not.
+    moved : whether weights and answers meet in a factor, so that training can move the energy of
+        one answer against another's.
     all_positive : whether the data contrast pairs of which only alike ones are named.
     exactness : of the inference that will be chosen, with its reason.
     mean_field_free : whether a free energy over `any` is asked for by mean field.
@@ -150,6 +154,8 @@ class EnergyFacts:
     homogeneous: bool
     normalised: bool
     bounded_codes: bool
+    contrast: float | None
+    moved: bool
     all_positive: bool
     exactness: Exactness
     mean_field_free: bool

@@ -68,6 +68,12 @@ def witness(model: Model, lowest: float) -> Witness | None:
     return Witness(arrays, (_reason(model, chosen, level),), level)
 
 
+def lowest_of_all(model: Model) -> float | None:
+    """Return the energy where all weights are undone, None where it depends on the data."""
+    every = _undone(model)
+    return _level(model, every) if every else None
+
+
 def _undone(model: Model) -> Ties:
     """Return what each param's entries, and each map's outputs, are tied to."""
     out: Ties = {}
