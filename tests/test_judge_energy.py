@@ -17,6 +17,7 @@ import factorgraph as fg
 from factorgraph.data.bind import bind, wanted
 from factorgraph.data.python import from_python
 from factorgraph.ground.energy import energies
+from factorgraph.judge.bound import with_data
 from factorgraph.judge.energy import energy_facts
 from factorgraph.judge.facts import EnergyFacts
 from factorgraph.judge.sample import outcome
@@ -331,3 +332,29 @@ def test_only_alike_pairs() -> None:
     pushed = "given same : bit\nfactor f = same * norm(g(a))^2 + (1 - same) * exp(-norm(g(a))^2)"
     assert not facts(pairs + pushed).all_positive
     assert not facts(CONTRAST + "factor f = same * D^2").all_positive
+
+
+def bound(text: str, items: list[dict[str, Any]], **shared: Any) -> EnergyFacts:
+    model = fg.compile(text)
+    instances = bind(model.checked, from_python(items, wanted(model.checked)),
+                     shared=model.shared(shared))  # fmt: skip
+    return with_data(model.checked, energy_facts(model.checked), instances)
+
+
+def test_codes_in_the_data() -> None:
+    text = CODES.replace("let U[c in 3, i in 2] = {table}", "given U[3, 2] : real")
+    items = [{"x": [0.0] * 4, "y": k % 3} for k in range(5)]
+    assert bound(text, items, U=np.array([[0, 0], [1, 2], [3, 0.0]])).code_distance == 5.0
+    assert bound(text, items, U=np.array([[0, 0], [1, 2], [1, 2.0]])).code_distance == 0.0
+    own = [item | {"U": [[0, 0], [k, 1], [0, 5.0]]} for k, item in enumerate(items)]
+    assert bound(text, own).code_distance == 1.0
+
+
+def test_labels_that_never_change() -> None:
+    text = CONTRAST + "factor f = same * D^2 / 2 + (1 - same) * max(0, 1 - D)^2 / 2"
+    pair = {"a": [0.0] * 3, "b": [1.0] * 3}
+    assert bound(text, [pair | {"same": 1}] * 4).all_positive
+    assert not bound(text, [pair | {"same": k % 2} for k in range(4)]).all_positive
+    assert not bound(text, [pair | {"same": 0}] * 4).all_positive
+    given = text.replace("answer same", "given same")
+    assert bound(given, [pair | {"same": 1}] * 4).all_positive

@@ -68,10 +68,15 @@ def witness(model: Model, lowest: float) -> Witness | None:
     return Witness(arrays, (_reason(model, chosen, level),), level)
 
 
-def lowest_of_all(model: Model) -> float | None:
-    """Return the energy where all weights are undone, None where it depends on the data."""
+def lowest_of_all(model: Model, known: Mapping[Expr, Expr] | None = None) -> float | None:
+    """Return the energy where all weights are undone, None where it depends on the data.
+
+    Parameters
+    ----------
+    known : what takes the place of reads.
+    """
     every = _undone(model)
-    return _level(model, every) if every else None
+    return _level(model, every, known) if every else None
 
 
 def _undone(model: Model) -> Ties:
@@ -141,11 +146,13 @@ def is_flat(model: Model, chosen: Mapping[str, float]) -> bool:
     return True
 
 
-def _level(model: Model, chosen: Mapping[str, float]) -> float | None:
+def _level(
+    model: Model, chosen: Mapping[str, float], known: Mapping[Expr, Expr] | None = None
+) -> float | None:
     """Return the energy at weights where it is one number for all data, else None."""
     if any(map(isnan, chosen.values())):
         return None
-    found = energy_range(model, tied(model, chosen), least=1, hard=False)
+    found = energy_range(model, tied(model, chosen), least=1, hard=False, known=known)
     return found.low if found.low == found.high else None
 
 

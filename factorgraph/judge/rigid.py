@@ -6,10 +6,11 @@ that is trained acts on Y. Codes are the same with finite answers that select fi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import product
 from math import inf
+from typing import Any
 
 from factorgraph.judge.covered import Run, runs, whole
 from factorgraph.judge.facts import Reason
@@ -69,8 +70,17 @@ class _Distance:
     rest: tuple[Expr, ...]
 
 
-def rigid(model: Model) -> Rigid:
-    """Find out whether training can make the energy flat in the answer."""
+Elements = Callable[[str, tuple[int, ...]], float]
+"""An element of a given, by its name and its place."""
+
+
+def rigid(model: Model, given: Elements | None = None) -> Rigid:
+    """Find out whether training can make the energy flat in the answer.
+
+    Parameters
+    ----------
+    given : the data of an instance, where there are data.
+    """
     found: list[_Distance] = []
     unclear: Reason | None = None
     for factor in model.factors.values():
@@ -91,7 +101,7 @@ def rigid(model: Model) -> Rigid:
             found += inner
     if unclear is not None or not found:
         return Rigid(None, reasons=() if unclear is None else (unclear,))
-    return _judged(model, found)
+    return _judged(model, found, given)
 
 
 def _trained(model: Model, e: Expr) -> str | None:
@@ -212,7 +222,7 @@ class _Seen:
     codes: bool = False
 
 
-def _judged(model: Model, found: list[_Distance]) -> Rigid:
+def _judged(model: Model, found: list[_Distance], given: Elements | None) -> Rigid:
     seen = {name: _Seen() for name in model.answers}
     quantised = False
     by_read: dict[tuple[int, UnknownRead], list[_Distance]] = {}
@@ -251,7 +261,7 @@ def _judged(model: Model, found: list[_Distance]) -> Rigid:
         one.boxes.append(box)
         if unknown.values is not None:
             one.codes = one.codes or not direct
-            squared = direct[0].own[0][0] ** 2 if direct else _apart(model, read, parts)
+            squared = direct[0].own[0][0] ** 2 if direct else _apart(model, read, parts, given)
             told = one.squared is not None and squared is not None
             one.squared = min(one.squared or 0.0, squared or 0.0) if told else None
     for name, one in seen.items():
@@ -272,7 +282,9 @@ def _judged(model: Model, found: list[_Distance]) -> Rigid:
     return Rigid(True, codes, distance, quantised, (Reason(text, found[0].term.value.span),))
 
 
-def _apart(model: Model, read: UnknownRead, parts: list[_Distance]) -> float | None:
+def _apart(
+    model: Model, read: UnknownRead, parts: list[_Distance], given: Elements | None
+) -> float | None:
     """Return the least squared distance between codes, None where the text does not tell it."""
     values = model.unknowns[read.name].values
     if values is None or values.fixed is None or values.fixed > MOST_CODES:
@@ -281,7 +293,7 @@ def _apart(model: Model, read: UnknownRead, parts: list[_Distance]) -> float | N
     used = {n for i in read.indices for n in walk(i) if isinstance(n, Variable)}
     try:
         vectors = [
-            [x for part in parts for x in _code(model, read, part, value, used, work)]
+            [x for part in parts for x in _code(model, read, part, value, used, work, given)]
             for value in _named(model, read)
         ]
     except Unfoldable:
@@ -308,36 +320,49 @@ def _code(
     value: int | str,
     used: set[Variable],
     work: Work,
+    given: Elements | None,
 ) -> Iterator[float]:
     """Yield the numbers of the vector that a value selects."""
-    own = [(scale, inlined(model, e)) for scale, e in part.own]
-    inner = {n for _, e in own for n in walk(e) if isinstance(n, Variable)} - used
+    own = [(scale, inlined(model, e, given is not None)) for scale, e in part.own]
+    nodes = {n for _, e in own for n in walk(e)}
+    inner = {n for n in nodes if isinstance(n, Variable)} - used
     binders = [b for b in part.binders if b.variable in inner]
     ends = [range(int(fold(b.low, {}, work)), int(fold(b.high, {}, work)) + 1) for b in binders]
-    places = {"position": read}
+    values = _named(model, read)
     for at in product(*ends):
-        known: dict[Expr, object] = dict(zip((b.variable for b in binders), at, strict=True))
+        known: dict[Expr, Any] = dict(zip((b.variable for b in binders), at, strict=True))
         known[read] = value
-        values = _named(model, read)
-        for node in {n for _, e in own for n in walk(e)}:
+        for node in nodes:
             if isinstance(node, Apply) and node.operator == "position":
-                if node.arguments == (places["position"],):
+                if node.arguments == (read,):
                     known[node] = values.index(value)
+        for node in nodes if given is not None else ():
+            if given is not None and isinstance(node, GivenRead):
+                places = [fold(i, known, work) for i in node.indices]
+                where = (values.index(p) if isinstance(p, str) else int(p) for p in places)
+                known[node] = given(node.name, tuple(where))
         yield sum(scale * float(fold(e, known, work)) for scale, e in own)
 
 
-def inlined(model: Model, e: Expr) -> Expr:
-    """Return an expression with the values of lets in their places, as far as they are known."""
+def inlined(model: Model, e: Expr, data: bool = False) -> Expr:
+    """Return an expression with the values of lets in their places.
+
+    Parameters
+    ----------
+    data : whether lets that read givens are put there, too.
+    """
     for node in list(walk(e)):
         if not isinstance(node, LetRead):
             continue
         let = model.lets[node.name]
-        if let.guard is not None or any(isinstance(n, GivenRead) for n in walk(let.value)):
+        if let.guard is not None or (
+            not data and any(isinstance(n, GivenRead) for n in walk(let.value))
+        ):
             continue
         value = let.value
         for b, index in zip(let.binders, node.indices, strict=True):
             value = replaced(value, b.variable, _from(b, index))
-        e = replaced(e, node, inlined(model, value))
+        e = replaced(e, node, inlined(model, value, data))
     return e
 
 
