@@ -55,7 +55,9 @@ def contrast(model: Model) -> tuple[float | None, tuple[Reason, ...]]:
     if trained is None:
         return None, ()
     number = Variable(trained.span, REAL, "trained", -1)
-    read = next(n for v in values for n in walk(v) if isinstance(n, UnknownRead))
+    read = next((n for v in values for n in walk(v) if isinstance(n, UnknownRead)), None)
+    if read is None:
+        return None, ()
     count = answer.values.fixed or 0
     functions = [
         [simplified(_put(v, trained, number), None, {read: _is(read, answer.values.low + k)})
