@@ -243,6 +243,43 @@ def test_normalised_sums_to_one(normalised: bool, text: str) -> None:
         assert sums != {1.0}
 
 
+MIXTURE = """given x[2] : real
+answer y : 0..1
+param P[2] : simplex, m[2, 2], p[2] : positive
+factor prior = -log(P[y])
+"""
+
+
+@pytest.mark.parametrize(
+    ("normalised", "text"),
+    [
+        (True, "factor see = norm(x - m[y])^2 / 2"),
+        (True, "factor see = sum(abs(x - m[y]))"),
+        (True, "factor see = p[y] * norm(x - m[y])^2 / 2 - 2 / 2 * log(p[y])"),
+        (True, "factor see = norm(x - m[y])^2 / (2 * p[y]^2) + 2 * log(p[y])"),
+        (True, "factor see[i in 2] = (x[i] - m[y, i])^2 / p[y] + log(p[y]) / 2"),
+        (False, "factor see = p[y] * norm(x - m[y])^2 / 2"),
+        (False, "factor see = p[y] * norm(x - m[y])^2 / 2 - log(p[y]) / 2"),
+        (False, "factor see = (x[0] - m[y, 0])^2 + (x[0] - m[y, 1])^2"),
+        (False, "factor see = norm(2 * x - x[0] * m[y])^2"),
+    ],
+)
+def test_densities_integrate_to_one_number(normalised: bool, text: str) -> None:
+    """By the trapezium rule over the plane, at several weights."""
+    world = World(MIXTURE + text)
+    assert world.facts.normalised is normalised
+    axis = np.linspace(-12, 12, 121)
+    a, b, y = (each.ravel() for each in np.meshgrid(axis, axis, [0, 1]))
+    data = {"x": np.column_stack([a, b]), "y": y.astype(int)}
+    instances = bind(world.model, from_python(data, wanted(world.model)))
+    sums = []
+    for _ in range(3):
+        parts = energies(world.model, instances, world.trial.weights(0.7))
+        sums.append(float(np.exp(-sum(parts.values())).sum()) * (axis[1] - axis[0]) ** 2)
+    spread = max(sums) / min(sums) - 1
+    assert spread < 0.02 if normalised else spread > 0.05
+
+
 def total_probability(world: World, seed: int) -> float:
     """Return the sum of exp(-E) over finite unknowns and givens, by enumeration."""
     model = world.model

@@ -7,14 +7,16 @@ before it: summing them out from the last to the first, each leaves a 1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from factorgraph.judge.covered import Run, apart, normal, runs, same, whole
 from factorgraph.judge.facts import Reason
+from factorgraph.judge.gaussian import gaussian
 from factorgraph.judge.simplify import equal, simplified
 from factorgraph.judge.terms import Term, opened, reads_weights
 from factorgraph.model.arrays import integer, minus
 from factorgraph.model.expression import (
+    REAL,
     Apply,
     Const,
     Expr,
@@ -61,7 +63,7 @@ def normalised(model: Model) -> tuple[bool, tuple[Reason, ...]]:
     if not found:
         return False, ()
     names = ", ".join(f"`{n}`" for n in dict.fromkeys(_shown(c.read) for c in found))
-    text = f"each factor is -log of a probability, of {names}, each given what comes before it"
+    text = f"each factor is -log of a probability of {names}, given what comes before"
     return True, (Reason(text, found[0].term.factor.span),)
 
 
@@ -75,9 +77,9 @@ def _conditionals(model: Model) -> tuple[list[_Conditional], list[Term]]:
         todo = [Term(factor, factor.binders, guarded, 1.0, factor.value)]
         while todo:
             term = todo.pop()
-            read = None if term.guarded else _generated(model, term)
-            if read is not None:
-                found.append(_Conditional(term, read))
+            one = None if term.guarded else _conditional(model, term)
+            if one is not None:
+                found.append(one)
                 continue
             inner = opened(term)
             if inner is not None:
@@ -96,6 +98,20 @@ def _reason(factor: FactorDeclaration, what: str) -> Reason:
 
 
 # -- what a term is the distribution of
+
+
+def _conditional(model: Model, term: Term) -> _Conditional | None:
+    read = _generated(model, term)
+    if read is not None:
+        return _Conditional(term, read)
+    whole_ = term.value if term.scale == 1 else Apply(
+        term.value.span, REAL, "*", (Const(term.value.span, REAL, term.scale), term.value)
+    )  # fmt: skip
+    found = gaussian(model, simplified(whole_))
+    if found is None:
+        return None
+    read, binders = found
+    return _Conditional(replace(term, binders=(*term.binders, *binders)), read)
 
 
 def _generated(model: Model, term: Term) -> Read | None:

@@ -182,7 +182,7 @@ def _non_negative(e: Expr) -> bool:
 def _difference(
     model: Model, term: Term, d: Expr, binders: tuple[Binder, ...], out: list[_Distance]
 ) -> bool:
-    parts = list(_leaves(d, 1.0))
+    parts = list(leaves(d, 1.0))
     own = tuple(p for p in parts if reads_answer(model, p[1]))
     rest = tuple(e for _, e in parts if not reads_answer(model, e))
     if not own:
@@ -191,24 +191,24 @@ def _difference(
     return True
 
 
-def _leaves(e: Expr, scale: float) -> Iterator[tuple[float, Expr]]:
+def leaves(e: Expr, scale: float) -> Iterator[tuple[float, Expr]]:
     """Yield what a number is a sum of, with constant coefficients."""
     match e:
         case Apply(operator="+" | "-", arguments=(a, b)):
-            yield from _leaves(a, scale)
-            yield from _leaves(b, scale if e.operator == "+" else -scale)
+            yield from leaves(a, scale)
+            yield from leaves(b, scale if e.operator == "+" else -scale)
             return
         case Apply(operator="neg", arguments=(a,)):
-            yield from _leaves(a, -scale)
+            yield from leaves(a, -scale)
             return
         case Apply(operator="*", arguments=(a, b)):
             for c, rest in ((a, b), (b, a)):
                 value = fixed_value(c)
                 if value is not None:
-                    yield from _leaves(rest, scale * value)
+                    yield from leaves(rest, scale * value)
                     return
         case Apply(operator="/", arguments=(a, b)) if fixed_value(b):
-            yield from _leaves(a, scale / float(fixed_value(b) or 1))
+            yield from leaves(a, scale / float(fixed_value(b) or 1))
             return
     yield scale, e
 
