@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from factorgraph.engine.answer import Ask
     from factorgraph.engine.menu import Step
     from factorgraph.engine.problem import Task
+    from factorgraph.explain.explanation import Explanation
+    from factorgraph.explain.probes import Seen
     from factorgraph.ground.weights import Weights
     from factorgraph.learn.events import Listener
     from factorgraph.learn.options import Options
@@ -305,6 +307,35 @@ class Model:
         if infer is None and task != "map" and any(task not in s.entry.tasks for s in chosen):
             chosen = ()
         return Ask(chosen, seconds, beta, seed, threads or threads_available())
+
+    def explanation(self, seen: Seen | None = None) -> Explanation:
+        """Return the model and its loss, explained.
+
+        Parameters
+        ----------
+        seen : what data tell of the graphs; see `seen`.
+        """
+        from factorgraph.explain.compose import explain
+
+        missing = self.missing() if self.has_loss else None
+        return explain(
+            self.name, self.compiled, self._typed, missing=missing, seen=seen
+        )  # fmt: skip
+
+    def seen(self, data: Any, count: int, *, with_: Any = None) -> Seen:
+        """Return what the first ``count`` instances of some data tell of the graphs of inference.
+
+        Raises
+        ------
+        InferenceError : no exact engine can answer for their graphs.
+        """
+        from factorgraph.data.bind import bind
+        from factorgraph.explain.seen import seen
+        from factorgraph.ground.vocabulary import fill_features
+
+        whole = bind(self.checked, self._records(data), shared=self.shared(with_))
+        instances = fill_features(whole)
+        return seen(self.compiled, instances.part(0, min(count, instances.count)))
 
     def trainable(self) -> None:
         """Refuse a model that cannot be trained.

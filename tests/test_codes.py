@@ -250,8 +250,12 @@ def test_explain() -> None:
     [
         ("E0131", "there is no error code E0131", "the nearest are E0128, E0129, E0130"),
         ("E9999", "there is no error code E9999", "docs/errors.md lists all of them"),
-        ("model.fg", "explaining a model (model.fg): not built yet", None),
-        ("E12", "explaining a model (E12): not built yet", None),
+        ("model.fg", "model.fg cannot be read: No such file or directory", None),
+        (
+            "E12",
+            "there is no error code E12",
+            "an error code is E or W and four digits: fgc explain E0012",
+        ),
     ],
 )
 def test_explain_refuses(subject: str, message: str, hint: str | None) -> None:

@@ -16,6 +16,7 @@ class Stage(StrEnum):
     tree = "tree"
     model = "model"
     plan = "plan"
+    loss = "loss"
     python = "python"
 
 
@@ -48,6 +49,12 @@ def compile_(
             value, text = model_as_dict(built.checked), model_as_text(built.checked)
         case Stage.plan:
             value, text = plan_as_dict(built.compiled), plan_as_text(built.compiled)
+        case Stage.loss:
+            from factorgraph.explain.plan import plan_as_dict as loss_as_dict
+            from factorgraph.explain.plan import plan_as_text as loss_as_text
+
+            facts = built.explanation().facts
+            value, text = loss_as_dict(facts), loss_as_text(facts)
         case Stage.python:
             value = text = built.compiled.text
     if output == "-":

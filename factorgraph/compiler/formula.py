@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import inf
 
 from factorgraph.compiler.costs import ANSWER, OBSERVED
@@ -67,6 +68,10 @@ _SIGNS = {
     "=>": "⇒",
 }  # fmt: skip
 _HOLDS = {"=>": 1.0, "or": 2.0, "and": 3.0, "not": 4.0}
+_OTHER = {"<": ">=", ">=": "<", "<=": ">", ">": "<="}
+"""What holds where a comparison does not."""
+_FLIPPED = {"<": "<=", ">=": ">", "<=": "<", ">": ">="}
+"""The same with the sides exchanged."""
 COMPARED = 5.0
 """The strength of a comparison."""
 _CONDITIONS = frozenset((*_SIGNS, "not"))
@@ -335,7 +340,7 @@ class _Writer:
                 a, b = map(self.number, args)
                 return Row((a, "&", b), SUM)
             case "if":
-                if e.span.text.isidentifier():
+                if e.span.text.isidentifier() and _picks(args[0]):
                     return Name(e.span.text)  # a name that runs over a list
                 return self.cases(e)
             case "hash" | "feature":
@@ -382,16 +387,33 @@ class _Writer:
                     return Indexed(inside, tuple(map(Name, names)))
         return Root(self.number(e))
 
+    def where(self, truth: Notation, value: Expr) -> Notation:
+        """Return a value where something holds, 0 elsewhere."""
+        minus, part = signed(self.number(value))
+        found = multiply(iverson(truth), part)
+        return negative(found) if minus else found
+
     def cases(self, e: Apply) -> Notation:
         rows: list[tuple[Notation, Notation | None]] = []
         choice, yes, no = e.arguments
         if fixed_value(no) == 0:
-            return multiply(iverson(self.truth(choice)), self.number(yes))
+            return self.where(self.truth(choice), yes)
+        if fixed_value(yes) == 0 and isinstance(choice, Apply) and choice.operator in _OTHER:
+            a, b = choice.arguments
+            sides = (b, a) if fixed_value(a) is not None else (a, b)
+            operator = (_FLIPPED if sides[0] is b else _OTHER)[choice.operator]
+            turned = replace(choice, operator=operator, arguments=sides)
+            return self.where(self.truth(turned), no)
         rest: Expr = e
         while isinstance(rest, Apply) and rest.operator == "if":
             choice, yes, rest = rest.arguments
             rows.append((self.number(yes), self.truth(choice)))
         return Cases((*rows, (self.number(rest), None)))
+
+
+def _picks(e: Expr) -> bool:
+    """Return whether a condition asks which one of a list an index is at."""
+    return isinstance(e, Apply) and e.operator == "==" and isinstance(e.arguments[0], Variable)
 
 
 def _bare(e: Expr) -> Expr:

@@ -114,8 +114,13 @@ def _list(parts: tuple[Notation, ...]) -> str:
     return _tag("mrow", _mo(",").join(inside))
 
 
+_HIGH = ("<mfrac", "<munder", "<mtable", "<msqrt")
+
+
 def _fenced(left: str, inside: str, right: str) -> str:
-    return _tag("mrow", _mo(left), inside, _mo(right))
+    """Return something between brackets, which grow only around what is high."""
+    flat = {} if any(tag in inside for tag in _HIGH) else {"stretchy": "false"}
+    return _tag("mrow", _mo(left, **flat), inside, _mo(right, **flat))
 
 
 def _big(sign: str, below: Notation, body: Notation) -> str:

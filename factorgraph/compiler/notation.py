@@ -160,7 +160,7 @@ def text(notation: Notation) -> str:
 def marked(name: str, mark: str) -> str:
     """Return a name with a mark as text."""
     if mark not in MARKS:
-        return f"{name}_{mark}"
+        return f"{name}{mark}" if mark.isdecimal() and name.islower() else f"{name}_{mark}"
     sign = MARKS[mark]
     if sign == "*" or sign == "ⁱ" or len(name) == 1:
         found = name + sign
@@ -186,7 +186,8 @@ def _text(n: Notation, tight: bool = False) -> str:
             return f"{_text(base, tight)}^{_text(bracketed(exponent, POWER), True)}"
         case Fraction(above=above, below=below):
             top, bottom = bracketed(above, PRODUCT), bracketed(below, PRODUCT + 1)
-            return f"{_text(top, tight)} / {_text(bottom, tight)}"
+            close = tight or (isinstance(above, Row) and above.parts[0] == "∂")
+            return f"{_text(top, tight)}{'/' if close else ' / '}{_text(bottom, tight)}"
         case Root(inside=inside):
             return f"√({_text(inside, tight)})"
         case Fence(left=left, inside=inside, right=right):
