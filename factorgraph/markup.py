@@ -20,20 +20,20 @@ def table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str
     head : of the columns.
     rows : texts; the second column is shown as code.
     """
-    top = "".join(f"<th{_LEFT}>{_safe(text)}</th>" for text in head)
+    top = "".join(f"<th{_LEFT}>{safe(text)}</th>" for text in head)
     body = "".join(
         f"<tr>{''.join(_cell(k, text) for k, text in enumerate(row))}</tr>" for row in rows
     )
     return (
-        f"<table><caption{_LEFT}>{_safe(title)}</caption>"
+        f"<table><caption{_LEFT}>{safe(title)}</caption>"
         f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
     )
 
 
 def _cell(column: int, text: str) -> str:
-    return f"<td{_CODE if column == 1 else _LEFT}>{_safe(text)}</td>"
+    return f"<td{_CODE if column == 1 else _LEFT}>{safe(text)}</td>"
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """Return text that is no markup; ``$`` would start a formula in a notebook."""
     return escape(visible(text)).replace("$", "&#36;")

@@ -565,7 +565,7 @@ class Model:
         from factorgraph.ground.vocabulary import fill_features
         from factorgraph.learn.choose import choose, for_observed
         from factorgraph.learn.cluster import cluster
-        from factorgraph.learn.events import Skipped, silent
+        from factorgraph.learn.events import Recorder, Skipped, silent
         from factorgraph.learn.fit import SAMPLE, fit
         from factorgraph.learn.folder import text_hash
         from factorgraph.learn.minibatch import order
@@ -573,6 +573,7 @@ class Model:
         from factorgraph.learn.resume import Keeper, digest, digest_of_arrays
 
         self.trainable()
+        on_event = heard = Recorder(on_event)
         if not isinstance(seed, int) or seed < 0:
             raise UsageError(f"a seed is a whole number of at least 0, not {seed!r}", code="E0910")
         options = Options(
@@ -586,10 +587,12 @@ class Model:
                     "and --dask",
                     code="E0911",
                 )
-            return self._fit_streamed(
+            run = self._fit_streamed(
                 data, options, self.shared(with_), on_event, stop, checkpoint, checkpoint_every,
                 resume, validate, start,
             )  # fmt: skip
+            run.events = heard.events
+            return run
         records = self._records(data)
         there = {name.partition(".")[0] for name in records.columns}
         missing = [name for name in self.checked.answers if name not in there]
@@ -676,7 +679,9 @@ class Model:
                 held_out,
                 first,
             )
-        return Run(self, trained.weights, vocabularies, trained.finished, seed)
+        run = Run(self, trained.weights, vocabularies, trained.finished, seed)
+        run.events = heard.events
+        return run
 
     def _weights_of(
         self, start: Run | str | os.PathLike[str], vocabularies: Vocabularies
@@ -837,7 +842,9 @@ def load_run(path: str | os.PathLike[str]) -> Run:
                 f"the model declares {list(shape)}",
                 code="E0803",
             )
-    return Run(model, stored.weights, stored.vocabularies, header=stored.header)
+    run = Run(model, stored.weights, stored.vocabularies, header=stored.header)
+    run.folder = folder
+    return run
 
 
 def fits(run: Run, model: Model) -> None:

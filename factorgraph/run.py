@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from factorgraph.data.instances import Instances, Vocabularies
     from factorgraph.ground.batch import Batch
     from factorgraph.ground.weights import Weights
-    from factorgraph.learn.events import Finished
+    from factorgraph.learn.events import Event, Finished
     from factorgraph.learn.measure import Scores
     from factorgraph.pipeline import Model
+    from factorgraph.report.report import Report
 
 BATCH_VARIABLES = 1 << 18
 """Unknowns in one graph while predicting, so that memory does not grow with the data."""
@@ -39,6 +40,8 @@ class Run:
     finished : how training ended, None where there was none.
     skip_unknown : leave out instances with labels that training has not seen, instead of
         refusing them.
+    folder : where it was read from, None where it was trained here.
+    events : what training told.
     """
 
     def __init__(
@@ -57,6 +60,8 @@ class Run:
         self.seed = seed
         self.header = header or {}
         self.skip_unknown = False
+        self.folder: Path | None = None
+        self.events: list[Event] = []
 
     def __repr__(self) -> str:
         count = sum(w.size for w in self.weights.values())
@@ -251,6 +256,27 @@ class Run:
             )
             return measure(list(batches), weights, crew, ask)
 
+    def report(self, path: str | os.PathLike[str] | None = None) -> Report:
+        """Return how training went, as a page that notebooks show; see `fgc report`.
+
+        Parameters
+        ----------
+        path : of an HTML file to write it to as well.
+
+        Raises
+        ------
+        RunError : the folder that the run was read from has no log, or the file cannot be written.
+        """
+        from factorgraph.report.report import of_events, of_folder
+
+        if self.folder is not None:
+            found = of_folder(self.folder)
+        else:
+            found = of_events(self.events, self.model.text)
+        if path is not None:
+            found.save(path)
+        return found
+
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write the run folder.
 
@@ -258,9 +284,13 @@ class Run:
         ------
         RunError : where the folder holds something already, or cannot be written.
         """
-        from factorgraph.learn.folder import attempt
+        from factorgraph.learn.folder import Log, attempt
 
         with attempt(Path(path), overwrite):
+            if self.events:
+                with Log(Path(path)) as log:
+                    for event in self.events:
+                        log(event)
             self.store(Path(path))
 
     def store(self, path: Path) -> None:

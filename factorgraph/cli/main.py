@@ -26,6 +26,7 @@ from factorgraph.cli.mock import mock
 from factorgraph.cli.new import new
 from factorgraph.cli.options import ReaderGone
 from factorgraph.cli.plot import plot
+from factorgraph.cli.report import report
 from factorgraph.cli.solve import solve
 from factorgraph.cli.train import train
 from factorgraph.errors import FgError, UsageError
@@ -50,6 +51,7 @@ app.command("info")(info)
 app.command("fmt")(fmt)
 app.command("explain")(explain)
 app.command("plot")(plot)
+app.command("report")(report)
 app.command("new")(new)
 app.command("mock")(mock)
 app.command("lsp")(lsp)

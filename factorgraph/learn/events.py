@@ -125,5 +125,18 @@ class Finished(Event):
 Listener = Callable[[Event], None]
 
 
+class Recorder:
+    """A listener that keeps what it hears, and passes it on."""
+
+    def __init__(self, listen: Listener | None) -> None:
+        self.listen = listen
+        self.events: list[Event] = []
+
+    def __call__(self, event: Event) -> None:
+        self.events.append(event)
+        if self.listen is not None:
+            self.listen(event)
+
+
 def silent(event: Event) -> None:
     """Hear nothing."""

@@ -34,6 +34,7 @@ from factorgraph.learn.events import Event, Iteration
 FORMAT = 1
 NAMES = ("run.json", "weights.npz", "model.fg", "log.jsonl")
 CHECKPOINT = "checkpoint.npz"
+REPORT = "report.html"
 LARGEST_HEADER = 256 * 2**20
 
 
@@ -76,7 +77,7 @@ def prepare(path: Path, overwrite: bool, resume: bool = False) -> None:
                 code="E0801",
                 hint="--resume goes on with it, --overwrite begins anew",
             )
-        known = {*NAMES, CHECKPOINT}
+        known = {*NAMES, CHECKPOINT, REPORT}
         foreign = [n for n in there if n not in known and not n.startswith(f".{CHECKPOINT}-")]
         begun = "log.jsonl" in there and not {"weights.npz", "model.fg"} & set(there)
         unfinished = begun or (not foreign and ("log.jsonl" in there or there == [CHECKPOINT]))
