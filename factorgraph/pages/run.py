@@ -35,8 +35,8 @@ behind.
         """
 A run folder holds `model.fg`, `weights.npz` and `run.json`, and all are checked when they are
 read: names, shapes, and that they belong together. If `run.json` is missing, training has not
-finished in this folder. `log.jsonl`, an event a line, is read where a curve is drawn or a report is made. A damaged
-folder is not repaired: train again.
+finished in this folder. `log.jsonl`, an event a line, is read where a curve is drawn or a report
+is made. A damaged folder is not repaired: train again.
 """,
         "fgc infer model.fg test.npz -w half-copied-run",
         "fgc infer model.fg test.npz -w run",
