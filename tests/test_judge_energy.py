@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import networkx
 import numpy as np
 import pytest
 
@@ -20,8 +21,10 @@ from factorgraph.ground.energy import energies
 from factorgraph.judge.bound import with_data
 from factorgraph.judge.energy import energy_facts
 from factorgraph.judge.facts import EnergyFacts
+from factorgraph.judge.forest import is_forest
 from factorgraph.judge.sample import outcome
 from factorgraph.judge.trial import Trial, shown
+from factorgraph.model.fold import Work, fold
 
 
 def _load(name: str) -> ModuleType:
@@ -132,6 +135,25 @@ def test_range_holds_every_energy(name: str) -> None:
         assert found.range.low - 1e-9 <= energy.min()
         assert energy.max() <= found.range.high + 1e-9
         assert (energy.max(axis=1) - energy.min(axis=1)).max() <= found.width + 1e-9
+
+
+SHIPPED = sorted(Path(fg.__file__).parent.parent.glob("models/**/*.fg"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_shipped_models(path: Path) -> None:
+    model = fg.load(path).checked
+    if not model.factors:
+        return
+    found = energy_facts(model)
+    if np.prod([2.0, *(a.fixed or 1 for p in model.params.values() for a in p.axes)]) > 1e6:
+        return  # hashed features, as in tests/language
+    trial = Trial(model, 1)
+    energy = trial.energy(trial.weights(2.0), hard=False)
+    assert found.range.low - 1e-9 <= energy.min() <= energy.max() <= found.range.high + 1e-9
+    if found.witness is not None:
+        there = shown(model, found.witness)
+        assert there.spread is not None and there.spread <= 1e-5
 
 
 @pytest.mark.parametrize("name", FEW)
@@ -395,3 +417,52 @@ def test_labels_that_never_change() -> None:
     assert not bound(text, [pair | {"same": 0}] * 4).all_positive
     given = text.replace("answer same", "given same")
     assert bound(given, [pair | {"same": 1}] * 4).all_positive
+
+
+PAIRS = "size n = 4\nanswer z[n], y[n] : 0..1\nanswer s : 0..1\nparam A[2, 2]\n"
+CHAIN = "factor c[t in 1..n-1] = A[z[t-1], z[t]]\n"
+LADDER = "factor e[t in n] = A[z[t], y[t]]\nfactor d[t in 1..n-1] = A[y[t-1], y[t]]"
+
+
+@pytest.mark.parametrize(
+    ("forest", "text"),
+    [
+        (True, CHAIN),
+        (True, CHAIN + "factor e[t in n] = A[z[t], y[t]]"),
+        (True, "factor f[t in n] = A[s, y[t]]\nfactor e[t in n] = A[z[t], y[t]]"),
+        (False, CHAIN + "factor f[t in n] = A[s, z[t]]"),
+        (
+            False,
+            CHAIN + "factor e[t in n] = A[z[t], y[t]]\nfactor d[t in 1..n-1] = A[y[t-1], y[t]]",
+        ),
+        (False, CHAIN + "factor d[t in 2..n-1] = A[z[t-2], z[t]]"),
+        (False, "factor f[i in n, j in n if i < j] = A[z[i], z[j]]"),
+        (False, "factor f = sum(z) * s"),
+    ],
+)
+def test_forests(forest: bool, text: str) -> None:
+    """Beside the graphs that the engine finds forests for."""
+    model = fg.compile(PAIRS + text).checked
+    assert is_forest(model) is forest
+    edges = set()
+    for factor in model.factors.values():
+        for values in itertools.product(range(4), repeat=len(factor.binders)):
+            known = {b.variable: v for b, v in zip(factor.binders, values, strict=True)}
+            if any(not fold(b.low, known, Work()) <= v <= fold(b.high, known, Work())
+                   for b, v in zip(factor.binders, values, strict=True)):  # fmt: skip
+                continue
+            if factor.guard is not None and not fold(factor.guard, known, Work()):
+                continue
+            if "sum" in text:
+                places = {("z", k) for k in range(4)} | {("s",)}
+            else:
+                places = {
+                    (r.name, *(fold(i, known, Work()) for i in r.indices)) for r in factor.scope
+                }
+            edges.add(frozenset(places))
+    graph = networkx.Graph()
+    for k, places in enumerate(edges):
+        graph.add_edges_from((("factor", k), place) for place in places)
+    assert networkx.is_forest(graph) or not forest
+    if "sum" not in text:
+        assert networkx.is_forest(graph) is forest

@@ -9,6 +9,7 @@ from factorgraph.judge.contrast import contrast
 from factorgraph.judge.degree import in_weights
 from factorgraph.judge.facts import EnergyFacts, Exactness, Interval, Reason
 from factorgraph.judge.flat import lowest_of_all, witness
+from factorgraph.judge.forest import is_forest
 from factorgraph.judge.growth import normalisable
 from factorgraph.judge.interval import energy_range, factor_range
 from factorgraph.judge.normalised import normalised
@@ -22,6 +23,7 @@ from factorgraph.model.region import Answer
 _UNDER = frozenset("icm bps gibbs anneal temper expansion swap lbfgs fista hmc".split())
 _OVER = frozenset("trws mplp dual ad3 trbp".split())
 _LOOPY = frozenset("minsum sumproduct bp meanfield".split())
+_MESSAGES = _OVER | {"minsum", "sumproduct", "bp", "bps"}
 
 
 def energy_facts(model: Model, formula: Formula | None = None) -> EnergyFacts:
@@ -118,6 +120,8 @@ def _exactness(model: Model) -> tuple[Exactness, tuple[Reason, ...]]:
             return "approximate", (Reason(text, next(iter(model.unknowns.values())).span),)
         return "exact", ()
     last = model.asked[-1]
+    if last.name in _MESSAGES and is_forest(model):
+        return "exact", (Reason(f"`{last.name}` is exact on chains and stars", last.span),)
     names = {a.name for a in model.asked}
     if names & _OVER:
         one = next(a for a in model.asked if a.name in _OVER)
