@@ -62,6 +62,8 @@ BEGIN = "given x : real\nmap g = mlp(1, 5, 2)\nlet G = g(x)[0]\n"
         (None, "answer y : real\nfactor f = abs(y^2 - G)"),
         (None, "answer y : real\nlatent z : real\nfactor f = abs(y - z * G)"),
         (None, "answer y[2] : real\nfactor f = abs(y[0] - G)"),
+        (None, "answer y : 0..1\nfactor f = (abs(y - G) + g(x)[1])^2"),
+        (True, "answer y : 0..1\nfactor f = (y - G)^4 + abs(G - y) + 3"),
         (None, "answer y : real\nfactor f = -abs(y - G)"),
         (None, "answer y : real\nfactor f = abs(y - G)\nfactor c = 0.1 * y"),
     ],

@@ -185,7 +185,7 @@ def _difference(
     parts = list(leaves(d, 1.0))
     own = tuple(p for p in parts if reads_answer(model, p[1]))
     rest = tuple(e for _, e in parts if not reads_answer(model, e))
-    if not own:
+    if not own or any(reads_weights(e) for _, e in own):
         return False
     out.append(_Distance(term, binders, own, rest))
     return True
