@@ -468,3 +468,27 @@ def test_forests(forest: bool, text: str) -> None:
     assert networkx.is_forest(graph) or not forest
     if "sum" not in text:
         assert networkx.is_forest(graph) is forest
+
+
+@pytest.mark.parametrize(
+    ("moved", "text"),
+    [
+        (True, "factor f = W[y]"),
+        (True, "factor f = (z == y) * 2\nfactor h = W[z]"),
+        (False, "factor f = (y == 1) * x\nfactor h = W[0] * x"),
+        (False, "factor f = (y == 1) * x\nfactor h = W[z] * x"),
+    ],
+)
+def test_weights_that_move_answers_apart(moved: bool, text: str) -> None:
+    """Beside the difference of least energies at several weights."""
+    begin = "given x : real\nanswer y : 0..1\nlatent z : 0..1\nparam W[2]\n"
+    model = fg.compile(begin + text)
+    assert energy_facts(model.checked).moved is moved
+    items = [{"x": 0.7, "y": y, "z": z} for y in (0, 1) for z in (0, 1)]
+    instances = bind(model.checked, from_python(items, wanted(model.checked)), latents=True)
+    gaps = set()
+    for weights in ([0.0, 0.0], [1.0, 3.0], [5.0, 0.0]):
+        parts = energies(model.checked, instances, {"W": np.array(weights)})
+        least = np.reshape(sum(parts.values()), (2, 2)).min(axis=1)
+        gaps.add(round(float(least[0] - least[1]), 9))
+    assert (len(gaps) > 1) is moved

@@ -15,7 +15,7 @@ from factorgraph.judge.interval import energy_range, factor_range
 from factorgraph.judge.normalised import normalised
 from factorgraph.judge.rigid import rigid
 from factorgraph.judge.terms import counts_answer, reads_answer, reads_weights
-from factorgraph.model.expression import walk
+from factorgraph.model.expression import LengthOf, Spelling, UnknownRead, walk
 from factorgraph.model.loss import Extremum, Formula, RegionEnergy
 from factorgraph.model.model import Model
 from factorgraph.model.region import Answer
@@ -94,11 +94,19 @@ def _width(model: Model) -> float:
 
 
 def _moved(model: Model) -> bool:
-    """Return whether weights and answers meet in a factor."""
-    return any(
-        reads_weights(f.value) and (reads_answer(model, f.value) or counts_answer(model, f))
+    """Return whether weights meet answers in a factor, or latents that lead to answers."""
+    names = {
+        f.name: {n.name for part in (f.value, *(e for b in f.binders for e in (b.low, b.high)))
+                 for n in walk(part) if isinstance(n, UnknownRead | LengthOf | Spelling)}
         for f in model.factors.values()
-    )
+    }  # fmt: skip
+    reached = set(model.answers)
+    while True:
+        more = {n for read in names.values() if read & reached for n in read} - reached
+        if not more:
+            break
+        reached |= more
+    return any(reads_weights(f.value) and names[f.name] & reached for f in model.factors.values())
 
 
 def _alike(model: Model, lowest: float) -> tuple[bool, tuple[Reason, ...]]:

@@ -133,8 +133,8 @@ class EnergyFacts:
     bounded_codes : whether latent codes are bounded and decoders' columns have unit length.
     contrast : where finite answers choose among fixed functions of one trained number: how far
         the wrong ones' energies are above where the answer's is least; None where they do not.
-    moved : whether weights and answers meet in a factor, so that training can move the energy of
-        one answer against another's.
+    moved : whether weights meet answers in a factor, or latents that lead to answers, so that
+        training can move the energy of one answer against another's.
     all_positive : whether the data contrast pairs of which only alike ones are named.
     exactness : of the inference that will be chosen, with its reason.
     mean_field_free : whether a free energy over `any` is asked for by mean field.
