@@ -316,11 +316,17 @@ class Model:
         seen : what data tell of the graphs; see `seen`.
         """
         from factorgraph.explain.compose import explain
+        from factorgraph.learn.choose import choose
+        from factorgraph.learn.options import Options
 
         missing = self.missing() if self.has_loss else None
+        taken = None
+        if self.loss is not None and missing is None:
+            choice = choose(self.compiled, Options(), unknowns=0, observed=True)
+            taken = (choice.shown, choice.reason)
         return explain(
-            self.name, self.compiled, self._typed, missing=missing, seen=seen
-        )  # fmt: skip
+            self.name, self.compiled, self._typed, missing=missing, optimizer=taken, seen=seen
+        )
 
     def seen(self, data: Any, count: int, *, with_: Any = None) -> Seen:
         """Return what the first ``count`` instances of some data tell of the graphs of inference.

@@ -116,6 +116,18 @@ class Reader:
             for place in entries[:: 3 if len(entries) > 3 else 1]:
                 yield name, place, self.value(right, {**dict(zip(names, place)), "η": -1.0})
 
+    def outputs(self) -> Iterator[tuple[str, tuple[str, ...], Notation]]:
+        """Yield the derivatives of the loss in outputs of maps: the map, its index, the formula."""
+        for block in self.sections["step"].blocks:
+            if isinstance(block, Display) and isinstance(block.formula, Row):
+                left, right = block.formula.parts[0], block.formula.parts[-1]
+                if text(left).startswith("∂L/∂") and isinstance(left, Fraction):  # type: ignore[arg-type]
+                    assert isinstance(left.below, Row) and isinstance(left.below.parts[1], Indexed)
+                    entry = left.below.parts[1]
+                    assert isinstance(entry.base, Call) and isinstance(right, Notation)
+                    names = tuple(i.text for i in entry.indices if isinstance(i, Name))
+                    yield text(entry.base.name), names, right
+
     # -- configurations
 
     def every(self) -> Iterator[Configuration]:
@@ -254,6 +266,8 @@ class Reader:
 
     def call(self, n: Call, env: Env) -> Any:
         word, rows = self.where(n.name, env)
+        if word in self.env:  # a map
+            return self.env[word](*(self.value(a, env) for a in n.arguments))
         if word in FUNCTIONS and not rows:
             return FUNCTIONS[word](*(self.value(a, env) for a in n.arguments))
         (argument,) = n.arguments

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from math import inf
 
 from factorgraph.compiler.describe import map_text, type_name
-from factorgraph.compiler.formula import add, condition, formula, multiply, number
+from factorgraph.compiler.formula import add, condition, formula, multiply, negative, number
 from factorgraph.compiler.module import Compiled
 from factorgraph.compiler.notation import (
     Big,
@@ -49,7 +50,7 @@ from factorgraph.model.expression import (
     Spelling,
     walk,
 )
-from factorgraph.model.loss import Formula
+from factorgraph.model.loss import Formula, RegionEnergy
 from factorgraph.model.model import (
     FactorDeclaration,
     Given,
@@ -133,7 +134,8 @@ def _energy(model: Model) -> Section:
     if weights:
         blocks.append(Table(("weights", "shape", "held to", "regulariser"), tuple(weights)))
     blocks.append(Paragraph((
-        "Indices count from 0, a label by its place among its values; low..high has both ends. ",
+        "Indices count from 0, a label by its place among its values; low..high has both ends, "
+        "and a sum over nothing is 0. ",
         Row((Number("1"), Fence("[", Word("…"), "]"))), " is 1 where the condition holds, else 0.",
     )))  # fmt: skip
     return Section("energy", "The energy", tuple(blocks))
@@ -262,6 +264,7 @@ def _loss(typed: Formula, facts: Facts, missing: NotBuiltError | None) -> Sectio
     if typed.used:
         blocks.append(Code(tuple(" ".join(line.split()) for line in typed.used)))
     blocks.append(Display(Row((Name("L"), "=", formula(typed.value)), 5)))
+    blocks += list(_minima(typed))
     if missing is not None:
         blocks.append(Paragraph((f"It cannot be trained with yet: {missing.message}.",)))
     if facts.loss is None:
@@ -280,6 +283,21 @@ def _loss(typed: Formula, facts: Facts, missing: NotBuiltError | None) -> Sectio
         "have none, and R the sum of the regularisers in the table of weights.",
     )))  # fmt: skip
     return Section("loss", "The loss", tuple(blocks))
+
+
+def _minima(typed: Formula) -> Iterator[Block]:
+    """Yield what the minima in a loss are."""
+    regions = [e for e in walk(typed.value) if isinstance(e, RegionEnergy)]
+    if any(e.beta == inf for e in regions):
+        yield Paragraph(("Here E(S) is the least energy of the configurations in the region S.",))
+    for beta in dict.fromkeys(e.beta for e in regions if e.beta != inf):
+        b = number(beta)
+        name = Call(Marked(Name("F"), f"{beta:g}"), (Name("S"),))
+        power = Call(Name("exp"), (negative(multiply(b, Call(Name("E"), (Y,)))),))
+        total = Call(Name("log"), (Big("sum", Row((Y, "∈", Name("S")), 5), power),))
+        value = negative(total if beta == 1 else multiply(Fraction(Number("1"), b), total))
+        yield Paragraph(("Here ", Row((name, "=", value), 5), " is the soft minimum of the "
+                         "energy in the region S.",))  # fmt: skip
 
 
 def _probes(facts: Facts, seen: Seen | None) -> Section:
@@ -318,6 +336,13 @@ def _step(facts: Facts, optimizer: tuple[str, str] | None) -> Section:
             "after Δ: minus η times the derivative of its loss. Instances add up, each times its "
             "weight.",
         )))  # fmt: skip
+        drawn = next((k for k in facts.looks if k.drawn and not k.constant), None)
+        if drawn is not None:
+            share = Call(drawn.where, (Word("condition"),))
+            blocks.append(Paragraph((
+                share, " is the sum of ", Call(drawn.where, (Y,)),
+                " over the configurations Y in which the condition holds: a marginal probability.",
+            )))  # fmt: skip
     for name, d in facts.weights.items():
         declared = facts.model.params.get(name)
         if not d.terms:
@@ -341,8 +366,8 @@ def _step(facts: Facts, optimizer: tuple[str, str] | None) -> Section:
     if facts.loss is not None and optimizer is not None:
         chosen, why = optimizer
         blocks.append(Paragraph((
-            f"fgc train takes {chosen} here, since {why}; it uses these gradients in steps of its "
-            "own size and direction.",
+            f"fgc train takes {chosen} here, since {why}; it goes by the same derivatives, in "
+            "steps of its own size and direction.",
         )))  # fmt: skip
     return Section("step", "What one step adds to which weights", tuple(blocks))
 

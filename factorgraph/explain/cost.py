@@ -7,11 +7,11 @@ from math import inf
 from factorgraph.compiler.formula import add, formula, multiply, number
 from factorgraph.compiler.module import Compiled
 from factorgraph.compiler.notation import Fence, Name, Notation, Number
-from factorgraph.compiler.program import Program, Reduction
+from factorgraph.compiler.program import Output, Program, Reduction
 from factorgraph.explain.explanation import Block, Paragraph, Table, Words
 from factorgraph.explain.facts import Facts, Look
 from factorgraph.explain.shape import shape_of
-from factorgraph.model.expression import Apply, Expr, fixed_value, walk
+from factorgraph.model.expression import Apply, Expr, ParamRead, fixed_value, walk
 from factorgraph.model.model import Binder, IndexSet
 
 
@@ -60,13 +60,16 @@ def states_of(sets: tuple[IndexSet, ...]) -> Notation:
 def work_of(program: Program) -> Notation:
     """Return how many products or reads one entry takes: those of its longest loops."""
     loops = [e for e in walk(program.body) if isinstance(e, Reduction)]
-    outer = [r for r in loops if not any(r is not o and _holds(o, r) for o in loops)]
-    terms = [(False, _work(r)) for r in outer]
-    others = sum(1 for e in walk(program.body) if type(e).__name__ in ("ParamRead", "Output"))
-    inside = sum(1 for r in outer for e in walk(r) if type(e).__name__ in ("ParamRead", "Output"))
-    if others - inside or not terms:
-        terms.append((False, number(max(1, others - inside))))
-    return add(terms)
+    outer: list[Reduction] = [
+        r for r in loops if not any(r is not o and _holds(o, r) for o in loops)
+    ]
+    terms = [_work(r) for r in outer]
+    others = sum(1 for e in walk(program.body) if isinstance(e, ParamRead | Output))
+    inside = sum(1 for r in outer for e in walk(r) if isinstance(e, ParamRead | Output))
+    plain = max(others - inside, 0 if terms else 1)
+    fixed = plain + sum(int(t.text) for t in terms if isinstance(t, Number))
+    parts = [(False, t) for t in terms if not isinstance(t, Number)]
+    return add([*parts, (False, number(fixed))] if fixed else parts)
 
 
 def _holds(outer: Reduction, inner: Reduction) -> bool:

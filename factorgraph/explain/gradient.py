@@ -412,6 +412,9 @@ def output_blocks(d: Derivative, facts: Facts) -> list[Block]:
     blocks: list[Block] = []
     for term in d.terms:
         assert term.call is not None
+        for look in facts.looks:
+            term = _apart(term, look)
+        assert term.call is not None
         keys = {v for v in walk(term.call) if isinstance(v, Variable)}
         kept = tuple(loop for loop in term.loops if loop.variable not in keys)
         each = [loop for loop in term.loops if loop.variable in keys]

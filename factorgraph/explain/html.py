@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -17,6 +18,7 @@ from factorgraph.explain.explanation import (
 )
 from factorgraph.source import visible
 
+_CODE = re.compile(r"`([^`]*)`")
 _STYLE = """\
 :root { color-scheme: light dark; --line: #8886; --soft: #8881; --link: #2a6fb0; }
 @media (prefers-color-scheme: dark) { :root { --link: #8ab8e6; } }
@@ -68,8 +70,12 @@ def _safe(text: str) -> str:
     return escape(visible(text))
 
 
+def _said(text: str) -> str:
+    return _CODE.sub(r"<code>\1</code>", _safe(text))
+
+
 def _words(words: Words) -> str:
-    return "".join(_safe(w) if isinstance(w, str) else mathml(w) for w in words)
+    return "".join(_said(w) if isinstance(w, str) else mathml(w) for w in words)
 
 
 def _block(block: Block) -> str:

@@ -266,6 +266,8 @@ def _whole(look: Look, model: Model, seen: Seen | None) -> Look:
         if shape.form == "chain":
             how += " (on a chain: Viterbi's algorithm)"
         how += "; it gives the value and the configuration"
+    if look.cost:
+        how += "; the cost enters as tables beside those of the factors"
     if probe.region == "pin" or (probe.space and not probe.differs):
         how += ", once for each row"
     if seen is not None:
