@@ -13,7 +13,7 @@ from factorgraph.judge.forest import is_forest
 from factorgraph.judge.growth import normalisable
 from factorgraph.judge.interval import energy_range, factor_range
 from factorgraph.judge.normalised import normalised
-from factorgraph.judge.rigid import rigid
+from factorgraph.judge.rigid import Rigid, rigid
 from factorgraph.judge.terms import counts_answer, reads_answer, reads_weights
 from factorgraph.model.expression import LengthOf, Spelling, UnknownRead, walk
 from factorgraph.model.loss import Extremum, Formula, RegionEnergy
@@ -37,7 +37,8 @@ def energy_facts(model: Model, formula: Formula | None = None) -> EnergyFacts:
     soft = energy_range(model, hard=False)
     reasons["range"] = _range_reasons(model, soft)
     fixed = rigid(model)
-    reasons["rigid"] = reasons["code_distance"] = fixed.reasons
+    reasons["rigid"] = fixed.reasons
+    reasons["code_distance"] = _code_reasons(model, fixed)
     small, reasons["bounded_codes"] = bounded_codes(model, fixed)
     sums_to_one, reasons["normalised"] = normalised(model)
     summable, reasons["normalisable"] = normalisable(model)
@@ -79,6 +80,20 @@ def _range_reasons(model: Model, soft: Interval) -> tuple[Reason, ...]:
         if not factor.hard and factor_range(model, factor).low == -inf:
             return (Reason(f"factor `{factor.name}` has no lower bound", factor.span),)
     return ()
+
+
+def _code_reasons(model: Model, fixed: Rigid) -> tuple[Reason, ...]:
+    """Return what is known of the codes that answers have."""
+    if not fixed.rigid or not fixed.codes:
+        return ()
+    span = next(f.span for f in model.factors.values() if reads_answer(model, f.value))
+    if fixed.distance == 0:
+        return (Reason("two answers have the same code", span),)
+    apart = "data tell how far apart"
+    if fixed.distance is not None:
+        apart = f"no two closer than {fixed.distance**0.5:.3g}"
+    text = f"answers have fixed codes, {apart}: what is near one is far from the others"
+    return (Reason(text, span),)
 
 
 def _width(model: Model) -> float:

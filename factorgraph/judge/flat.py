@@ -30,6 +30,9 @@ FAR = 1e6
 NEAR = 1e-9
 """What stands for 0 where a weight is positive and comes as near to 0 as one likes."""
 
+CLOSE = 1e-6
+"""How close to its least value an energy that nears it comes."""
+
 Ties = dict[str, float]
 """By param, what all of its entries are (nan: equal, and 1 together); by map, its output."""
 
@@ -59,9 +62,9 @@ def witness(model: Model, lowest: float) -> Witness | None:
             chosen = fewer
     level = _level(model, chosen)
     if not bottom:
-        falling = _falling(model, chosen, every)
+        falling = _falling(model, chosen, every, lowest)
         if falling is not None:
-            chosen, level = falling, -inf
+            chosen, level = falling, lowest
     arrays: dict[str, float] = {}
     for name, value in chosen.items():
         arrays |= {name: value} if name in model.params else _arrays(model, name, value)
@@ -156,28 +159,45 @@ def _level(
     return found.low if found.low == found.high else None
 
 
-def _falling(model: Model, chosen: Ties, every: Ties) -> Ties | None:
-    """Return a witness with one weight moved far along which the flat energy falls, if any."""
+def _falling(model: Model, chosen: Ties, every: Ties, lowest: float) -> Ties | None:
+    """Return a witness with one weight moved far, along which the flat energy comes to its least.
+
+    It falls without end, or nears the lower end of its range, as a positive function does.
+    """
     latents = {n for f in model.factors.values() for n in walk(f.value)
                if isinstance(n, UnknownRead) and n.name in model.latents}  # fmt: skip
     ones: dict[Expr, Expr] = {}
-    for read in latents:
-        values = model.unknowns[read.name].values
+    for latent in latents:
+        values = model.unknowns[latent.name].values
         if values is not None and values.domain is None and values.fixed is not None:
-            ones[read] = Const(read.span, read.kind, values.low + values.fixed - 1)
-    for name in [*chosen, *(n for n in every if n not in chosen)]:
-        for far in (FAR, -FAR):
-            if not _movable(model, name, far):
+            ones[latent] = Const(latent.span, latent.kind, values.low + values.fixed - 1)
+    known = ({}, ones) if ones else ({},)
+
+    def reached(ties: Ties, name: str) -> bool:
+        if not is_flat(model, ties):
+            return False
+        for read in known:
+            there = _highest(model, ties, read)
+            if lowest > -inf:
+                if there <= lowest + CLOSE:
+                    return True
                 continue
-            start = chosen if name in chosen else chosen | {name: every[name]}
-            moved = start | {name: far}
-            if not is_flat(model, moved):
-                continue
-            for known in ({}, ones) if ones else ({},):
-                there = _highest(model, moved, known)
-                beyond = _highest(model, start | {name: 2 * far}, known)
-                if there < -1 and beyond < 1.5 * there:
-                    return moved
+            beyond = _highest(model, ties | {name: 2 * ties[name]}, read)
+            if there < -1 and beyond < 1.5 * there:
+                return True
+        return False
+
+    for start in (chosen, every):
+        for name in dict.fromkeys([*chosen, *every]):
+            for far in (FAR, -FAR):
+                moved = {**start, name: far}
+                if not _movable(model, name, far) or not reached(moved, name):
+                    continue
+                for other in every:
+                    fewer = {k: v for k, v in moved.items() if k != other}
+                    if other != name and reached(fewer, name):
+                        moved = fewer
+                return moved
     return None
 
 
