@@ -515,3 +515,56 @@ def test_weights_that_move_answers_apart(moved: bool, text: str) -> None:
         least = np.reshape(sum(parts.values()), (2, 2)).min(axis=1)
         gaps.add(round(float(least[0] - least[1]), 9))
     assert (len(gaps) > 1) is moved
+
+
+SPARSE = """answer x[2] : real
+latent z[3] : real
+param D[3, 2] : unit
+factor fit = norm(x - dot(z, D))^2 / 2
+factor sparse = 0.2 * sum(abs(z))
+"""
+
+
+@pytest.mark.parametrize(
+    ("bounded", "text"),
+    [
+        (True, SPARSE),
+        (
+            True,
+            SPARSE.replace("z[3] : real", "z[3] : real(-1, 1)").replace("0.2 * sum(abs(z))", "0"),
+        ),
+        (True, SPARSE.replace("0.2 * sum(abs(z))", "norm(z)^2")),
+        (False, SPARSE.replace(" : unit", "")),
+        (False, SPARSE.replace("0.2 * sum(abs(z))", "0.2 * abs(z[0])^0.5")),
+        (False, SPARSE.replace("norm(x - dot(z, D))", "(x[0] - dot(z, D)[0])")),
+        (False, SPARSE + "param b[2]\nfactor more = dot(b, x)"),
+        (False, SPARSE.replace("answer x[2] : real", "answer x[2] : 0..9")),
+        (True, "answer x[2] : real\nlatent z : 0..4\nparam D[5, 2]\nfactor fit = norm(x - D[z])^2"),
+        (
+            False,
+            "answer x[2] : 0..9\nlatent z : 0..4\nparam D[5, 2]\nfactor fit = norm(x - D[z])^2",
+        ),
+    ],
+)
+def test_bounded_codes(bounded: bool, text: str) -> None:
+    assert facts(text).bounded_codes is bounded
+
+
+def test_unit_decoders_keep_far_answers_high() -> None:
+    """min |x - Dz|^2 / 2 + c |z| by proximal steps, for long D and for D of length 1."""
+    rng = np.random.default_rng(0)
+    x, c = np.array([3.0, -4.0]), 0.2
+
+    def least(decoder: np.ndarray) -> float:
+        z = np.zeros(3)
+        step = 1 / np.linalg.norm(decoder, 2) ** 2
+        for _ in range(3000):
+            z = z - step * ((z @ decoder - x) @ decoder.T)
+            z = np.sign(z) * np.maximum(abs(z) - step * c, 0)
+        return float(((x - z @ decoder) ** 2).sum() / 2 + c * abs(z).sum())
+
+    for _ in range(5):
+        long = rng.normal(size=(3, 2)) * 1000
+        unit = long / np.linalg.norm(long, axis=1, keepdims=True)
+        assert least(long) < 0.05
+        assert least(unit) > c * (np.linalg.norm(x) - c)

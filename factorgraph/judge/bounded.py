@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 
 from factorgraph.judge.covered import runs, whole
-from factorgraph.judge.facts import Reason
+from factorgraph.judge.facts import Interval, Reason
 from factorgraph.judge.rigid import Rigid
 from factorgraph.judge.terms import reads_answer, reads_weights, terms
 from factorgraph.model.expression import (
@@ -19,12 +19,16 @@ from factorgraph.model.expression import (
 from factorgraph.model.model import Binder, Model
 
 
-def bounded_codes(model: Model, found: Rigid) -> tuple[bool, tuple[Reason, ...]]:
+def bounded_codes(model: Model, found: Rigid, soft: Interval) -> tuple[bool, tuple[Reason, ...]]:
     """Return whether real answers are rebuilt from codes of limited size, and why.
 
     A distance |Y - D z| to what is decoded keeps far answers' energies high if z is held (by a
     penalty, or between ends) and D cannot grow to make up for it: its vectors have unit length.
-    A code of finitely many values needs no such thing.
+    A code of finitely many values needs no such thing. What else there is may only add to it.
+
+    Parameters
+    ----------
+    soft : the range of the energy.
     """
     if found.rigid and found.quantised:
         return True, (
@@ -33,7 +37,7 @@ def bounded_codes(model: Model, found: Rigid) -> tuple[bool, tuple[Reason, ...]]
                 next(iter(model.latents.values())).span,
             ),
         )
-    for factor in model.factors.values():
+    for factor in model.factors.values() if soft.low > -inf else ():
         for term in [] if factor.hard else terms(factor):
             if term.scale <= 0 or not reads_answer(model, term.value):
                 continue
