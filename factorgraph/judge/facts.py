@@ -129,7 +129,8 @@ class EnergyFacts:
         are none.
     degree : of the energy as a polynomial in the weights; None where it is none.
     homogeneous : whether all of its terms that weights enter have that degree.
-    normalised : whether the exponentiated energies sum to 1 over what is modelled, for all weights.
+    normalised : whether the exponentiated energies sum to one number over what is modelled, for
+        all weights (to less, where hard factors or bounds take some away).
     bounded_codes : whether latent codes are bounded and decoders' columns have unit length.
     contrast : where finite answers choose among fixed functions of one trained number: how far
         the wrong ones' energies are above where the answer's is least; None where they do not.

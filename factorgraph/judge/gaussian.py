@@ -1,12 +1,11 @@
 """Quadratic terms that are -log of a Gaussian density, but for a fixed number.
 
 ``p sum((x[i] - m)^2 for i) / 2 - d / 2 log(p)`` integrates over x to a number that is the same for
-all p > 0 and m; so does any fixed multiple of a square without p, and with |x - m|.
+all p > 0 and m (to no more than that between bounds of x); so does any fixed multiple of a square
+without p, and of |x - m|.
 """
 
 from __future__ import annotations
-
-from math import inf
 
 from factorgraph.judge.rigid import leaves
 from factorgraph.judge.simplify import equal
@@ -105,15 +104,11 @@ def _distance(model: Model, e: Expr, binders: tuple[Binder, ...], squared: bool)
 
 
 def _variable(model: Model, d: Expr, binders: tuple[Binder, ...]) -> Found | None:
-    """Return the unbounded real variable of a difference, which the rest does not read."""
+    """Return the real variable of a difference, which the rest does not read."""
     parts = list(leaves(d, 1.0))
     for scale, read in parts:
         if not scale or not isinstance(read, UnknownRead | GivenRead) or read.kind.sort != "real":
             continue
-        if isinstance(read, UnknownRead):
-            unknown = model.unknowns[read.name]
-            if unknown.low > -inf or unknown.high < inf:
-                continue
         others = [e for c, e in parts if (c, e) != (scale, read)]
         if len(others) == len(parts) - 1 and not any(n == read for e in others for n in walk(e)):
             return read, binders

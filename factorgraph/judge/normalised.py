@@ -2,7 +2,8 @@
 
 Each factor must be -log of a conditional distribution of one variable given others, each
 variable must have just one, and an order must exist in which all that a variable is given comes
-before it: summing them out from the last to the first, each leaves a 1.
+before it: summing them out from the last to the first, each leaves a 1. Hard factors, and bounds of
+real variables, only take some of it away: then the sum is at most that number.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ def normalised(model: Model) -> tuple[bool, tuple[Reason, ...]]:
     if not found:
         return False, ()
     names = ", ".join(f"`{n}`" for n in dict.fromkeys(_shown(c.read) for c in found))
-    text = f"each factor is -log of a probability of {names}, given what comes before"
+    hard = "; hard factors take some away" if any(f.hard for f in model.factors.values()) else ""
+    text = f"each factor is -log of a probability of {names}, given what comes before{hard}"
     return True, (Reason(text, found[0].term.factor.span),)
 
 
@@ -72,7 +74,7 @@ def _conditionals(model: Model) -> tuple[list[_Conditional], list[Term]]:
     idle: list[Term] = []
     for factor in model.factors.values():
         if factor.hard:
-            raise _Not(_reason(factor, "is hard and takes probability away"))
+            continue
         guarded = factor.guard is not None and fixed_value(factor.guard) != 1
         todo = [Term(factor, factor.binders, guarded, 1.0, factor.value)]
         while todo:
