@@ -18,7 +18,7 @@ import pytest
 
 import factorgraph as fg
 from factorgraph.explain.plan import plan_as_dict, plan_as_text
-from factorgraph.explain.shape import shape_of
+from factorgraph.judge.shape import shape_of
 from factorgraph.syntax.parser import parse
 from factorgraph.syntax.tree import LossChoice
 

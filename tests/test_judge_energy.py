@@ -21,8 +21,8 @@ from factorgraph.ground.energy import energies
 from factorgraph.judge.bound import with_data
 from factorgraph.judge.energy import energy_facts
 from factorgraph.judge.facts import EnergyFacts
-from factorgraph.judge.forest import is_forest
 from factorgraph.judge.sample import outcome
+from factorgraph.judge.shape import shape_of
 from factorgraph.judge.trial import Trial, shown
 from factorgraph.model.fold import Work, fold
 
@@ -446,7 +446,7 @@ def test_labels_that_never_change() -> None:
     assert bound(given, [pair | {"same": 1}] * 4).all_positive
 
 
-PAIRS = "size n = 4\nanswer z[n], y[n] : 0..1\nanswer s : 0..1\nparam A[2, 2]\n"
+PAIRS = "size n = 4\nanswer z[n], y[n] : 0..1\nanswer r, s : 0..1\nparam A[2, 2]\n"
 CHAIN = "factor c[t in 1..n-1] = A[z[t-1], z[t]]\n"
 LADDER = "factor e[t in n] = A[z[t], y[t]]\nfactor d[t in 1..n-1] = A[y[t-1], y[t]]"
 
@@ -458,6 +458,8 @@ LADDER = "factor e[t in n] = A[z[t], y[t]]\nfactor d[t in 1..n-1] = A[y[t-1], y[
         (True, CHAIN + "factor e[t in n] = A[z[t], y[t]]"),
         (True, "factor f[t in n] = A[s, y[t]]\nfactor e[t in n] = A[z[t], y[t]]"),
         (False, CHAIN + "factor f[t in n] = A[s, z[t]]"),
+        (False, "factor f[t in n] = A[s, z[t]]\nfactor e[t in n] = A[r, z[t]]"),
+        (True, "factor f[t in n] = A[s, z[t]]\nfactor e[t in n] = A[r, y[t]]\nfactor d = A[r, s]"),
         (
             False,
             CHAIN + "factor e[t in n] = A[z[t], y[t]]\nfactor d[t in 1..n-1] = A[y[t-1], y[t]]",
@@ -470,7 +472,7 @@ LADDER = "factor e[t in n] = A[z[t], y[t]]\nfactor d[t in 1..n-1] = A[y[t-1], y[
 def test_forests(forest: bool, text: str) -> None:
     """Beside the graphs that the engine finds forests for."""
     model = fg.compile(PAIRS + text).checked
-    assert is_forest(model) is forest
+    assert shape_of(model).is_forest is forest
     edges = set()
     for factor in model.factors.values():
         for values in itertools.product(range(4), repeat=len(factor.binders)):

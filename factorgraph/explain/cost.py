@@ -10,7 +10,7 @@ from factorgraph.compiler.notation import Fence, Name, Notation, Number
 from factorgraph.compiler.program import Output, Program, Reduction
 from factorgraph.explain.explanation import Block, Paragraph, Table, Words
 from factorgraph.explain.facts import Facts, Look
-from factorgraph.explain.shape import shape_of
+from factorgraph.judge.shape import shape_of
 from factorgraph.model.expression import Apply, Expr, ParamRead, fixed_value, walk
 from factorgraph.model.model import Binder, IndexSet
 

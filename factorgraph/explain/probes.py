@@ -23,7 +23,7 @@ from factorgraph.compiler.notation import (
 from factorgraph.compiler.program import Program
 from factorgraph.explain.explanation import Block, Display, Paragraph, Words
 from factorgraph.explain.facts import Facts, Look
-from factorgraph.explain.shape import Shape, shape_of
+from factorgraph.judge.shape import Shape, shape_of
 from factorgraph.model.expression import Expr
 from factorgraph.model.model import FactorDeclaration, Model
 from factorgraph.model.region import Place

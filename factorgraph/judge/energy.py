@@ -9,11 +9,11 @@ from factorgraph.judge.contrast import contrast
 from factorgraph.judge.degree import in_weights
 from factorgraph.judge.facts import EnergyFacts, Exactness, Interval, Reason
 from factorgraph.judge.flat import lowest_of_all, witness
-from factorgraph.judge.forest import is_forest
 from factorgraph.judge.growth import normalisable
 from factorgraph.judge.interval import energy_range, factor_range
 from factorgraph.judge.normalised import normalised
 from factorgraph.judge.rigid import Rigid, rigid
+from factorgraph.judge.shape import shape_of
 from factorgraph.judge.terms import counts_answer, reads_answer, reads_weights
 from factorgraph.model.expression import LengthOf, Spelling, UnknownRead, walk
 from factorgraph.model.loss import Extremum, Formula, RegionEnergy
@@ -143,7 +143,7 @@ def _exactness(model: Model) -> tuple[Exactness, tuple[Reason, ...]]:
             return "approximate", (Reason(text, next(iter(model.unknowns.values())).span),)
         return "exact", ()
     last = model.asked[-1]
-    if last.name in _MESSAGES and is_forest(model):
+    if last.name in _MESSAGES and shape_of(model).is_forest:
         return "exact", (Reason(f"`{last.name}` is exact on chains and stars", last.span),)
     names = {a.name for a in model.asked}
     if names & _OVER:

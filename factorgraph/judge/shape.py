@@ -125,26 +125,19 @@ def _judged(
         return Shape("open", seen_with_data, widest)
     loops = [pair for pair in links if pair[0] == pair[1]]
     across = [pair for pair in links if pair[0] != pair[1]]
-    hubs = [p for p in across if links[p] == {()}]
-    if hubs and (loops or len(links) > len(hubs)):
-        return Shape("open", seen_with_data, widest)
-    group: dict[str, str] = {}
-
-    def top(name: str) -> str:
-        while group.setdefault(name, name) != name:
-            name = group[name]
-        return name
-
-    for a, b in across:
-        if top(a) == top(b):
+    hubs = [pair for pair in across if links[pair] == {()}]
+    whole, rows = _Groups(), _Groups()
+    for pair in across:
+        if not whole.join(*pair):
             return Shape("open", seen_with_data, widest)
-        group[top(a)] = top(b)
-    if len({top(a) for a, _ in loops}) < len(loops):
+        if pair not in hubs:
+            rows.join(*pair)
+    # the elements of arrays that are joined place by place may be joined further in one way only:
+    # each to the next one, or all to one single unknown
+    ways = [rows.top(name) for name, _ in loops]
+    ways += [rows.top(name) for pair in hubs for name in pair if name in arrays]
+    if len(set(ways)) < len(ways):
         return Shape("open", seen_with_data, widest)
-    if hubs:
-        # each element of an array that is joined to two single unknowns closes a loop
-        if any(sum(name in pair for pair in hubs) > 1 for name in arrays):
-            return Shape("open", seen_with_data, widest)
     if loops and not across:
         (names, *_), (offset, *_) = loops, *links.values()
         steps = [x for x in offset if x]
@@ -153,6 +146,24 @@ def _judged(
             return Shape("chain", f"each element of {read} is joined to the next one, and to no "
                          "other", widest)  # fmt: skip
     return Shape("forest", "no way through factors leads from an unknown back to it", widest)
+
+
+class _Groups:
+    """Names that are joined, directly or by way of others."""
+
+    def __init__(self) -> None:
+        self.above: dict[str, str] = {}
+
+    def top(self, name: str) -> str:
+        while self.above.setdefault(name, name) != name:
+            name = self.above[name]
+        return name
+
+    def join(self, a: str, b: str) -> bool:
+        """Join two names; return whether they were not joined before."""
+        one, two = self.top(a), self.top(b)
+        self.above[one] = two
+        return one != two
 
 
 def _reads_many(factor: FactorDeclaration) -> bool:
