@@ -562,9 +562,26 @@ def elimination() -> Iterator[Line]:
     yield Line("megabytes at most, of the same", most, "<= 8000", most <= 8000, command)
 
 
+def experiment() -> Iterator[Line]:
+    """The tutorial's y = x^2: one loss flattens the energy, three do not."""
+    command = "python benchmarks/square.py"
+    found = {f["case"]: f for f in figures("square")}
+    one, flat = found["A, energy"], found["B, energy"]
+    yield Line("x^2, |G(x) - y|, energy: mean error", one["error"], "<= 0.01",
+               one["error"] <= 0.01, command)  # fmt: skip
+    yield Line("x^2, |G(x) - H(y)|, energy: share of the spread that is left", flat["kept"],
+               "<= 0.1: collapsed", flat["kept"] <= 0.1, command)  # fmt: skip
+    for case, least in (("B, square-square", 0.25), ("B, nll", 3.0)):
+        f = found[case]
+        what = f"x^2, |G(x) - H(y)|, {case[3:]}"
+        yield Line(f"{what}: share of the spread", f["kept"], f">= {least}", f["kept"] >= least,
+                   command)  # fmt: skip
+        yield Line(f"{what}: mean error", f["error"], "<= 0.06", f["error"] <= 0.06, command)
+
+
 GROUPS = (
     language, exactness, kinds, interruptions, mistakes, speed, letters, losses, sequences, grids,
-    passing, codes, optima, solving, elimination, demo,
+    passing, codes, optima, solving, elimination, experiment, demo,
 )  # fmt: skip
 
 

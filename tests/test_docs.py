@@ -43,11 +43,11 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = (
     "language", "data", "tutorial", "training", "inference", "from-paper-to-fg", "puzzle", "stereo",
-    "decoding", "formats", "command", "python", "README",
+    "decoding", "collapse", "formats", "command", "python", "README",
 )  # fmt: skip
 RUN = (
     "language", "data", "tutorial", "training", "inference", "puzzle", "stereo",
-    "decoding", "formats", "command", "python",
+    "decoding", "collapse", "formats", "command", "python",
 )  # fmt: skip
 """Pages with commands or Python."""
 CODE = ROOT.parent / "shared" / "data" / "ldpc" / "WIMAX_480_576.alist"

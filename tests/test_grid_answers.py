@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from factorgraph import budget
 from factorgraph.compiler.module import load
 from factorgraph.data.bind import bind
 from factorgraph.data.python import from_python
@@ -490,3 +491,85 @@ def test_from_the_command_line(fgc: Any, tmp_path: Path) -> None:
     first = json.loads(out.splitlines()[0])
     assert len(first["marginals"]["y"]) == len(first["values"]["y"]) == 9
     assert sum(first["marginals"]["y"]) == pytest.approx(1)
+
+
+def test_points_of_a_loopy_graph_are_found_by_what_is_added() -> None:
+    text = """
+    size h = 6, w = 6
+    given  x[h, w] : real
+    answer y[h, w] : real(0, 1)
+    factor see[i in h, j in w]      = (y[i, j] - x[i, j])^2
+    factor down[i in 1..h-1, j in w]  = 0.7 * (y[i, j] - y[i-1, j])^2
+    factor right[i in h, j in 1..w-1] = 0.7 * (y[i, j] - y[i, j-1])^2
+    infer  grid(step = 0.1) + trws(iterations = 100)
+    """
+    x = np.random.default_rng(0).uniform(0, 1, (6, 6))
+    (found,) = compile(text).init().predict([{"x": x.tolist()}])
+    edges = [
+        (6 * i + j, 6 * a + b)
+        for i, j in np.ndindex(6, 6) for a, b in ((i + 1, j), (i, j + 1)) if a < 6 and b < 6
+    ]  # fmt: skip
+    system = np.eye(36)
+    for a, b in edges:
+        system[[a, b], [a, b]] += 0.7
+        system[[a, b], [b, a]] -= 0.7
+    solved = np.linalg.solve(system, x.reshape(-1))  # inside of the ends: means of numbers there
+    assert found["algorithm"] == "trws" and found["bound"] == -inf
+    np.testing.assert_allclose(np.array(found["answers"]["y"]).reshape(-1), solved, atol=0.05)
+    least = ((solved - x.reshape(-1)) ** 2).sum()
+    least += 0.7 * sum((solved[a] - solved[b]) ** 2 for a, b in edges)
+    assert least - 1e-9 <= found["energy"] <= least + 0.01
+
+
+def test_hidden_labels_and_refusals_of_memory() -> None:
+    data = [{"x": 0.1 * k, "y": 0.05 * k} for k in range(20)]
+    run = compile(KINK + "loss energy").fit(data, hide=0.5, max_iterations=3)
+    assert run.finished is not None and np.isfinite(run.finished.objective)
+    text = CHAIN.replace("0.25", "0.001")
+    budget.set_limit(20_000_000)
+    try:
+        with pytest.raises(FgError, match="over the budget"):
+            list(compile(text).init().predict([{"x": [0.1, 0.2]}]))
+    finally:
+        budget.set_limit(None)
+
+
+# -- the tutorial's experiment
+
+
+@cache
+def experiment() -> dict[str, Any]:
+    folder = Path(__file__).parent.parent / "models" / "square"
+    spec = importlib.util.spec_from_file_location("square_demo", folder / "demo.py")
+    assert spec is not None and spec.loader is not None
+    demo = importlib.util.module_from_spec(spec)
+    sys.modules["square_demo"] = demo
+    spec.loader.exec_module(demo)
+    return {one.name: one for one in demo.trainings(folder, 0)}
+
+
+def kept(name: str) -> float:
+    before, after = experiment()[name].spread
+    return float(after / before)
+
+
+def test_regression_needs_the_energy_loss_alone() -> None:
+    found = experiment()["A, energy"]
+    assert found.error < 0.01 and found.valley < 0.02
+    # far from the valley E is the distance to it, whatever was trained
+    at = np.linspace(-1, 1, len(found.after))
+    distance = np.abs(at[None] - at[:, None] ** 2)
+    np.testing.assert_allclose(found.after, distance, atol=0.05)
+
+
+def test_the_energy_loss_flattens_two_maps() -> None:
+    found = experiment()["B, energy"]
+    assert kept("B, energy") < 0.1
+    assert found.error > 0.05 and found.after.max() < 0.1 < found.before.min()
+
+
+@pytest.mark.parametrize(("name", "least"), [("B, square-square", 0.3), ("B, nll", 3.0)])
+def test_other_losses_shape_them(name: str, least: float) -> None:
+    found = experiment()[name]
+    assert kept(name) > least
+    assert found.error < 0.06 and found.valley < 0.06

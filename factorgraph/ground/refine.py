@@ -198,7 +198,7 @@ def decode(
         every = np.concatenate([values[0], tables])
         return list(outcomes(refining.masked, every, refining.evidence, "map", how, exact))
 
-    found = answers(refining.grid, ask)
+    found = first = answers(refining.grid, ask)
     refining.centre = refining.numbers(_states(structure, found))
     owner = np.repeat(np.arange(structure.instances), np.diff(structure.instance))
     own = owner[points.variables[refining.free]]
@@ -215,7 +215,10 @@ def decode(
             numbers = refining.numbers(_states(structure, nearer))
             refining.centre = np.where(better[own], numbers, refining.centre)
             found = [b if c else a for a, b, c in zip(found, nearer, better, strict=True)]
-        found = [_centred(structure, refining, i, f) for i, f in enumerate(found)]
+        found = [
+            _centred(structure, refining, i, replace(f, energy=g.energy, states=g.states))
+            for i, (f, g) in enumerate(zip(first, found, strict=True))
+        ]  # what was proven of the points is told, not of those that moved
     real = np.bincount(own, minlength=structure.instances) > 0
     told = BETWEEN if points.refine else ON_GRID
     found = [

@@ -45,6 +45,50 @@ def images(shown: Sequence[tuple[str, ArrayLike]], path: Where, columns: int = C
     _save(figure, path)
 
 
+def surfaces(
+    shown: Sequence[tuple[str, ArrayLike, ArrayLike]],
+    path: Where,
+    curve: tuple[ArrayLike, ArrayLike] | None = None,
+    ends: tuple[float, float] = (-1.0, 1.0),
+) -> None:
+    """Draw energies E(x, y) before and after trainings, one training a column.
+
+    What is shown is how much more than the least energy at its x each y has, from 0 to 1 and more:
+    where an energy is flat in y, all is dark.
+
+    Parameters
+    ----------
+    shown : names, and energies before and after, float64 [x, y].
+    path : the PNG file to write.
+    curve : x and y of a line to draw into each: where the least energy ought to be.
+    ends : of x and of y.
+    """
+    require()
+    figure = _figure(2.7 * len(shown) + 1.2, 5.8)
+    grid = figure.subplots(2, len(shown), squeeze=False, sharex=True, sharey=True)
+    low, high = ends
+    for k, (name, *both) in enumerate(shown):
+        for axes, when, energies in zip(grid[:, k], ("before", "after"), both, strict=True):
+            rise = np.asarray(energies, np.float64)
+            image = axes.imshow(
+                (rise - rise.min(axis=1, keepdims=True)).T, origin="lower",
+                extent=(low, high, low, high), cmap="viridis", vmin=0.0, vmax=1.0,
+                interpolation="nearest",
+            )  # fmt: skip
+            if curve is not None:
+                axes.plot(*curve, "--", color="white", linewidth=1)
+            axes.set_title(f"{name}: {when}", parse_math=False, fontsize=10)
+            axes.tick_params(colors=GREY, labelsize=8)
+    for axes in grid[1]:
+        axes.set_xlabel("x")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("y")
+    bar = figure.colorbar(image, ax=grid, shrink=0.8, pad=0.02, extend="max")
+    bar.set_label("E(x, y) above the least of its x", fontsize=9)
+    bar.ax.tick_params(colors=GREY, labelsize=8)
+    _save(figure, path)
+
+
 def bounds(traces: Mapping[str, Sequence[Sequence[float]]], path: Where) -> None:
     """Draw the best energy and the best bound of inferences by seconds.
 
