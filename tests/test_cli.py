@@ -188,6 +188,18 @@ def test_info_counts_tables(fgc: Call, small: Path) -> None:
     assert "exact: forest" in fgc("info", OCR, str(small))[1]
 
 
+def test_eval_of_a_model_without_params_needs_no_run(fgc: Call, tmp_path: Path) -> None:
+    (tmp_path / "most.fg").write_text(
+        "size n\ngiven x[n] : real\nanswer y[n] : bit\nfactor f[i in n] = -x[i] * y[i]\n"
+    )
+    (tmp_path / "some.jsonl").write_text('{"x": [1, -2, 3], "y": [1, 0, 0]}\n')
+    model, data = str(tmp_path / "most.fg"), str(tmp_path / "some.jsonl")
+    code, out, _ = fgc("eval", model, data, "--json")
+    assert code == 0 and json.loads(out)["accuracy"]["y"] == pytest.approx(2 / 3)
+    code, _, err = fgc("eval", OCR, data)
+    assert code == 2 and "E0913" in err and "--weights" in err
+
+
 def test_eval_prints_the_promised_object(fgc: Call, small: Path, run: Path) -> None:
     code, out, _ = fgc("eval", OCR, str(small), "-w", str(run), "--json")
     said = json.loads(out)

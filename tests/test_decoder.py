@@ -351,6 +351,8 @@ def test_layered_marginals_are_exact_without_loops() -> None:
         graph(checks, llr, odd), "marginals", "sumproduct(schedule=layered,iterations=2)"
     )
     assert two.status.startswith("not converged: residual ")
+    with pytest.raises(UsageError, match="layered schedule is for configurations and marginals"):
+        fg.infer(graph(checks, llr, odd), "partition", "sumproduct(schedule = layered)")
 
 
 TEXT = """

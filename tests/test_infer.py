@@ -142,6 +142,11 @@ def test_time_and_interrupts_end_inference_with_the_best_so_far() -> None:
     endless = Endless("trws", step("trws").options)
     found = infer(problem, [endless], Watch(0.05))
     assert found.energy < 100 and found.status.startswith("gap")
+    assert found.status.endswith(", stopped: 0.05 s are over")
+    short = Endless("trws", step("trws", {"seconds": 0.02}).options)
+    watch = Watch(30.0)
+    found = infer(problem, [short], watch)
+    assert found.status.endswith(", stopped: 0.02 s are over") and not watch.over
     watch = Watch(None, lambda point, k: setattr(watch, "interrupted", k >= 3))
     found = infer(problem, [endless, endless], watch)
     assert found.iterations == 4  # the second step is not begun

@@ -257,7 +257,7 @@ def test_sweeps_stop_at_the_gap_at_the_budget_and_where_nothing_is_gained() -> N
     assert short.iterations < long.iterations and short.gap <= 0.1 * abs(short.energy)
     over = infer(drawn.problem(), steps("trws(iterations = 10000)"), Watch(0.0))
     assert over.iterations == 1 and over.states is not None
-    assert "stopped" in " ".join(over.notes)
+    assert over.status.startswith("gap ") and over.status.endswith(" %, stopped: 0 s are over")
 
 
 def test_bounds_of_whole_numbers_are_rounded_up() -> None:

@@ -1,4 +1,4 @@
-"""``fgc eval``: how well does a run answer?"""
+"""``fgc eval``: how well does a model answer?"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from factorgraph.cli import options as o
 def eval_(
     model: o.ModelPath,
     data: o.DataPath,
-    weights: o.RunPath,
+    weights: o.Weights = None,
     with_: o.With = None,
     columns: o.Columns = None,
     group: o.Group = None,
@@ -22,13 +22,11 @@ def eval_(
     budget_memory: o.Budget = None,
     json: o.Json = False,
 ) -> None:
-    """Compare a run's answers with labelled data."""
+    """Compare the answers of a run, or of a model without params, with labelled data."""
     from factorgraph.learn.measure import together
-    from factorgraph.pipeline import fits, load_run
 
     o.limit(budget_memory)
-    run = load_run(weights)
-    fits(run, o.model(model, without=without))
+    run = o.run(o.model(model, without=without), weights)
     run.skip_unknown = unknown is o.Missing.skip
     parts, count = [], 0
     for records in o.stream(

@@ -25,12 +25,7 @@ class As(StrEnum):
 def infer(
     model: o.ModelPath,
     data: o.DataPath,
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            "--weights", "-w", metavar="RUN", help="The run folder; not needed without params."
-        ),
-    ] = None,
+    weights: o.Weights = None,
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="FILE", help="Where to; - is stdout.")
     ] = "-",
@@ -65,7 +60,6 @@ def infer(
     from factorgraph.cli.rows import refuse, rows
     from factorgraph.errors import UsageError
     from factorgraph.files import writing
-    from factorgraph.pipeline import fits, load_run
 
     o.limit(budget_memory)
     if not 0 < beta < float("inf"):
@@ -76,15 +70,7 @@ def infer(
         if marginals or unknown is o.Missing.skip:
             other = "--marginals" if marginals else "--unknown skip"
             raise UsageError(f"--as columns and {other} do not go together", code="E0911")
-    if weights is not None:
-        run = load_run(weights)
-        fits(run, built)
-    elif built.checked.params or built.checked.maps:
-        raise UsageError(
-            "the model has params: say --weights RUN, the folder of a training", code="E0913"
-        )
-    else:
-        run = built.init()
+    run = o.run(built, weights)
     run.skip_unknown = unknown is o.Missing.skip
     search: dict[str, Any] = {
         "infer": how, "seconds": budget_time, "seed": seed, "threads": threads,

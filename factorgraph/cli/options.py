@@ -13,7 +13,7 @@ from factorgraph.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from factorgraph.data.column import Records
-    from factorgraph.pipeline import Model
+    from factorgraph.pipeline import Model, Run
 
 
 class Missing(StrEnum):
@@ -31,8 +31,11 @@ DataPath = Annotated[
         help="Data: .npz, .jsonl, .csv, .tsv or columns, also .gz; - reads jsonl from stdin.",
     ),
 ]
-RunPath = Annotated[
-    str, typer.Option("--weights", "-w", metavar="RUN", help="The run folder of a training.")
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        "--weights", "-w", metavar="RUN", help="The run folder; not needed without params."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Loss = Annotated[
@@ -142,6 +145,27 @@ def model(
                 f"stdin is not UTF-8 text (byte {error.start})", code="E0012"
             ) from None
     return pipeline.load(path, **options)
+
+
+def run(built: Model, weights: str | None) -> Run:
+    """Return the run of a folder, or the model itself where it needs no weights.
+
+    Raises
+    ------
+    UsageError : it does.
+    RunError : the folder is none, or of another model.
+    """
+    from factorgraph.pipeline import fits, load_run
+
+    if weights is not None:
+        found = load_run(weights)
+        fits(found, built)
+        return found
+    if built.checked.params or built.checked.maps:
+        raise UsageError(
+            "the model has params: say --weights RUN, the folder of a training", code="E0913"
+        )
+    return built.init()
 
 
 def records(

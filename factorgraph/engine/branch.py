@@ -44,14 +44,7 @@ def run(problem: Problem, options: Options, watch: Watch) -> Outcome:
         found = np.inf if search.best is None else _energy(problem, search.best)
         watch.offer(found, search.best, max(problem.bound, search.bound), search.nodes)
 
-    seconds = float(options.get("seconds", 0.0))
-    until = watch.seconds + seconds if seconds else np.inf
-
-    def over() -> str:
-        out = watch.over
-        return out or (f"stopped: {seconds:g} s are over" if watch.seconds >= until else "")
-
-    search.run(over, tell)
+    search.run(lambda: watch.over, tell)
     found = np.inf if search.best is None else _energy(problem, search.best)
     if search.done:
         bound = found
@@ -60,7 +53,7 @@ def run(problem: Problem, options: Options, watch: Watch) -> Outcome:
         )
     else:
         bound = max(problem.bound, search.bound)
-        status = judged(found, bound, over())
+        status = judged(found, bound, watch.over)
     return Outcome(
         "branch", search.best, found, bound, status, iterations=search.nodes, trace=watch.trace
     )

@@ -95,5 +95,4 @@ class _Ascent:
         bound = min(self.bound, self.energy)
         otherwise = f"no answer after {some(iteration, 'sweep')}"
         status = judged(self.energy, bound, why if why.startswith("stopped") else otherwise)
-        notes = (why,) if why.startswith("stopped") and status != why else ()
-        return Outcome(self.name, self.states, self.energy, bound, status, iteration, notes=notes)
+        return Outcome(self.name, self.states, self.energy, bound, status, iteration)

@@ -37,12 +37,9 @@ def infer(problem: Problem, asked: Sequence[Step], watch: Watch | None = None) -
     found: Outcome | None = None
     with watch.listening():
         for one in asked:
-            begun, whole = watch.seconds, watch.limit
-            own = float(one.options["seconds"])
-            if own:
-                watch.limit = begun + own if whole is None else min(whole, begun + own)
-            outcome = one.run(problem, watch)
-            watch.limit = whole
+            begun = watch.seconds
+            with watch.within(float(one.options["seconds"])):
+                outcome = one.run(problem, watch)
             outcome = replace(outcome, seconds=watch.seconds - begun)
             found = outcome if found is None else _joined(found, outcome)
             problem = problem.after(found.states, found.bound)

@@ -87,9 +87,7 @@ MENU: dict[str, Entry] = {
     "exact": Entry("exact", _ALL, "variable elimination on a junction tree", "exact", {
         "cutset": Option(12, "condition on so many variables at most", whole=True),
     }),
-    "branch": Entry("branch", ("map",), "branch and bound on dual bounds", "exact", {
-        "seconds": Option(0.0, "stop after so many, with the best so far; 0 for no limit"),
-    }),
+    "branch": Entry("branch", ("map",), "branch and bound on dual bounds", "exact", {}),
     "toulbar2": Entry("toulbar2", ("map",), "the solver toulbar2 (an extra)", "exact", {}),
     "cut": Entry("cut", ("map",), "graph cut of binary submodular energies", "exact", {}),
     "minsum": Entry("propagation", ("map",), "min-sum belief propagation", "under", {

@@ -35,7 +35,7 @@ class Outcome:
     bound : a lower bound on every configuration's energy; -inf where the algorithm has none.
     status : ``optimal``, ``infeasible`` (followed by a factor where one can be named),
         ``gap 0.3 %``, ``converged``, or what kept it from that, as ``not converged: residual 0.02
-        after 200 sweeps`` or ``stopped: 10 s are over``.
+        after 200 sweeps`` or ``stopped: 10 s are over``, which also follows a gap.
     iterations, residual, seconds : of the run; residual NaN where the algorithm has none.
     trace : best energy and bound as time went on.
     marginals : float64 [S], probabilities in the order of ``state_offset``; None if not asked for.
@@ -73,7 +73,8 @@ def judged(energy: float, bound: float, otherwise: str) -> str:
 
     Parameters
     ----------
-    otherwise : what is said where there is no bound, or no answer.
+    otherwise : what is said where there is no bound, or no answer; that it was stopped, if it was,
+        is said of a gap as well.
     """
     if bound == np.inf:
         return INFEASIBLE
@@ -83,4 +84,6 @@ def judged(energy: float, bound: float, otherwise: str) -> str:
     if gap <= TIGHT * scale:
         return OPTIMAL
     relative = abs(energy) > 1e-9 * gap and gap <= 10 * scale
-    return f"gap {100 * gap / scale:.3g} %" if relative else f"gap {gap:.3g}"
+    said = f"gap {100 * gap / scale:.3g} %" if relative else f"gap {gap:.3g}"
+    why = otherwise.find("stopped")
+    return said if why < 0 else f"{said}, {otherwise[why:]}"

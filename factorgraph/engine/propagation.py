@@ -66,7 +66,8 @@ class Asked:
         schedule = str(options["schedule"])
         if schedule == "layered":
             raise UsageError(
-                f"`{algorithm}`: the layered schedule is for graphs of parity checks",
+                f"`{algorithm}`: the layered schedule is for configurations and marginals of "
+                "graphs of parity checks, without damping",
                 code="E0910",
                 hint="schedule = sweep updates the factors of any graph in turn",
             )

@@ -176,9 +176,8 @@ def _swept(problem: Problem, options: Options, watch: Watch, name: str, sweeps: 
         status = why or f"not converged: residual {residual:.3g} after {some(iteration, 'sweep')}"
     else:
         status = judged(energy, bound, why or f"no answer after {some(iteration, 'sweep')}")
-    notes = (why,) if why.startswith("stopped") and status != why else ()
-    return Outcome(name, best, energy, bound, status, iteration, residual if not sweeps.weigh
-                   else float("nan"), notes=notes)  # fmt: skip
+    still = residual if not sweeps.weigh else float("nan")
+    return Outcome(name, best, energy, bound, status, iteration, still)
 
 
 def certain(bound: float, mass: float, terms: int, whole: bool) -> float:

@@ -33,6 +33,7 @@ class Watch:
     def __init__(self, seconds: float | None = None, hear: Hear | None = None) -> None:
         self.begun = time.perf_counter()
         self.limit = seconds
+        self._told = 0.0 if seconds is None else seconds
         self.hear = hear
         self.states: Ints | None = None
         self.energy, self.bound = np.inf, -np.inf
@@ -50,8 +51,19 @@ class Watch:
         if self.interrupted:
             return "stopped: interrupted"
         if self.limit is not None and self.seconds >= self.limit:
-            return f"stopped: {self.limit:g} s are over"
+            return f"stopped: {self._told:g} s are over"
         return ""
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Give what is done in here a time budget of its own, 0 for none, within the whole one."""
+        before, until = (self.limit, self._told), self.seconds + seconds
+        if seconds and (self.limit is None or until < self.limit):
+            self.limit, self._told = until, seconds
+        try:
+            yield
+        finally:
+            self.limit, self._told = before
 
     def offer(
         self, energy: float, states: Ints | None, bound: float = -np.inf, iteration: int = 0

@@ -235,5 +235,5 @@ def wide(kind: str, width: int, numbers: Energies) -> None:
 
 def ends(group: KindGroup, states: Ints) -> tuple[Ints, Ints]:
     """Return the states of both variables of each factor of a group of pairs."""
-    scope = group.scope.reshape(-1, 2)
-    return states[scope[:, 0]], states[scope[:, 1]]
+    both = states.take(group.scope).reshape(-1, 2)
+    return both[:, 0], both[:, 1]

@@ -35,8 +35,8 @@ class Potts(Kind):
         wide(self.name, self.width(cards), numbers)
 
     def energy(self, group: KindGroup, numbers: Energies, states: Ints) -> Energies:
-        own = numbers[group.table]
-        return energy(*ends(group, states), own[:, EQUAL], own[:, DIFFER])
+        a, b = ends(group, states)
+        return numbers.reshape(-1).take(2 * group.table + (a != b))
 
     def messages(
         self,

@@ -200,6 +200,9 @@ class Reads(ABC):
                 hint = f'a label is a text: "{name}" is one of `{domain.name}`'
         if self.measuring:
             hint = hint or f"declare it: `{self.measuring.format(name)}`"
+        elif len(name) == 1 and name.islower() and self._open and self._open[-1] in self.funs:
+            fun = self._open[-1]
+            hint = hint or f"hand it to the function, `{fun}(…, {name})`, or run `for {name} in …`"
         elif len(name) == 1 and name.islower():
             hint = hint or f"bind it: `[{name} in …]`, or declare it"
         hint = hint or "declare it"

@@ -113,6 +113,9 @@ def _character(p: Place) -> Advice | None:
 
 def _no_statement(p: Place) -> Advice:
     word, after = p.text(), p.text(1)
+    before = p.source.text[: p.lexemes[0].start].splitlines()
+    if p.kind() == "number" and all(line.lstrip()[:1] in ("", "#") for line in before):
+        return Advice("a graph in libDAI's format is answered by `fgc solve`, not a model")
     if p.kind() == "name":
         if word == "for":
             return Advice("a factor has its own loops: `factor NAME[i in n] = energy`")
