@@ -36,7 +36,8 @@ class Potts(Kind):
 
     def energy(self, group: KindGroup, numbers: Energies, states: Ints) -> Energies:
         a, b = ends(group, states)
-        return numbers.reshape(-1).take(2 * group.table + (a != b))
+        found: Energies = numbers.reshape(-1).take(2 * group.table + (a != b))
+        return found
 
     def messages(
         self,
