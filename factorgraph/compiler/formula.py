@@ -58,7 +58,17 @@ from factorgraph.model.loss import (
     SpellingIn,
     ValueIn,
 )
-from factorgraph.model.region import Configuration, Energy, Observed, Part, Region
+from factorgraph.model.region import (
+    Configuration,
+    Energy,
+    Observed,
+    Only,
+    Part,
+    Pin,
+    Place,
+    Region,
+    Wrong,
+)
 
 Leaf = Callable[[Expr], Notation | None]
 """What an expression is shown as instead, None where it is shown as it is."""
@@ -438,7 +448,19 @@ def configuration_name(configuration: Configuration) -> Notation:
 
 def region_name(region: Region) -> Notation:
     """Return a region as formulas write it."""
+    match region:
+        case Only() | Pin():
+            word = Word("only" if isinstance(region, Only) else "pin")
+            return Call(word, tuple(map(place_name, region.places)))
+        case Wrong(inner=Only() | Pin(), eps=None):
+            return Call(Word("wrong"), (region_name(region.inner),))
     return Word(str(region))
+
+
+def place_name(place: Place) -> Notation:
+    """Return an unknown, or those of an array that share the leading indices."""
+    name = Name(place.unknown)
+    return Indexed(name, tuple(map(formula, place.indices))) if place.indices else name
 
 
 def energy_name(energy: Energy, writer: _Writer | None = None) -> Notation:

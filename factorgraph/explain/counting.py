@@ -174,7 +174,7 @@ def _of(e: Expr, name: str, entry: tuple[Variable, ...]) -> Iterator[Term]:
         if fixed_value(slope) == 0:
             continue
         for term in _of(leaf, name, entry):
-            yield replace(term, coefficient=times(slope, term.coefficient))
+            yield replace(term, coefficient=simplified(times(slope, term.coefficient)))
 
 
 def _plain(e: Expr) -> Expr:

@@ -103,8 +103,8 @@ def where_words(look: Look) -> Notation:
             energy = Indexed(energy, tuple(map(formula, probe.part.indices)))
     slope = partial(energy, W)
     if look.drawn:
-        return Big("E", Row((Name("Y"), "∼", look.where), 5), Row((slope, "(", Name("Y"), ")")))
-    return Row((slope, "(", look.where, ")"))
+        return Big("E", Row((Name("Y"), "∼", look.where), 5), Call(slope, (Name("Y"),)))
+    return Call(slope, (look.where,))
 
 
 def gradient_blocks(facts: Facts) -> list[Block]:
@@ -176,8 +176,8 @@ def _explained(facts: Facts) -> list[Block]:
     live = [look for look in facts.looks if not look.constant]
     if any(look.drawn for look in live):
         blocks.append(Paragraph((
-            "𝔼 is the average over the distribution, ", Big("sum", Name("Y"), Row((
-                Call(Name("P"), (Name("Y"),)), partial(Name("E"), W), "(", Name("Y"), ")"))),
+            "𝔼 is the average over the distribution, ", Big("sum", Name("Y"), multiply(
+                Call(Name("P"), (Name("Y"),)), Call(partial(Name("E"), W), (Name("Y"),)))),
             ", with its P: the derivative of a soft minimum.",
         )))  # fmt: skip
     least = [k for k in live if not k.drawn and not k.single]
@@ -394,7 +394,7 @@ def weight_blocks(d: Derivative, facts: Facts) -> list[Block]:
     """Return what is told of one param: how often the energy reads it, what a step adds."""
     entry = entry_name(d)
     blocks: list[Block] = [
-        Display(Row((Row((partial(Name("E"), entry), "(", Name("Y"), ")")), "=",
+        Display(Row((Call(partial(Name("E"), entry), (Name("Y"),)), "=",
                      energy_derivative(d)), 5)),
     ]  # fmt: skip
     if facts.loss is None:
@@ -421,7 +421,7 @@ def output_blocks(d: Derivative, facts: Facts) -> list[Block]:
         call = Indexed(formula(term.call), tuple(Name(v.name) for v in d.entry))
         one = replace(d, terms=(replace(term, loops=kept),))
         rows: list[Block] = [
-            Display(Row((Row((partial(Name("E"), call), "(", Name("Y"), ")")), "=",
+            Display(Row((Call(partial(Name("E"), call), (Name("Y"),)), "=",
                          energy_derivative(one)), 5)),
         ]  # fmt: skip
         if facts.loss is not None:

@@ -36,7 +36,7 @@ table { border-collapse: collapse; margin: .8rem 0; }
 th, td { text-align: left; vertical-align: baseline; padding: .3rem .9rem .3rem 0; }
 th { font-weight: 600; border-bottom: 1px solid var(--line); }
 td { border-bottom: 1px solid var(--soft); }
-pre { background: var(--soft); padding: .6rem .9rem; overflow-x: auto; }
+pre { background: var(--soft); padding: .6rem .9rem; white-space: pre-wrap; }
 dfn { font-style: normal; font-weight: 600; }
 """
 

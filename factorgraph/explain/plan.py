@@ -6,7 +6,7 @@ from math import inf
 from typing import Any
 
 from factorgraph.compiler.emit_loss import loss_function
-from factorgraph.compiler.formula import condition
+from factorgraph.compiler.formula import add, condition
 from factorgraph.compiler.notation import Notation, text
 from factorgraph.explain.facts import Facts, Look, shown
 from factorgraph.explain.probes import factor_sum, region_name, runs
@@ -91,8 +91,8 @@ def _cost(facts: Facts, number: int) -> str:
     parts = []
     for program in facts.loss.costs[number]:
         minus, part = factor_sum(program.factor)
-        parts.append(("− " if minus else "+ ") + text(part))
-    return " ".join(parts).removeprefix("+ ")
+        parts.append((minus, part))
+    return text(add(parts))
 
 
 def _rows(facts: Facts, number: int) -> str:

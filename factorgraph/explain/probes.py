@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import inf
 
-from factorgraph.compiler.formula import add, condition, formula, multiply, negative, number
+from factorgraph.compiler.formula import (
+    add,
+    condition,
+    formula,
+    multiply,
+    negative,
+    number,
+    place_name,
+)
 from factorgraph.compiler.loss import Probe
 from factorgraph.compiler.notation import (
     Big,
@@ -74,11 +82,6 @@ def _places(places: tuple[Place, ...]) -> Words:
     for k, place in enumerate(places):
         words += [", " if k else "", place_name(place)]
     return tuple(words)
-
-
-def place_name(place: Place) -> Notation:
-    indices = tuple(map(formula, place.indices))
-    return Indexed(Name(place.unknown), indices) if indices else Name(place.unknown)
 
 
 def region_name(probe: Probe) -> Notation:

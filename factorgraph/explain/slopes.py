@@ -90,8 +90,33 @@ def simplified(e: Expr) -> Expr:
                 found = _above_zero(one)
                 if found is not None and _has(other, found):
                     return times(Const(e.span, REAL, _keeps(one)), other)
-            return times(a, b)
+            return _product(e)
     return e
+
+
+def _product(e: Apply) -> Expr:
+    """Return a product with its constants, and its sign, in front."""
+    constant, parts = 1.0, [e.arguments[1], e.arguments[0]]
+    kept: list[Expr] = []
+    while parts:
+        part = parts.pop()
+        value = fixed_value(part)
+        if value is not None:
+            constant *= value
+        elif isinstance(part, Apply) and part.operator == "neg":
+            constant = -constant
+            parts.append(part.arguments[0])
+        elif isinstance(part, Apply) and part.operator == "*":
+            parts += reversed(part.arguments)
+        else:
+            kept.append(part)
+    if not kept or constant == 0:
+        return Const(e.span, REAL, constant)
+    found = kept[0]
+    for part in kept[1:]:
+        found = Apply(e.span, REAL, "*", (found, part))
+    known = float(f"{constant:.12g}")
+    return times(Const(e.span, REAL, known), found)
 
 
 def _quotient(e: Apply) -> Expr:
