@@ -42,11 +42,11 @@ from factorgraph.syntax.parser import RESERVED, parse
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = (
-    "language", "data", "tutorial", "training", "inference", "from-paper-to-fg", "puzzle", "stereo",
-    "decoding", "collapse", "formats", "command", "python", "README",
+    "language", "data", "tutorial", "own-loss", "training", "inference", "from-paper-to-fg",
+    "puzzle", "stereo", "decoding", "collapse", "formats", "command", "python", "README",
 )  # fmt: skip
 RUN = (
-    "language", "data", "tutorial", "training", "inference", "puzzle", "stereo",
+    "language", "data", "tutorial", "own-loss", "training", "inference", "puzzle", "stereo",
     "decoding", "collapse", "formats", "command", "python",
 )  # fmt: skip
 """Pages with commands or Python."""
@@ -293,7 +293,7 @@ def test_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("COLUMNS", "100")
-    data = DOCS / ("tutorial" if page == "training" else page)
+    data = DOCS / ("tutorial" if page in ("training", "own-loss") else page)
     if data.is_dir():
         shutil.copytree(data, tmp_path, dirs_exist_ok=True)
     if page == "decoding" and CODE.exists():

@@ -129,6 +129,8 @@ def add(parts: list[tuple[bool, Notation]]) -> Notation:
 def multiply(*parts: Notation) -> Notation:
     """Return a product; ones are left out. A factor −x in front makes the whole negative."""
     kept = [p for p in parts if p != Number("1")]
+    if kept and isinstance(kept[-1], Row) and kept[-1].holds == BIG and kept[-1].parts[1] == "·":
+        kept[-1:] = [p for p in kept[-1].parts if not isinstance(p, str)]  # it ends with a sum
     if not kept:
         return Number("1")
     if len(kept) == 1:
