@@ -379,6 +379,24 @@ def _middlebury() -> Iterator[Line]:
             yield Line("house: gap in percent", gap, "< 0.1", gap < goals[0], command)
 
 
+def looking() -> Iterator[Line]:
+    """What is told of a training while it goes on: its cost, and the page that is made of it."""
+    command = "python benchmarks/diagnostics.py"
+    for f in figures("diagnostics"):
+        value = {key: f[key] for key in ("percent", "looks", "seconds", "outside")}
+        yield Line(f"percent of a training that looks at it take, {f['case']}", value, "<= 5",
+                   f["percent"] <= 5, command)  # fmt: skip
+    closing, ok = _tests("tests/test_report.py", "-k", "browser")
+    there = "skipped" not in closing
+    yield Line("the report of a training, opened in headless Chromium", closing,
+               "no complaints, nothing fetched, formulas and charts have sizes",
+               ok if there else None,
+               "python -m pytest tests/test_report.py -k browser")  # fmt: skip
+    closing, ok = _tests("tests/test_diagnostics.py")
+    yield Line("what looks say against enumeration, alarms where trainings collapse", closing,
+               "all pass", ok, "python -m pytest tests/test_diagnostics.py")  # fmt: skip
+
+
 def mistakes() -> Iterator[Line]:
     """Five wrong inputs: exit code 2, file, line, caret; never a traceback."""
     text = OCR.read_text()
@@ -581,7 +599,7 @@ def experiment() -> Iterator[Line]:
 
 GROUPS = (
     language, exactness, kinds, interruptions, mistakes, speed, letters, losses, sequences, grids,
-    passing, codes, optima, solving, elimination, experiment, demo,
+    passing, looking, codes, optima, solving, elimination, experiment, demo,
 )  # fmt: skip
 
 

@@ -564,15 +564,13 @@ class Model:
         """
         from dataclasses import replace
 
-        import numpy as np
-
         from factorgraph.data.bind import bind, wanted
         from factorgraph.data.hide import hide as hidden
         from factorgraph.ground.vocabulary import fill_features
         from factorgraph.learn.choose import choose, for_observed
         from factorgraph.learn.cluster import cluster
         from factorgraph.learn.events import Recorder, Skipped, silent
-        from factorgraph.learn.fit import SAMPLE, fit
+        from factorgraph.learn.fit import fit, sampled
         from factorgraph.learn.folder import text_hash
         from factorgraph.learn.minibatch import order
         from factorgraph.learn.options import STOCHASTIC, Options
@@ -618,7 +616,7 @@ class Model:
                 instances = fill_features(bind(self.checked, records, shared=shared))
         if hide:
             instances = hidden(instances, hide, seed)
-        chosen = np.sort(np.random.default_rng(seed).permutation(records.count)[:SAMPLE])
+        chosen = sampled(records.count, seed)
         sample = bind(self.checked, records.take(chosen), instances.vocabularies, shared=shared)
         choice = choose(
             self.compiled, options, unknowns=int(instances.variables.sum()),

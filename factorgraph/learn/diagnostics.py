@@ -80,14 +80,20 @@ class Diagnostics:
     losses : of the model that is trained.
     listen : hears `Diagnosis` and `Alarm`.
     margin : what the loss asks gaps to be above, None where that is not one number.
+    ration : how much time looks may take.
     """
 
     def __init__(
-        self, watch: Watch, losses: Losses, listen: Listener, margin: float | None = None
+        self,
+        watch: Watch,
+        losses: Losses,
+        listen: Listener,
+        margin: float | None = None,
+        ration: Ration | None = None,
     ) -> None:
         self.watch, self.losses, self.listen, self.margin = watch, losses, listen, margin
         self.batches, self.exact = _few(watch.every), bool(watch.batches)
-        self.ration = Ration()
+        self.ration = Ration() if ration is None else ration
         self.watchman = Watchman()
         self.pulling: Pulling | None = Pulling(losses)
         self.beta = next((p.beta for p in losses.loss.probes if np.isfinite(p.beta)), 1.0)

@@ -31,6 +31,7 @@ from factorgraph.learn.minibatch import Minibatches
 from factorgraph.learn.objective import Losses, Objective
 from factorgraph.learn.options import STOCHASTIC, Options
 from factorgraph.learn.passes import raise_bound
+from factorgraph.learn.ration import Ration
 from factorgraph.learn.resume import Checkpoint, Keeper, Past
 from factorgraph.learn.shards import Crew
 from factorgraph.learn.streamed import Streamed
@@ -39,8 +40,15 @@ from factorgraph.learn.watch import Watch
 Stop = Callable[[], bool]
 Floats = NDArray[np.float64]
 
-SAMPLE = 200
-"""Instances on which gap and accuracy are measured while training."""
+SAMPLE, FEWEST, SHARE = 200, 50, 20
+"""Instances that are looked at while training: so many at most, and no more than one in twenty,
+but of small data so many."""
+
+
+def sampled(count: int, seed: int) -> NDArray[np.int64]:
+    """Return which of some instances are looked at while training, in order."""
+    size = min(SAMPLE, max(FEWEST, count // SHARE))
+    return np.sort(np.random.default_rng(seed).permutation(count)[:size])
 
 
 def fit(
@@ -89,8 +97,10 @@ def fit(
     begin = start
 
     def looking(layout: Layout, coordinates: Coordinates | None = None) -> Diagnostics:
+        since = time.monotonic()
         watch = Watch(compiled, module, sample, begin, layout, crew, coordinates)
-        return Diagnostics(watch, Losses(compiled, module), listen, margin)
+        ration = Ration(begun=begun, spent=time.monotonic() - since)
+        return Diagnostics(watch, Losses(compiled, module), listen, margin, ration)
 
     def setting(layout: Layout) -> Setting:
         assert choice is not None

@@ -9,16 +9,31 @@ SHARE = 0.04
 """Of all time so far; the looks that are always taken have the rest of what is promised, 5 %."""
 
 
+FREE = 0.1
+"""Seconds in all that looks may take whatever the share: no command takes less than twenty times
+as long, from its start to its end."""
+
+
 class Ration:
     """Says when the next look is due: when what it took last time fits into the share.
 
     What loads machine code is to be done before.
+
+    Parameters
+    ----------
+    begun : the clock when what is looked at began; None for now.
+    spent : what getting ready to look has taken.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        begun: float | None = None,
+        spent: float = 0.0,
+    ) -> None:
         self.clock = clock
-        self.begun = clock()
-        self.spent = self.last = 0.0
+        self.begun = clock() if begun is None else begun
+        self.spent, self.last = spent, 0.0
         self.looks = 0
         self._since = 0.0
 
@@ -27,7 +42,8 @@ class Ration:
         """Whether a look fits in now."""
         if not self.looks:
             return True
-        return self.spent + self.last <= SHARE * (self.clock() - self.begun)
+        allowed = max(FREE, SHARE * (self.clock() - self.begun))
+        return self.spent + self.last <= allowed
 
     @property
     def share(self) -> float:
