@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from factorgraph.engine import visiting
+from factorgraph.engine import lines, visiting
 from factorgraph.engine.chains import DENSE, EVERY, LINEAR, POTTS, SQUARE, passes, room
 from factorgraph.engine.infer import infer
 from factorgraph.engine.menu import steps
 from factorgraph.engine.pairwise import pairwise
+from factorgraph.engine.trws import Sweeps
 from factorgraph.engine.watch import Watch
 from factorgraph.errors import UsageError
 
@@ -149,9 +150,12 @@ def test_messages_of_kinds_are_least_over_all_states(states: int, seed: int) -> 
         unary[int(random.integers(0, n))] = np.inf
         for axis in (0, 1):
             stored = table if axis == 0 else np.ascontiguousarray(table.T)
-            messages, found = np.zeros(max(n, m)), np.zeros(3)
+            messages, found = np.zeros(max(n, m)), np.zeros((1, 3))
+            all_at_once, none = np.array([0, 1]), np.zeros(0, np.int32)
             passes(states, EVERY, bool(states))(
-                0, 2, False, True, False,
+                False, True, False,
+                np.zeros(1, np.int64), all_at_once, all_at_once, 2 * all_at_once,
+                np.zeros(2, np.int64), none, none, np.zeros(1, np.int64), np.zeros(1, np.int64),
                 np.arange(2, dtype=np.int32), np.array([0, n, n + m]), unary,
                 np.array([0, 1, 2]), np.array([0, 2]), np.zeros(2, np.int32),
                 np.array([1, 0], np.int32), np.array([axis, 1 - axis], np.int8),
@@ -161,7 +165,7 @@ def test_messages_of_kinds_are_least_over_all_states(states: int, seed: int) -> 
             )  # fmt: skip
             want = (unary[:n, None] + table).min(axis=0)
             assert messages[:m] + want.min() == pytest.approx(want)
-            assert found[0] == pytest.approx((want + unary[n:]).min())
+            assert found[0, 0] == pytest.approx((want + unary[n:]).min())
 
 
 def test_tables_of_known_form_are_told_by_numbers() -> None:
@@ -238,7 +242,7 @@ def test_halves_meet_and_threads_do_not_matter() -> None:
     random = np.random.default_rng(7)
     drawn = grid(random, 6, 2, 3, lambda d, e: d.kind("potts", e, [0.0, 0.4]))
     order = visiting.ordered(pairwise(drawn.problem(), "trws"))
-    assert order.parts == (6, 10, 12)
+    assert order.part.tolist() == [0] * 6 + [1] * 4 + [2] * 2
     assert order.variable.tolist() == [0, 1, 2, 3, 4, 5, 11, 10, 9, 8, 6, 7]
     text = "trws(iterations = 60, progress = 0)"
     one, two = ask(drawn.problem(threads=1), text), ask(drawn.problem(threads=2), text)
@@ -246,6 +250,120 @@ def test_halves_meet_and_threads_do_not_matter() -> None:
     assert np.array_equal(one.states, two.states)  # type: ignore[arg-type]
     assert one.bound <= drawn.energies().min() + 1e-9 and monotone(one)
     assert one.bound == pytest.approx(polytope(drawn), abs=1e-3)
+
+
+def scattered(random: np.random.Generator, rows: int, columns: int, states: int) -> Any:
+    """A grid whose variables are numbered at random."""
+    number = random.permutation(rows * columns)
+    drawn = Drawn([states] * (rows * columns))
+    for v in range(rows * columns):
+        drawn.add((v,), random.normal(size=states))
+    for i in range(rows):
+        for j in range(columns):
+            for k, m in ((i + 1, j), (i, j + 1)):
+                if k < rows and m < columns:
+                    ends = (int(number[i * columns + j]), int(number[k * columns + m]))
+                    drawn.add(ends, random.normal(size=(states, states)))
+    return drawn
+
+
+def chain(random: np.random.Generator) -> Any:
+    """Variables in a row, and some edges to others far away."""
+    drawn = Drawn([3] * 120)
+    for v in range(120):
+        drawn.add((v,), random.normal(size=3))
+    ends = [(v, v + 1) for v in range(119) if v % 40 < 39]
+    ends += [tuple(random.permutation(120)[:2].tolist()) for _ in range(12)]
+    for e in ends:
+        drawn.add(e, random.normal(size=(3, 3)))
+    return drawn
+
+
+@pytest.fixture
+def fine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small graphs are dealt as large ones are."""
+    monkeypatch.setattr(visiting, "LEAST", 1)
+    monkeypatch.setattr(lines, "STRETCH", 12)
+    monkeypatch.setattr(lines, "WIDE", 4)
+
+
+def dealt() -> list[tuple[str, Any]]:
+    random = np.random.default_rng(11)
+    potts = grid(random, 30, 18, 3, lambda d, e: d.kind("potts", e, [0.0, random.random()]))
+    return [
+        ("rows", potts), ("depths", scattered(random, 14, 15, 2)), ("chain", chain(random)),
+        ("narrow", grid(random, 60, 3, 2, lambda d, e: d.kind("potts", e, [0.0, 0.4]))),
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("fine")
+@pytest.mark.parametrize(("name", "drawn"), dealt())
+def test_lines_wait_for_what_comes_before_and_for_no_more(name: str, drawn: Any) -> None:
+    order = visiting.ordered(pairwise(drawn.problem(), "trws"))
+    made, variables = order.lines, len(order.variable)
+    assert sorted(order.variable) == list(range(variables))
+    own = np.repeat(np.arange(len(made.stretch) - 1), np.diff(made.stretch))
+    line = np.repeat(np.arange(len(made.line) - 1), np.diff(made.line))[own]
+    assert len(own) == variables and made.pile[-1] == len(made.line) - 1
+    if name in ("rows", "depths"):
+        assert made.wide >= 6 and len(made.line) - 1 >= 14
+    for back in (False, True):
+        waits = lines.waits(order.at, made, back)
+        want: dict[tuple[int, int], int] = {}
+        for a, b in order.at.tolist():
+            # Of two places, the later one waits; in a pass backward, the other.
+            early, late = (max(a, b), min(a, b)) if back else (min(a, b), max(a, b))
+            if line[early] == line[late]:
+                continue
+            first, last = made.line[line[early]], made.line[line[early] + 1]
+            need = last - own[early] if back else own[early] - first + 1
+            key = (int(own[late]), int(line[early]))
+            want[key] = max(want.get(key, 0), int(need))
+        got = {
+            (s, int(waits.line[w])): int(waits.need[w])
+            for s in range(len(made.stretch) - 1)
+            for w in range(waits.start[s], waits.start[s + 1])
+        }
+        assert got == want
+        # Who takes lines in turn never waits for one that nobody has taken.
+        part = np.searchsorted(made.pile, np.arange(len(made.line) - 1), side="right") - 1
+        for (s, other), _ in want.items():
+            mine = int(line[made.stretch[s]])
+            ahead = (part[other], other) < (part[mine], mine)
+            assert ahead != back and (part[other] == part[mine] or 2 in part[[other, mine]])
+
+
+@pytest.mark.usefixtures("fine")
+@pytest.mark.parametrize(("name", "drawn"), dealt())
+def test_sixteen_threads_change_no_bit(name: str, drawn: Any) -> None:
+    graph = pairwise(drawn.problem(), "trws")
+    found = []
+    for threads in (1, 2, 3, 16, 16):
+        sweeps = Sweeps(graph, sweeps=8, threads=threads, weigh=True)
+        found.append([
+            (*sweeps.sweep(k % 2 == 1), sweeps.messages.tobytes(), sweeps.states.tobytes())
+            for k in range(8)
+        ])  # fmt: skip
+        sweeps.close()
+    assert all(each == found[0] for each in found)
+
+
+def test_the_order_of_what_need_not_wait_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages of a graph that is sorted by depth are those of its own order."""
+    drawn = scattered(np.random.default_rng(3), 9, 8, 3)
+    graph = pairwise(drawn.problem(), "trws")
+    plain = Sweeps(graph, sweeps=3, threads=1, weigh=True)
+    for name, value in (("LEAST", 1), ("NARROW", -1.0)):
+        monkeypatch.setattr(visiting, name, value)
+    monkeypatch.setattr(lines, "WIDE", 1)
+    sorted_ = Sweeps(graph, sweeps=3, threads=4, weigh=True)
+    assert not np.array_equal(plain.order.variable, sorted_.order.variable)
+    for _ in range(3):
+        assert plain.sweep() == pytest.approx(sorted_.sweep(), rel=1e-12)
+        assert np.array_equal(plain.states, sorted_.states)
+        each = [s.messages.reshape(-1, 3)[np.argsort(s.order.rank)] for s in (plain, sorted_)]
+        np.testing.assert_allclose(each[0], each[1], rtol=1e-12, atol=1e-12)
+    sorted_.close()
 
 
 def test_sweeps_stop_at_the_gap_at_the_budget_and_where_nothing_is_gained() -> None:

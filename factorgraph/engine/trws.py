@@ -11,10 +11,12 @@ import numpy as np
 
 from factorgraph import budget
 from factorgraph.engine.chains import EVERY, passes, room
+from factorgraph.engine.lines import Waits, waits
 from factorgraph.engine.menu import Options
 from factorgraph.engine.outcome import INFEASIBLE, OPTIMAL, Outcome, judged
 from factorgraph.engine.pairwise import Pairwise, pairwise
 from factorgraph.engine.problem import Problem
+from factorgraph.engine.turns import APART
 from factorgraph.engine.visiting import Order, ordered
 from factorgraph.engine.watch import Watch
 from factorgraph.errors import some
@@ -74,18 +76,24 @@ class Sweeps:
         own = edges.take(rank)
         self.messages = np.zeros(entries)
         self.states = np.zeros(len(cards), np.int32)
-        self._rooms = [room(most), room(most)]
         self._fixed = (
             self.order.variable, graph.state, graph.theta, self.order.start, self.order.middle,
             self.order.edge, self.order.other, self.order.axis,
             own.kind, np.ascontiguousarray(own.number.T), own.base,
             graph.values, edges.extra, self.order.slot, self.messages, self.states,
         )  # fmt: skip
-        first, second, last = self.order.parts
-        split = second > first
-        self._pool = ThreadPoolExecutor(1) if threads > 1 and split else None
-        self._halves = [(0, first), (first, second)] if split else [(0, last)]
-        self._meeting = (second, last) if split else (last, last)
+        lines = self.order.lines
+        threads = max(1, min(threads, lines.wide))
+        self._rooms = [room(most) for _ in range(threads)]
+        self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
+        self._found = np.zeros((len(lines.line) - 1, 3))
+        self._done = np.zeros(len(self._found) * APART, np.int64)
+        none = Waits(np.zeros(len(lines.stretch), np.int64), *np.zeros((2, 0), np.int32))
+        self._ways = []
+        for back in (False, True):
+            wait = waits(self.order.at, lines, back) if threads > 1 else none
+            self._ways.append((lines.pile, lines.line, lines.stretch, wait.start, wait.line,
+                               wait.need))  # fmt: skip
 
     def sweep(self, decode_back: bool = True) -> tuple[float, float, float]:
         """Go forward and back, and decode on one of both ways.
@@ -94,35 +102,33 @@ class Sweeps:
         -------
         bound, energy of the states decoded, and the sum of the bound's absolute terms.
         """
-        halves, meeting, constant = self._halves, [self._meeting], self.graph.constant
-        ahead = self._part(halves, False, not decode_back)
-        ahead += self._part(meeting, False, not decode_back)
-        found = self._part(meeting, True, decode_back)
-        found += self._part(halves, True, decode_back)
-        energy = found[1] if decode_back else ahead[1]
+        ahead, found = self._pass(False, not decode_back), self._pass(True, decode_back)
+        energy, constant = (found if decode_back else ahead)[1], self.graph.constant
         return float(found[0] + constant), float(energy + constant), float(found[2])
 
-    def _part(self, halves: list[tuple[int, int]], back: bool, decode: bool) -> Energies:
-        found = np.zeros((len(halves), 3))
-        work = [
-            (*half, back, self.weigh, decode, *self._fixed, *self._rooms[k], found[k])
-            for k, half in enumerate(halves)
-            if half[1] > half[0]
-        ]
-        if self._pool is None or len(work) < 2:
-            for each in work:
-                self._visit(*each)
-        else:
-            other = self._pool.submit(self._visit, *work[1])
-            try:
-                self._visit(*work[0])
-            finally:
+    def _pass(self, back: bool, decode: bool) -> Energies:
+        self._found[:], self._done[:], ticket = 0, 0, np.zeros(3 * APART, np.int64)
+
+        def work(thread: int) -> None:
+            # Threads begin at the halves by turns; what these meet in is after or before both.
+            one, other = thread % 2, 1 - thread % 2
+            piles = np.array([2, one, other] if back else [one, other, 2])
+            self._visit(back, self.weigh, decode, piles, *self._ways[back], ticket, self._done,
+                        *self._fixed, *self._rooms[thread], self._found)  # fmt: skip
+
+        others = []
+        if self._pool is not None:
+            others = [self._pool.submit(work, thread) for thread in range(1, len(self._rooms))]
+        try:
+            work(0)
+        finally:
+            for other in others:
                 other.result()
-        whole: Energies = found.sum(axis=0)
+        whole: Energies = self._found.sum(axis=0)
         return whole
 
     def close(self) -> None:
-        """Let the second thread go."""
+        """Let the other threads go."""
         if self._pool is not None:
             self._pool.shutdown()
 

@@ -1,4 +1,4 @@
-"""The order in which variables are visited, and where it falls into two halves for two threads."""
+"""The order in which variables are visited, from both ends where that splits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from factorgraph.engine.lines import Lines, dealt, depths, one_line
 from factorgraph.engine.pairwise import Pairwise
 from factorgraph.graph.structure import Ints, Offsets
 
@@ -22,7 +23,9 @@ class Order:
     Attributes
     ----------
     variable : int32 [V], from place to variable.
-    parts : where the first half, the second half and their meeting end; halves share no edge.
+    at : int64 [E, 2], the places of the ends of the graph's edges.
+    part : int64 [V], 0 in the first half, 1 in the second, 2 where they meet; halves share no edge.
+    lines : what threads take.
     start : int64 [V + 1], the edges of each place; ``middle``: where those to later places begin.
     edge, other : int32 [2 E], the edge and the variable at its other end.
     axis : int8 [2 E], the axis of this variable in the edge's table.
@@ -31,7 +34,9 @@ class Order:
     """
 
     variable: Ints
-    parts: tuple[int, int, int]
+    at: Offsets
+    part: Offsets
+    lines: Lines
     start: Offsets
     middle: Offsets
     edge: Ints
@@ -45,12 +50,13 @@ def ordered(graph: Pairwise) -> Order:
     """Return the order of a graph: as variables are numbered, from both ends where that splits.
 
     The first half of the variables comes first, then, from the last one downward, those that no
-    edge joins with it, and what lies between at the end. Whether it does depends on the graph
-    alone, so that results do not depend on the number of threads.
+    edge joins with it, and what lies between at the end. Within these parts variables that need
+    not wait for each other may change places. All of it depends on the graph alone, so that results
+    do not depend on the number of threads.
     """
     variables, ends = len(graph.card), graph.edges.ends.astype(np.int64)
     size = graph.card[ends].max(axis=1, initial=0).astype(np.int64)
-    place, parts = np.arange(variables), (variables, variables, variables)
+    place, part, lines = np.arange(variables), np.zeros(variables, np.int64), one_line(variables)
     if int(size.sum()) >= LEAST:
         half = variables // 2
         low, high = ends.min(axis=1), ends.max(axis=1)
@@ -62,7 +68,14 @@ def ordered(graph: Pairwise) -> Order:
             sequence = np.concatenate([np.arange(half), apart, meeting])
             place = np.empty(variables, np.int64)
             place[sequence] = np.arange(variables)
-            parts = (half, half + len(apart), variables)
+            part = np.repeat(np.arange(3), (half, len(apart), len(meeting)))
+        depth = depths(place[ends], part)
+        if depth is not None:
+            by = np.lexsort((depth, part))
+            anew = np.empty(variables, np.int64)
+            anew[by] = np.arange(variables)
+            place, depth = anew[place], depth[by]
+        lines = dealt(place[ends], part, depth, int(graph.state[-1]))
     variable = np.empty(variables, np.int32)
     variable[place] = np.arange(variables, dtype=np.int32)
     at = place[ends]
@@ -78,7 +91,9 @@ def ordered(graph: Pairwise) -> Order:
     earlier = np.bincount(own[far < own], minlength=variables)
     return Order(
         variable=variable,
-        parts=parts,
+        at=at,
+        part=part,
+        lines=lines,
         start=start,
         middle=start[:-1] + earlier,
         edge=edges[by].astype(np.int32),
