@@ -180,7 +180,7 @@ def test_frames_do_not_know_of_each_other() -> None:
     first = one(checks, llr, soft=True)
     order = rng.permutation(200)
     for found in (
-        Decoder("minsum", 20, 0.75, threads=3)(checks, llr, soft=True),
+        Decoder("minsum", 20, 0.75, threads=16)(checks, llr, soft=True),
         one(checks, llr[order], soft=True),
     ):
         back = slice(None) if found.bits.tobytes() == first.bits.tobytes() else order

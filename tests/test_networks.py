@@ -451,7 +451,7 @@ def test_threads_do_not_matter() -> None:
     model = compile(BIG)
     instances = bind(model.checked, from_python(many(300)))
     found = []
-    for threads in (1, 2, 3):
+    for threads in (1, 2, 16):
         with Crew(threads) as crew:
             objective = Objective(model.compiled, load(model.compiled.text), instances, crew)
             assert len(objective.batches) >= 4
