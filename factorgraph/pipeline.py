@@ -325,8 +325,9 @@ class Model:
             choice = choose(self.compiled, Options(), unknowns=0, observed=True)
             taken = (choice.shown, choice.reason)
         return explain(
-            self.name, self.compiled, self._typed, missing=missing, optimizer=taken, seen=seen
-        )
+            self.name, self.checked, self.compiled, self._typed,
+            missing=missing, optimizer=taken, seen=seen,
+        )  # fmt: skip
 
     def seen(self, data: Any, count: int, *, with_: Any = None) -> Seen:
         """Return what the first ``count`` instances of some data tell of the graphs of inference.

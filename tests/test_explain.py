@@ -380,6 +380,15 @@ def test_a_loss_that_cannot_be_trained_is_explained_as_far_as_it_goes() -> None:
     assert "∂E/∂W[i, j](Y) = −v[i] · h[j]" in found
 
 
+def test_real_answers_on_a_grid() -> None:
+    """They are told as they were written; maps of them have an input for each configuration."""
+    found = " ".join(said(str(HERE / "language" / "square_b.fg")).split())
+    assert "real(-1, 1), at 21 points 0.1 apart" in found and "0y" not in found
+    assert "differs from the answer where it is more than 0.1 away" in found
+    assert "1 if G(x)[i] − H(yⁱ)[i] > 0" in found and "1 if G(x)[i] − H(ȳ)[i] > 0" in found
+    assert "∂L/∂H" not in found and "at the input that its own configuration gives" in found
+
+
 # -- the plan
 
 

@@ -281,9 +281,7 @@ class _Writer:
         axes = [v for v, _ in e.axes]
         body = e.body
         if isinstance(body, Read) and axes and list(body.indices[-len(axes) :]) == axes:
-            fed = Name(body.name)
-            rest = body.indices[: -len(axes)]
-            inside: Notation = Indexed(fed, self.all(rest)) if rest else fed
+            inside = self.one(replace(body, indices=body.indices[: -len(axes)]))
         elif axes:
             over = Word(f" for {', '.join(v.name for v in axes)}")
             inside = Row((self.number(body), over), 0)

@@ -50,6 +50,7 @@ from factorgraph.model.expression import (
     Spelling,
     walk,
 )
+from factorgraph.model.grid import Grid
 from factorgraph.model.loss import Formula, RegionEnergy
 from factorgraph.model.model import (
     FactorDeclaration,
@@ -66,6 +67,7 @@ Y = Name("Y")
 
 def explain(
     name: str,
+    model: Model,
     compiled: Compiled,
     typed: Formula | None,
     *,
@@ -79,18 +81,19 @@ def explain(
     Parameters
     ----------
     name : of the model, for the title.
+    model : as it was written; what is compiled may have real unknowns on a grid.
     typed : the loss as it was checked, None where there is none.
     missing : why it cannot be trained with yet, None where it can.
     optimizer : what `fgc train` minimises it with, and why.
     seen : what data tell of the graphs, None where there are none.
     """
-    model, loss = compiled.model, compiled.loss
-    looks = [] if loss is None else inferred(looks_of(model, loss), model, seen)
+    loss, grids = compiled.loss, compiled.model.grids
+    looks = [] if loss is None else inferred(looks_of(model, loss), model, grids, seen)
     if missing is not None:
         looks = [replace(look, how=missing.message, exact=None) for look in looks]
     names = [*model.params, *model.maps]
     facts = Facts(model, loss, tuple(looks), {n: counted(model, n) for n in names})
-    sections = [_energy(model)]
+    sections = [_energy(model, grids)]
     if typed is not None:
         sections.append(_loss(typed, facts, missing))
     if loss is not None:
@@ -108,7 +111,7 @@ def explain(
 # -- the energy
 
 
-def _energy(model: Model) -> Section:
+def _energy(model: Model, grids: dict[str, Grid]) -> Section:
     blocks: list[Block] = [
         Paragraph((
             "A configuration Y gives each unknown a value. Its energy is the sum of "
@@ -118,7 +121,7 @@ def _energy(model: Model) -> Section:
     ]  # fmt: skip
     for factor in model.factors.values():
         blocks += list(_factor(factor))
-    declared = [*(_unknown(u) for u in model.unknowns.values()),
+    declared = [*(_unknown(u, grids.get(u.name)) for u in model.unknowns.values()),
                 *(_given(g) for g in model.givens.values())]  # fmt: skip
     if declared:
         blocks.append(Table(("", "shape", "values", ""), tuple(declared)))
@@ -211,10 +214,12 @@ def _count(e: Expr) -> Notation:
     return Fence("|", Name(e.name), "|") if isinstance(e, DomainSize) else formula(e)
 
 
-def _unknown(u: Unknown) -> tuple[Words, ...]:
+def _unknown(u: Unknown, grid: Grid | None) -> tuple[Words, ...]:
     values: list[str | Notation] = [type_name(u)]
     if u.values is not None:
         values += [", ", _count(u.values.count), " values"]
+    if grid is not None:
+        values.append(f", at {grid.count} points {grid.step:g} apart")
     role = "answer: observed in training" if u.role == "answer" else "latent: never observed"
     return (Name(u.name),), _shape(u.axes), tuple(values), (role,)
 

@@ -12,6 +12,7 @@ from factorgraph.explain.explanation import Block, Paragraph, Table, Words
 from factorgraph.explain.facts import Facts, Look
 from factorgraph.judge.shape import shape_of
 from factorgraph.model.expression import Apply, Expr, ParamRead, fixed_value, walk
+from factorgraph.model.grid import Grid
 from factorgraph.model.model import Binder, IndexSet
 
 
@@ -44,9 +45,10 @@ def rows_of(binders: tuple[Binder, ...]) -> Notation:
     return multiply(*(extent(b.low, b.high) for b in binders))
 
 
-def states_of(sets: tuple[IndexSet, ...]) -> Notation:
-    """Return how many entries a table has."""
-    fixed = [s.fixed for s in sets]
+def states_of(sets: tuple[IndexSet, ...], grids: dict[str, Grid]) -> Notation:
+    """Return how many entries a table has; those of a real unknown are the points of its grid."""
+    points = {grid.places: grid.count for grid in grids.values()}
+    fixed = [points.get(s.name, s.fixed) for s in sets]
     if all(k is not None for k in fixed):
         total = 1
         for k in fixed:
@@ -89,7 +91,7 @@ def cost_blocks(facts: Facts, compiled: Compiled) -> list[Block]:
     held: list[tuple[bool, Notation]] = []
     programs = compiled.programs
     for p in programs:
-        count, states = rows_of(p.factor.binders), states_of(p.sets)
+        count, states = rows_of(p.factor.binders), states_of(p.sets, compiled.model.grids)
         shared = p.tables
         tables = Number("1") if shared == "one table for all rows" else count
         entries = multiply(tables, states)

@@ -28,7 +28,7 @@ from factorgraph.model.expression import (
     replaced,
     walk,
 )
-from factorgraph.model.model import Binder, FactorDeclaration, IndexSet, Model
+from factorgraph.model.model import Binder, FactorDeclaration, Model
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ def _selected(term: Term, model: Model, name: str) -> Term:
         (loop,) = own
         rest = [s for s in term.selects if s is not one]
         within: list[Expr] = []
-        if not _is_whole(loop, axes[k] if axes else None):
+        if not _is_whole(loop, axes[k] if k < len(axes) else None):
             within = [
                 Apply(index.span, BIT, "<=", (loop.low, one.target)),
                 Apply(index.span, BIT, "<=", (one.target, loop.high)),
@@ -245,14 +245,21 @@ def _selected(term: Term, model: Model, name: str) -> Term:
     return term
 
 
-def _axes(model: Model, name: str) -> tuple[IndexSet, ...]:
-    return model.params[name].axes if name in model.params else ()
+def _axes(model: Model, name: str) -> tuple[int | None, ...]:
+    """Return how many entries a param has along each axis, or a map that gives a vector."""
+    if name in model.params:
+        return tuple(axis.fixed for axis in model.params[name].axes)
+    layer = model.maps[name].layer
+    while layer.sort == "chain":
+        layer = layer.layers[-1]
+    count = fixed_value(layer.sizes[-1]) if layer.sort in ("mlp", "linear") else None
+    return (None if count is None else int(count),)
 
 
-def _is_whole(loop: Loop, axis: IndexSet | None) -> bool:
+def _is_whole(loop: Loop, count: int | None) -> bool:
     """Return whether a loop runs over a whole axis."""
     low, high = fixed_value(loop.low), fixed_value(loop.high)
-    return axis is not None and low == 0 and axis.fixed is not None and high == axis.fixed - 1
+    return count is not None and low == 0 and high == count - 1
 
 
 def _entry(model: Model, name: str) -> tuple[Variable, ...]:

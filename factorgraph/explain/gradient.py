@@ -424,7 +424,13 @@ def output_blocks(d: Derivative, facts: Facts) -> list[Block]:
             Display(Row((Call(partial(Name("E"), call), (Name("Y"),)), "=",
                          energy_derivative(one)), 5)),
         ]  # fmt: skip
-        if facts.loss is not None:
+        if facts.loss is not None and _reads_unknowns(term.call):
+            rows.append(Paragraph((
+                "The input depends on Y: each probe sends its slope times this back through the "
+                f"map {d.name} at the input that its own configuration gives, or on the average "
+                "over its distribution.",
+            )))  # fmt: skip
+        elif facts.loss is not None:
             rows.append(
                 Display(Row((partial(Name("L"), call), "=", add(loss_derivative(one, facts))), 5))
             )

@@ -33,6 +33,7 @@ from factorgraph.explain.explanation import Block, Display, Paragraph, Words
 from factorgraph.explain.facts import Facts, Look
 from factorgraph.judge.shape import Shape, shape_of
 from factorgraph.model.expression import Expr
+from factorgraph.model.grid import Grid
 from factorgraph.model.model import FactorDeclaration, Model
 from factorgraph.model.region import Place
 
@@ -202,9 +203,28 @@ def _searched(look: Look, facts: Facts, region: Notation) -> list[Display]:
 # -- inference
 
 
-def inferred(looks: list[Look], model: Model, seen: Seen | None) -> list[Look]:
+def inferred(
+    looks: list[Look], model: Model, grids: dict[str, Grid], seen: Seen | None
+) -> list[Look]:
     """Return probes with which inference answers them, and whether it is exact."""
-    return [_inferred(look, model, seen) for look in looks]
+    found = [_inferred(look, model, seen) for look in looks]
+    return [_on_grid(look, grids) if grids and not look.single else look for look in found]
+
+
+def _on_grid(look: Look, grids: dict[str, Grid]) -> Look:
+    """Return a probe with what a grid makes of it."""
+    names = ", ".join(f"`{name}`" for name in grids)
+    how = f"{look.how}. This is said of the points of the grid that {names} is put on"
+    if look.probe.beta == inf and any(g.refine for g in grids.values()):
+        how += "; the least energy is refined around the best of them"
+    elif look.probe.beta != inf:
+        how += ", over which the sum runs"
+    how += ". Between the points nothing is promised"
+    if look.probe.differs:
+        eps = look.probe.eps
+        far = f"{max(g.step for g in grids.values()) if eps is None else eps:g}"
+        how += f". A real value differs from the answer where it is more than {far} away"
+    return replace(look, how=how, exact=None)
 
 
 def _inferred(look: Look, model: Model, seen: Seen | None) -> Look:
