@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -532,6 +533,19 @@ def test_hidden_labels_and_refusals_of_memory() -> None:
             list(compile(text).init().predict([{"x": [0.1, 0.2]}]))
     finally:
         budget.set_limit(None)
+
+
+def test_it_is_told_by_the_names_of_the_text(fgc: Any, tmp_path: Path) -> None:
+    """What stands for a real unknown inside has names that no user wrote."""
+    path = tmp_path / "m.fg"
+    for text, loss in ((CHAIN, "nll"), (TWO, "perceptron"), (MIXED, "hinge")):
+        path.write_text(text + f"loss {loss}\n", encoding="utf-8")
+        for command in (("check",), ("explain",), ("compile", "--emit", "plan"), ("info",)):
+            code, out, err = fgc(command[0], str(path), *command[1:])
+            assert code == 0, err
+            assert not re.search(r"\b[01][xyz]\b", out), (command, out)
+    code, out, err = fgc("explain", str(path))
+    assert "at 7 points 0.25 apart" in " ".join(out.split())
 
 
 # -- the tutorial's experiment

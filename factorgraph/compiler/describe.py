@@ -245,11 +245,16 @@ def plan_as_dict(compiled: Compiled) -> dict[str, Any]:
     return out
 
 
+def _extent(values: IndexSet) -> str:
+    points = values.name[:1].isdigit()  # of a grid, and the observed value
+    return f"(points of {values.name[1:]})" if points else extent(values)
+
+
 def plan_as_text(compiled: Compiled) -> str:
     """Return how the model is computed, in words."""
     lines = []
     for p in compiled.programs:
-        table = " x ".join(extent(s) for s in p.sets) or "1"
+        table = " x ".join(_extent(s) for s in p.sets) or "1"
         lines.append(f"factor {piece_name(p)}{binders(p.factor)}: table of {table}, {p.tables}")
         for picks in p.picks:
             lines.append(f"  once a row: a list of {len(picks.slots)} places in {picks.param}")

@@ -218,7 +218,7 @@ def _on_grid(look: Look, grids: dict[str, Grid]) -> Look:
     if look.probe.beta == inf and any(g.refine for g in grids.values()):
         how += "; the least energy is refined around the best of them"
     elif look.probe.beta != inf:
-        how += ", over which the sum runs"
+        how += ", over which the sum runs, an observed value in place of the point nearest to it"
     how += ". Between the points nothing is promised"
     if look.probe.differs:
         eps = look.probe.eps

@@ -297,6 +297,11 @@ def alike(a: Any, b: Any, names: dict[Variable, Variable] | None = None) -> bool
     return all(alike(getattr(a, f.name), getattr(b, f.name), names) for f in fields(a) if f.compare)
 
 
+def called(name: str) -> str:
+    """Return what messages call a given or a domain: those of a grid go by the unknown's name."""
+    return name if name.isidentifier() else name[1:]
+
+
 def show(expression: Expr) -> str:
     """Return the expression as text, much as it was written."""
     return _show(_told_apart(expression), 0)
@@ -357,9 +362,11 @@ def _show(e: Expr, outer: int) -> str:
     if isinstance(e, Variable | SizeOf):
         return e.name
     if isinstance(e, DomainSize):
-        return f"|{e.name}|"
+        return f"|{called(e.name)}|"
     if isinstance(e, Read):
         word = e.span.text
+        if e.name[:1].isdigit():
+            return word  # a number on a grid, as it is written
         if e.indices and word.isidentifier() and word != e.name.partition(".")[0]:
             return word  # a name that a pattern binds, such as one end of an edge
         inside = ", ".join(_show(i, 0) for i in e.indices)
