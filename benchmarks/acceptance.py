@@ -597,9 +597,22 @@ def experiment() -> Iterator[Line]:
         yield Line(f"{what}: mean error", f["error"], "<= 0.06", f["error"] <= 0.06, command)
 
 
+def explaining() -> Iterator[Line]:
+    """What `fgc explain` displays is computed with, and must be the gradient; the tutorial runs."""
+    for criterion, where in (
+        ("explanations: gradients computed from what is displayed, all losses",
+         "tests/test_explain.py"),
+        ("your own loss: written, judged, differentiated, trained, explained",
+         "tests/test_docs.py::test_page_runs[own-loss]"),
+    ):  # fmt: skip
+        closing, fine = _tests(where)
+        yield Line(criterion, closing, "all pass", fine, f"pytest {where}")
+
+
 GROUPS = (
     language, exactness, kinds, interruptions, mistakes, speed, letters, losses, sequences, grids,
-    passing, looking, codes, optima, solving, elimination, experiment, demo,
+    passing, looking, codes, optima, solving, elimination, experiment, explaining,
+    demo,
 )  # fmt: skip
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
+import shutil
+import subprocess
 import sys
 from copy import deepcopy
 from functools import cache
@@ -17,7 +20,10 @@ import numpy as np
 import pytest
 
 import factorgraph as fg
+from factorgraph.explain.compose import explain
 from factorgraph.explain.plan import plan_as_dict, plan_as_text
+from factorgraph.explain.text import as_text
+from factorgraph.judge.facts import Reason, Verdict
 from factorgraph.judge.shape import shape_of
 from factorgraph.syntax.parser import parse
 from factorgraph.syntax.tree import LossChoice
@@ -276,7 +282,8 @@ FIVE = ("energy", "perceptron", "margin", "nll", "mce")
 def test_text(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The text is just that of the file. FGC_GOLDEN=write writes it anew."""
     monkeypatch.chdir(HERE.parent / "models" / "ocr")
-    found = said("ocr.fg", "--loss", loss)
+    found = re.sub(r"Will it decide well .*?\n\n(?=What one inst)", "",
+                   said("ocr.fg", "--loss", loss), flags=re.S)  # fmt: skip
     expected = HERE / "golden" / "explain" / f"ocr-{loss}.txt"
     if os.environ.get("FGC_GOLDEN") == "write":
         expected.write_text(found, encoding="utf-8")
@@ -288,10 +295,10 @@ def said(*arguments: str) -> str:
     from typer import Typer
     from typer.testing import CliRunner
 
-    from factorgraph.cli.explain import explain
+    from factorgraph.cli import explain as command
 
     alone = Typer()
-    alone.command("explain")(explain)
+    alone.command("explain")(command.explain)
     result = CliRunner().invoke(alone, arguments)
     if result.exception is not None:
         raise result.exception
@@ -328,6 +335,46 @@ def test_page(loss: str, tmp_path: Path) -> None:
     assert not parser.open and parser.seen.count("math") > 30
     assert all(target.startswith("#") for target in parser.asked)
     assert "script" not in parser.seen and "url(" not in page and "@import" not in page
+
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))),
+    None,
+)
+LOOK = """<script>addEventListener("load", () => {
+  const boxes = [...document.querySelectorAll("math")].map(e => e.getBoundingClientRect());
+  const out = document.createElement("pre");
+  out.id = "look";
+  out.textContent = JSON.stringify({
+    sizes: boxes.map(b => [b.width, b.height]),
+    tall: [...document.querySelectorAll("mfrac")].map(e => e.getBoundingClientRect().height),
+    fetched: performance.getEntriesByType("resource").length,
+    wide: document.documentElement.scrollWidth - innerWidth,
+  });
+  document.body.append(out);
+});</script></body>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+def test_a_browser_typesets_it(tmp_path: Path) -> None:
+    assert CHROMIUM is not None
+    path = HERE.parent / "models" / "ocr" / "neural.fg"
+    said(str(path), "--loss", "softmax_margin", "-o", str(tmp_path / "a.html"))
+    page = (tmp_path / "a.html").read_text(encoding="utf-8")
+    page = page.replace("default-src 'none';", "default-src 'none'; script-src 'unsafe-inline';")
+    (tmp_path / "b.html").write_text(page.replace("</body>", LOOK), encoding="utf-8")
+    done = subprocess.run(
+        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
+         f"--user-data-dir={tmp_path / 'profile'}", "--window-size=420,900", "--dump-dom",
+         (tmp_path / "b.html").as_uri()],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert "CONSOLE" not in done.stderr, done.stderr
+    (found,) = re.findall(r'<pre id="look">(.*?)</pre>', done.stdout)
+    seen = json.loads(found)
+    assert all(width > 4 and height > 4 for width, height in seen["sizes"])
+    assert seen["tall"] and min(seen["tall"]) > 18  # fractions stand on two lines
+    assert seen["fetched"] == 0 and seen["wide"] <= 0
 
 
 def test_hostile_names_are_shown(tmp_path: Path) -> None:
@@ -387,6 +434,21 @@ def test_real_answers_on_a_grid() -> None:
     assert "differs from the answer where it is more than 0.1 away" in found
     assert "1 if G(x)[i] − H(yⁱ)[i] > 0" in found and "1 if G(x)[i] − H(ȳ)[i] > 0" in found
     assert "∂L/∂H" not in found and "at the input that its own configuration gives" in found
+
+
+def test_the_verdict_and_its_reasons_are_told() -> None:
+    model = fg.compile(CHAIN, loss="perceptron")
+    span = model.checked.factors["move"].span
+    reasons = (Reason("no gap is asked for"), Reason("weights of 0 make E flat", span))
+    verdict = Verdict("WEAK", reasons, None, None)  # type: ignore[arg-type]
+    found = explain("m.fg", model.checked, model.compiled, model._typed, verdict=verdict)
+    lines = as_text(found).split("\n")
+    at = lines.index("    WEAK")
+    assert lines[at + 2 : at + 6] == [
+        "No gap is asked for.", "",
+        "Weights of 0 make E flat (line 9: factor move[t in 1..n-1] = -A[y[t-1], y[t]]).", "",
+    ]  # fmt: skip
+    assert found.as_dict()["verdict"] == "WEAK"
 
 
 # -- the plan

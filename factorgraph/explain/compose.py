@@ -10,6 +10,7 @@ from factorgraph.compiler.describe import map_text, type_name
 from factorgraph.compiler.formula import add, condition, formula, multiply, negative, number
 from factorgraph.compiler.module import Compiled
 from factorgraph.compiler.notation import (
+    MARKS,
     Big,
     Call,
     Fence,
@@ -92,7 +93,7 @@ def explain(
     if missing is not None:
         looks = [replace(look, how=missing.message, exact=None) for look in looks]
     names = [*model.params, *model.maps]
-    facts = Facts(model, loss, tuple(looks), {n: counted(model, n) for n in names})
+    facts = Facts(model, loss, tuple(looks), {n: counted(model, n) for n in names}, verdict)
     sections = [_energy(model, grids)]
     if typed is not None:
         sections.append(_loss(typed, facts, missing))
@@ -138,7 +139,7 @@ def _energy(model: Model, grids: dict[str, Grid]) -> Section:
         blocks.append(Table(("weights", "shape", "held to", "regulariser"), tuple(weights)))
     blocks.append(Paragraph((
         "Indices count from 0, a label by its place among its values; low..high has both ends, "
-        "and a sum over nothing is 0. ",
+        "and a sum over nothing is 0. A Σ reaches over the product behind it. ",
         Row((Number("1"), Fence("[", Word("…"), "]"))), " is 1 where the condition holds, else 0.",
     )))  # fmt: skip
     return Section("energy", "The energy", tuple(blocks))
@@ -290,6 +291,28 @@ def _loss(typed: Formula, facts: Facts, missing: NotBuiltError | None) -> Sectio
     return Section("loss", "The loss", tuple(blocks))
 
 
+def _values_in(facts: Facts) -> Iterator[Block]:
+    """Yield what values in configurations are called."""
+    name = next(iter(facts.model.answers), None)
+    if name is None:
+        return
+    word = "has" if facts.model.latents else "is"
+    words: list[str | Notation] = [
+        Marked(Y, "i"), f" {word} the observed answer, and ", Marked(Name(name), "i"),
+        f" the value of {name} in it",
+    ]  # fmt: skip
+    told: set[Notation] = {Marked(Y, "i")}
+    for look in facts.looks:
+        if look.drawn or look.constant or look.where in told:
+            continue
+        told.add(look.where)
+        value: Notation = Row((look.where, ".", Name(name)))
+        if look.mark in MARKS and not look.rows:
+            value = Marked(Name(name), look.mark)
+        words += ["; in the same way ", value, " is that in ", look.where]
+    yield Paragraph((*words, "."))
+
+
 def _minima(typed: Formula) -> Iterator[Block]:
     """Yield what the minima in a loss are."""
     regions = [e for e in walk(typed.value) if isinstance(e, RegionEnergy)]
@@ -313,11 +336,7 @@ def _probes(facts: Facts, seen: Seen | None) -> Section:
             f"What is never observed ({names}), and labels that the data leave open, are free in "
             "every region.",
         )))  # fmt: skip
-    blocks.append(Paragraph((
-        Marked(Y, "i"), " is the observed answer" + (
-            ", with the latents at their best" if facts.model.latents else ""
-        ) + "; ", Marked(Name("y"), "i"), " and the like are values in it.",
-    )))  # fmt: skip
+    blocks += list(_values_in(facts))
     if seen is not None:
         labels = "all answers are observed" if seen.complete else "some answers are not observed"
         blocks.append(Paragraph((
@@ -416,5 +435,7 @@ def _verdict(verdict: Verdict) -> Section:
         where = ""
         if reason.span is not None:
             where = f" (line {reason.span.line}: {' '.join(reason.span.text.split())})"
-        blocks.append(Paragraph((f"{reason.text}{where}.",)))
+        first, blank, rest = reason.text.partition(" ")
+        said = (first.capitalize() if first.islower() and first.isalpha() else first) + blank + rest
+        blocks.append(Paragraph((f"{said}{where}.",)))
     return Section("verdict", "Will it decide well once this is small?", tuple(blocks))

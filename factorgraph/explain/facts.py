@@ -18,6 +18,7 @@ from factorgraph.compiler.notation import Indexed, Marked, Name, Notation, text
 from factorgraph.compiler.program import Program, Reduction, Slot
 from factorgraph.explain.counting import Derivative
 from factorgraph.explain.slopes import simplified, slopes
+from factorgraph.judge.facts import Verdict
 from factorgraph.model.expression import Expr, Reduce, Variable, fixed_value
 from factorgraph.model.model import Model
 
@@ -103,10 +104,12 @@ class Facts:
     loss: LossProgram | None
     looks: tuple[Look, ...]
     weights: dict[str, Derivative]
+    verdict: Verdict | None = None
 
     def as_dict(self) -> dict[str, Any]:
         loss = self.loss
-        return {
+        judged = {} if self.verdict is None else self.verdict.as_dict()
+        return judged | {
             "loss": None if loss is None else loss.name,
             "formula": None if loss is None else text(shown(loss, loss.value)),
             "probes": [] if loss is None else [look.as_dict(loss) for look in self.looks],

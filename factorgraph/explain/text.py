@@ -25,9 +25,8 @@ WIDTH = 80
 def as_text(explanation: Explanation) -> str:
     """Return an explanation as text."""
     lines = [visible(explanation.title), "=" * min(WIDTH, len(explanation.title)), ""]
-    for k, section in enumerate(explanation.sections, 1):
-        title = f"{k}  {section.title}"
-        lines += [title, "-" * len(title), ""]
+    for section in explanation.sections:
+        lines += [section.title, "-" * len(section.title), ""]
         for block in section.blocks:
             lines += [*_lines(block), ""]
     return "\n".join(lines).rstrip() + "\n"
