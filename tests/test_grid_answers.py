@@ -522,6 +522,31 @@ def test_points_of_a_loopy_graph_are_found_by_what_is_added() -> None:
     assert least - 1e-9 <= found["energy"] <= least + 0.01
 
 
+def test_streams_threads_and_offenders(fgc: Any, tmp_path: Path) -> None:
+    """Shards that are read again and again; wrong answers that are told are numbers."""
+    data = [{"x": 0.1 * k, "y": 0.05 * k} for k in range(20)]
+    path, model = tmp_path / "d.jsonl", tmp_path / "m.fg"
+    path.write_text("".join(json.dumps(d) + "\n" for d in data), encoding="utf-8")
+    options: dict[str, Any] = {"optimizer": "adam", "epochs": 2, "batch": 4, "shard": 8}
+    made = compile(KINK, loss="perceptron")
+    runs = [made.fit(str(path), stream=s, threads=t, **options) for s, t in ((True, 1), (True, 2))]
+    runs.append(made.fit(data, threads=1, **options))
+    for name, weights in runs[0].weights.items():
+        np.testing.assert_array_equal(weights, runs[1].weights[name])
+        np.testing.assert_allclose(weights, runs[2].weights[name], atol=0.2)
+    model.write_text(KINK + "loss perceptron\n", encoding="utf-8")
+    out = tmp_path / "run"
+    code, _, err = fgc("train", str(model), str(path), "-o", str(out), "--max-iterations", "3")
+    assert code == 0, err
+    told = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    worst = [o for event in told for o in (event.get("offenders") or [])]
+    assert worst
+    for one in worst:
+        label = data[int(one["place"].split(":")[-1].split()[-1]) - 1]["y"]
+        assert one["answer"]["y"] == pytest.approx(label)
+        assert abs(one["wrong"]["y"] - label) > STEP
+
+
 def test_hidden_labels_and_refusals_of_memory() -> None:
     data = [{"x": 0.1 * k, "y": 0.05 * k} for k in range(20)]
     run = compile(KINK + "loss energy").fit(data, hide=0.5, max_iterations=3)

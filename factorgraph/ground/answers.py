@@ -84,9 +84,17 @@ def named(batch: Batch, states: NDArray[np.int32], i: int) -> dict[str, Any]:
         if unknown.values is None:
             continue
         place, shape = _place(batch, name, i)
+        points = batch.grounding.points
+        if name in model.grids and points is not None:
+            number = np.searchsorted(points.variables, np.arange(place.start, place.stop))
+            found = np.where(states[place] < 0, 0, states[place])
+            shown = points.at(number, found).astype(object)
+            shown[states[place] < 0] = None
+            out[name] = shown.reshape(shape).tolist()
+            continue
         words = values_of(model, unknown, batch.instances.vocabularies, most)
-        labels = np.array([*words, None], dtype=object)
-        out[name] = labels[states[place]].reshape(shape).tolist()
+        every = np.array([*words, None], dtype=object)
+        out[name] = every[states[place]].reshape(shape).tolist()
     return out
 
 

@@ -86,7 +86,7 @@ class Streamed:
 
     def _filled(self) -> Vocabularies:
         """Return labels and features of all data, from one pass for each of them."""
-        model = self.compiled.model
+        model = self.compiled.model.written
         found: dict[str, set[str]] = {}
         out: Vocabularies = {}
         if any(domain.from_data for domain in model.domains.values()):
@@ -111,7 +111,7 @@ class Streamed:
         return out
 
     def _bound(self, records: Records) -> Instances:
-        return bind(self.compiled.model, records, self.vocabularies, shared=self.shared)
+        return bind(self.compiled.model.written, records, self.vocabularies, shared=self.shared)
 
     @property
     def reason(self) -> str:

@@ -84,7 +84,7 @@ def hold(
     """
     try:
         mine = _training(training, texts)
-        instances = unpack(mine.compiled.model, parcel)
+        instances = unpack(mine.compiled.model.written, parcel)
         with Crew(_threads()) as crew:
             parts = [instances.part(*span) for span in spans.values()]
             found = list(crew.map(lambda part: ground(mine.compiled, part), parts))

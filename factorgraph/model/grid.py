@@ -135,7 +135,9 @@ def on_grid(model: Model, step: float, refine: bool, span: Span) -> Model:
     factors = {
         name: _factor(factor, change, tuple(grids)) for name, factor in model.factors.items()
     }
-    return replace(model, unknowns=unknowns, givens=givens, factors=factors, grids=grids)
+    return replace(
+        model, unknowns=unknowns, givens=givens, factors=factors, grids=grids, real=model
+    )
 
 
 def points_of(grids: dict[str, Grid]) -> Callable[[Expr], Expr | None]:

@@ -308,6 +308,7 @@ class Model(Value):
     features : how the domains of features are filled.
     energies : other energies, by the name that `use … as` gives them.
     grids : the points that stand for real unknowns, where these are put on a grid.
+    real : the model before they were, None where there are no grids.
     """
 
     source: Source = field(compare=False, repr=False)
@@ -327,6 +328,12 @@ class Model(Value):
     asked: tuple[Asked, ...] = ()
     energies: dict[str, Model] = field(default_factory=dict, repr=False)
     grids: dict[str, Grid] = field(default_factory=dict)
+    real: Model | None = field(default=None, repr=False)
+
+    @property
+    def written(self) -> Model:
+        """The model that data fit: as it was before real unknowns were put on a grid."""
+        return self if self.real is None else self.real
 
     @property
     def answers(self) -> dict[str, Unknown]:
