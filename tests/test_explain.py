@@ -412,6 +412,11 @@ def test_data_tell_of_graphs(tmp_path: Path) -> None:
     assert "exact: forest, 2 factors" in found
 
 
+def test_an_error_code_takes_no_loss() -> None:
+    with pytest.raises(fg.FgError, match="E0102 is an error code"):
+        said("E0102", "--loss", "nll")
+
+
 def test_a_file_that_is_called_as_a_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert said("E0102").startswith("E0102: ")

@@ -45,6 +45,11 @@ def explain(
 ) -> None:
     """Explain a model's loss: gradient, inference, what a step adds; or an error code."""
     if _is_code(subject):
+        if loss or set_ or without or data or output != "-":
+            raise UsageError(
+                f"{subject} is an error code: --loss, --set, --without, --data, -o need a model",
+                code="E0911",
+            )
         _page(subject, json)
         return
     model = o.model(subject, loss=loss, settings_=set_, without=without)

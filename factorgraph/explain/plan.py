@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from math import inf
 from typing import Any
 
@@ -43,7 +44,7 @@ def plan_as_text(facts: Facts) -> str:
     for look in facts.looks:
         lines += _look(look, facts)
     for group in shared(facts):
-        lines.append(f"one table and engine for {', '.join(group)}")
+        lines.append(f"{', '.join(group)} look at the same graph")
     for k in range(len(loss.costs)):
         lines.append(f"cost {k} = {_cost(facts, k)}: filled once")
     for k, _ in enumerate(loss.spaces, 1):
@@ -71,9 +72,8 @@ def _look(look: Look, facts: Facts) -> list[str]:
     lines = [
         f"e{look.number}: {least} of {energy} in {text(region_name(probe))}{rows}",
         f"  slope {slope}, at {text(look.where)}",
-        f"  {look.how}",
     ]
-    return lines
+    return lines + textwrap.wrap(look.how, 98, initial_indent="  ", subsequent_indent="  ")
 
 
 def shared(facts: Facts) -> list[tuple[str, ...]]:
