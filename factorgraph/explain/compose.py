@@ -434,7 +434,9 @@ def _verdict(verdict: Verdict) -> Section:
     for reason in verdict.reasons:
         where = ""
         if reason.span is not None:
-            where = f" (line {reason.span.line}: {' '.join(reason.span.text.split())})"
+            name = reason.span.source.name
+            at = name if name == "--loss" else f"line {reason.span.line}"
+            where = f" ({at}: {' '.join(reason.span.text.split())})"
         first, blank, rest = reason.text.partition(" ")
         said = (first.capitalize() if first.islower() and first.isalpha() else first) + blank + rest
         blocks.append(Paragraph((f"{said}{where}.",)))
