@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -361,6 +362,16 @@ class Model:
             raise error
 
     @property
+    def margin(self) -> float | None:
+        """What the loss asks of E(wrong) - E(answer); None where it asks for none, or for any."""
+        from factorgraph.judge.loss import loss_facts
+
+        if self._typed is None:
+            return None
+        found = loss_facts(self.checked, self._typed).margin
+        return found if found is not None and 0 < found < inf else None
+
+    @property
     def text(self) -> str:
         """The flattened text: self-contained, with every option applied."""
         used = self._typed.used if self._typed is not None else ()
@@ -683,6 +694,7 @@ class Model:
                 choice,
                 held_out,
                 first,
+                margin=self.margin,
             )
         run = Run(self, trained.weights, vocabularies, trained.finished, seed)
         run.events = heard.events
@@ -761,7 +773,7 @@ class Model:
         trained = fit(
             self.compiled, module, source.sample, options, on_event or silent, source.sample,
             stop, keeper, resume, choice=choice, validation=held_out, start=first,
-            streamed=source,
+            streamed=source, margin=self.margin,
         )  # fmt: skip
         return Run(self, trained.weights, source.vocabularies, trained.finished, options.seed)
 

@@ -8,6 +8,7 @@ import itertools
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,7 @@ loss   nll
 """
 
 LABELS = "ABC"
+SQUARE = Path(fg.__file__).parent.parent / "models" / "square"
 
 
 def chains(count: int, seed: int = 0) -> list[dict[str, Any]]:
@@ -183,13 +185,18 @@ def gibbs(own: float, rest: np.ndarray, beta: float) -> float:
 def test_slopes_are_those_of_the_table(loss: str) -> None:
     data = chains(12, seed=1)
     run, looks, _ = train(fg.compile(CHAIN, loss=loss), data, optimizer="sgd", rate=1e-9, epochs=1)
-    found = []
+    found, gaps = [], []
     for every in enumerated(run, data):
         total = np.array([sum(parts.values()) for parts in every.values()])
+        gaps.append(total[1:].min() - total[0])
         found.append(FORMULAS[loss](total[0], total[1:].min(), total[1:]))
     slopes = looks[-1].slopes
     assert slopes is not None
     np.testing.assert_allclose([slopes.answer, slopes.wrong], np.mean(found, axis=0), atol=1e-6)
+    margins = {"hinge(m = 2)": 2.0}
+    assert looks[-1].margin == margins.get(loss)
+    if loss in margins:
+        assert looks[-1].above_margin == np.mean(np.array(gaps) > margins[loss])
     idle = np.mean([abs(a) < 1e-9 and abs(w) < 1e-9 for a, w in found])
     assert slopes.idle == pytest.approx(idle)
 
@@ -286,6 +293,23 @@ def test_a_collapse_is_told_with_cause_and_remedy() -> None:
     assert "`match`" in alarm.message and "the codes `U` come together" in alarm.message
     assert "pushes no other up" in alarm.hint and "--loss hinge" in alarm.hint
     assert looks[-1].slopes is not None and looks[-1].slopes.wrong == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "loss", "collapses"),
+    [("regression", "energy", False), ("twosided", "energy", True),
+     ("twosided", "square_square(m = 1)", False)],
+)  # fmt: skip
+def test_the_experiment_raises_the_alarm_where_it_collapses(
+    text: str, loss: str, collapses: bool
+) -> None:
+    """y = x^2 as in the tutorial, section 2.2.2: two maps and the energy loss flatten it."""
+    model = fg.load(SQUARE / f"{text}.fg", loss=loss)
+    _, looks, alarms = train(model, str(SQUARE / "samples.npz"), max_iterations=300)
+    assert len(alarms) == collapses and "grid" in looks[-1].inference
+    assert not alarms or (alarms[0].what == "collapse" and "`fit`" in alarms[0].message)
+    for told in looks[-1].offenders:
+        assert -1 <= told.answer["y"] <= 1 and abs(told.answer["y"] - told.wrong["y"]) > 0.1
 
 
 @pytest.mark.parametrize("loss", ["nll", "hinge"])

@@ -269,8 +269,9 @@ def test_import_is_cheap() -> None:
 LOOK = Diagnosis(
     iteration=1, instances=4, inference="exact: forest", beta=1.0, answer=-2.0, best=-2.5,
     wrong=-1.75, gap=0.25, histogram=[0] * 11 + [1, 3] + [0] * 11, above_zero=0.75,
-    above_margin=0.5, margin=1.0, slopes=Slopes(0.5, 0.25, 0.1), entropy=0.3, search_errors=2,
-    spread=0.8, tied=0.0, reaction=0.5, shares={"emit": 0.5, "move": -0.25},
+    above_margin=0.5, margin=1.0, slopes=Slopes(0.5, 0.25, 0.1), entropy=0.3, accuracy=0.75,
+    search_errors=2,
+    spread=0.8, apart=2.0, tied=0.0, reaction=0.5, shares={"emit": 0.5, "move": -0.25},
     spreads={"emit": 0.5, "move": 0.1}, weights={"U": 1.0}, codes={},
 )  # fmt: skip
 ALARM = Alarm(1, "collapse", "all \x1b[31malike", "another loss")

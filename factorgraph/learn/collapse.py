@@ -19,6 +19,10 @@ FLAT = 1e-3
 SHARE = 1e-2
 """A share of the greatest spread so far that is a collapse."""
 
+ALONE = 0.1
+"""A share of the greatest distance of energies so far that is a collapse where the loss pushes no
+wrong answer up."""
+
 TIES = 0.5
 """Share of the gaps that may be 0."""
 
@@ -37,6 +41,7 @@ class Watchman:
     """Hears diagnoses in turn, and says once for each kind of failure what goes wrong."""
 
     first: Diagnosis | None = None
+    apart: float = 0.0
     objective: float | None = None
     greatest: dict[str, float] = field(default_factory=dict)
     sizes: dict[str, float] = field(default_factory=dict)
@@ -67,8 +72,10 @@ class Watchman:
         fallen = objective < self.objective
         spread = seen.spread
         most = self.greatest.get("", 0.0)
+        flat = spread is not None and spread < max(FLAT, SHARE * most)
+        flat |= not self.pushed and seen.apart is not None and seen.apart < ALONE * self.apart
         signs = {
-            "collapse": fallen and spread is not None and spread < max(FLAT, SHARE * most),
+            "collapse": fallen and flat,
             "ties": seen.tied is not None and seen.tied > TIES,
             "deaf": fallen and seen.reaction is not None and seen.reaction < DEAF,
         }
@@ -91,7 +98,8 @@ class Watchman:
         ):  # fmt: skip
             for name, value in now.items():
                 into[name] = max(into.get(name, 0.0), value)
-        self.pushed |= seen.slopes is not None and seen.slopes.wrong > 1e-9
+        self.apart = max(self.apart, seen.apart or 0.0)
+        self.pushed |= seen.slopes is None or seen.slopes.wrong > 1e-9
 
     def _message(self, what: str, seen: Diagnosis) -> str:
         if what == "deaf":
@@ -100,29 +108,30 @@ class Watchman:
             head = f"{100 * (seen.tied or 0):.0f} % of the wrong answers have the answer's energy"
         else:
             head = "the energies of all answers come together"
-            most = self.greatest.get("", 0.0)
-            head += f" (spread {seen.spread or 0:.1e}" + (
-                f", {most:.1e} before)" if most > FLAT else ")"
-            )
-        causes = self._causes(seen)
-        return head + (f": {', '.join(causes)}" if causes else "")
+            head += f": {seen.apart or 0:.1e} apart, {self.apart:.1e} before"
+        causes = self._causes(what, seen)
+        return head + (f"; {', '.join(causes)}" if causes else "")
 
-    def _causes(self, seen: Diagnosis) -> list[str]:
+    def _causes(self, what: str, seen: Diagnosis) -> list[str]:
         """Return which factors, codes and weights have shrunk, most first."""
         out = []
         most = self.greatest
         flat = [n for n, v in seen.spreads.items() if v < max(FLAT, SHARE * most[n]) and most[n]]
+        if not flat and what == "collapse":
+            flat = [n for n in seen.spreads if most[n]]
         if flat:
             names = " and ".join(f"`{n}`" for n in flat[:3])
-            out.append(f"what {names} {'adds' if len(flat) == 1 else 'add'} is the same for all")
-        for what, now, most in (
+            out.append(
+                f"what {names} {'adds' if len(flat) == 1 else 'add'} is much the same for all"
+            )
+        for said, now, most in (
             ("the codes `{}` come together, to {} of their distance", seen.codes, self.codes),
             ("`{}` has shrunk to {} of its size", seen.weights, self.sizes),
         ):
             shares = sorted(
                 (value / most[name], name) for name, value in now.items() if most[name] > 0
             )
-            out += [what.format(n, _percent(s)) for s, n in shares[:2] if s < 0.5]
+            out += [said.format(n, _percent(s)) for s, n in shares[:2] if s < 0.5]
         return out
 
     def _hint(self, what: str) -> str:

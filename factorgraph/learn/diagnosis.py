@@ -75,10 +75,12 @@ class Diagnosis(Event):
     margin : what the loss asks for, None where that is not one number.
     slopes : None where the loss cannot be told apart like this.
     entropy : of the Gibbs distribution, nats per unknown.
+    accuracy : share of the observed unknowns that are read right.
     search_errors : how often what was decoded has a higher energy than the answer.
     spread : median over instances of how far energies of answers lie apart: the standard
         deviation over the answer, the best, the wrong and a few random ones, as a share of their
         size. 0 is a collapse.
+    apart : the median of that standard deviation itself.
     tied : share of the gaps that are 0.
     reaction : standard deviation of a configuration's energy over the instances, as a share of
         its size; None where they do not differ. 0 says that inputs are ignored.
@@ -104,8 +106,10 @@ class Diagnosis(Event):
     margin: float | None
     slopes: Slopes | None
     entropy: float | None
+    accuracy: float | None
     search_errors: int
     spread: float | None
+    apart: float | None
     tied: float | None
     reaction: float | None
     shares: dict[str, float]

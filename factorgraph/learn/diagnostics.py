@@ -123,7 +123,7 @@ class Diagnostics:
             )
             pulls = self._pulls(weights)
             scores = added([s.scores for s in sights], list(batches[0].compiled.model.answers))
-            return Look(scores, self._diagnosis(sights, pulls, weights, iteration))
+            return Look(scores, self._diagnosis(sights, pulls, weights, iteration, scores.overall))
         return None
 
     def tell(self, look: Look | None, objective: float, last: bool = False) -> None:
@@ -165,7 +165,12 @@ class Diagnostics:
         )
 
     def _diagnosis(
-        self, sights: list[Sight], pulls: Pulls | None, weights: Weights, iteration: int
+        self,
+        sights: list[Sight],
+        pulls: Pulls | None,
+        weights: Weights,
+        iteration: int,
+        accuracy: float | None,
     ) -> Diagnosis:
         names = tuple(dict.fromkeys(n for s in sights for n in s.factors))
         parts = np.concatenate([_aligned(s, names) for s in sights], axis=2)
@@ -173,7 +178,7 @@ class Diagnostics:
             energies = parts.sum(axis=0)
             gap = energies[2] - energies[0]
         gap = gap[np.isfinite(gap)]
-        spread, spreads, size = spreads_of(energies, parts, self._small)
+        spread, spreads, apart, size = spreads_of(energies, parts, self._small)
         if self._small is None:
             self._small = 0.1 * size
         entropy = np.array([s.entropy for s in sights if len(s.entropy)]).reshape(-1, 2).sum(axis=0)
@@ -201,8 +206,10 @@ class Diagnostics:
                 float(((np.abs(pulls.answer) < IDLE) & (np.abs(pulls.wrong) < IDLE)).mean()),
             ) if len(pulls.answer) else None,
             entropy=float(entropy[0] / entropy[1]) if entropy[1] else None,
+            accuracy=accuracy,
             search_errors=above,
             spread=spread,
+            apart=apart,
             tied=_mean(np.abs(gap) < TIE),
             reaction=reaction(sights),
             shares={
@@ -245,7 +252,7 @@ def _few(batches: list[Batch]) -> list[Batch]:
 
 def spreads_of(
     energies: Floats, parts: Floats, small: float | None
-) -> tuple[float | None, list[float], float]:
+) -> tuple[float | None, list[float], float | None, float]:
     """Return how far the energies of configurations lie apart.
 
     Parameters
@@ -257,7 +264,7 @@ def spreads_of(
     Returns
     -------
     The median over instances of their standard deviation as a share of their size, the same for
-    each factor in the unit of the whole, and the size.
+    each factor in the unit of the whole, the median of that deviation itself, and the size.
 
     Reference
     ---------
@@ -267,7 +274,7 @@ def spreads_of(
     finite = np.isfinite(energies)
     chosen = finite.sum(axis=0) > 1
     if not chosen.any():
-        return None, [0.0] * len(parts), 0.0
+        return None, [0.0] * len(parts), None, 0.0
     known = np.where(finite, energies, np.nan)[:, chosen]
     answers = energies[0][np.isfinite(energies[0])]
     size = np.abs(np.nanmedian(known, axis=0)) + (answers.std() if len(answers) else 0.0)
@@ -277,7 +284,8 @@ def spreads_of(
     for part in parts:
         own = np.where(finite, part, np.nan)[:, chosen]
         every.append(float(np.median(np.nanstd(own, axis=0) / scale)))
-    return float(np.median(apart / scale)), every, float(np.median(size + apart))
+    spread, middle = float(np.median(apart / scale)), float(np.median(apart))
+    return spread, every, middle, float(np.median(size + apart))
 
 
 def reaction(sights: Sequence[Sight]) -> float | None:

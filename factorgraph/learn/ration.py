@@ -9,7 +9,7 @@ SHARE = 0.04
 """Of all time so far; the looks that are always taken have the rest of what is promised, 5 %."""
 
 
-FREE = 0.1
+FREE = 0.05
 """Seconds in all that looks may take whatever the share: no command takes less than twenty times
 as long, from its start to its end."""
 
@@ -33,7 +33,8 @@ class Ration:
     ) -> None:
         self.clock = clock
         self.begun = clock() if begun is None else begun
-        self.spent, self.last = spent, 0.0
+        self.ready = self.spent = spent
+        self.last = 0.0
         self.looks = 0
         self._since = 0.0
 
@@ -42,8 +43,8 @@ class Ration:
         """Whether a look fits in now."""
         if not self.looks:
             return True
-        allowed = max(FREE, SHARE * (self.clock() - self.begun))
-        return self.spent + self.last <= allowed
+        spent = self.spent + self.last
+        return spent - self.ready <= FREE or spent <= SHARE * (self.clock() - self.begun)
 
     @property
     def share(self) -> float:

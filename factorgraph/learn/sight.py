@@ -54,7 +54,8 @@ class Sight:
     def inference(self) -> str:
         """How best and wrong answers were found."""
         if self.exact:
-            return self.batch.reason.split(",")[0]
+            points = ", at the points of a grid" if self.batch.compiled.model.grids else ""
+            return self.batch.reason.split(",")[0] + points
         return "icm, and single changes of the answer: not exact"
 
     @property

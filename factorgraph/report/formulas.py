@@ -9,9 +9,13 @@ from factorgraph.compiler.mathml import mathml
 from factorgraph.compiler.notation import Indexed, Name, Notation, Row
 from factorgraph.diagnose import check, read
 from factorgraph.errors import FgError
+from factorgraph.markup import safe
 from factorgraph.model.expression import REAL, Expr, Reduce
 from factorgraph.model.formula import check_formula
 from factorgraph.model.model import FactorDeclaration
+
+LONGEST = 4000
+"""Characters of MathML that are a formula to be read."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ def formulas(text: str, name: str) -> Formulas:
         checked, more = check(included, {})
         if checked is None or errors or more:
             return Formulas()
-        factors = tuple((f.name, mathml(_term(f), display=True)) for f in checked.factors.values())
+        factors = tuple((f.name, _shown(f)) for f in checked.factors.values())
         if checked.loss is None:
             return Formulas(factors)
         typed = check_formula(checked, checked.loss)
@@ -43,6 +47,15 @@ def formulas(text: str, name: str) -> Formulas:
     except FgError:
         return Formulas()
     return Formulas(factors, mathml(loss, display=True))
+
+
+def _shown(factor: FactorDeclaration) -> str:
+    """Return a factor's term as MathML; as it is written where that would be too long to read, as
+    features of texts are."""
+    found = mathml(_term(factor), display=True)
+    if len(found) <= LONGEST:
+        return found
+    return f"<code>{safe(' '.join(factor.span.text.split()))}</code>"
 
 
 def _term(factor: FactorDeclaration) -> Notation:

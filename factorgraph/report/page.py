@@ -88,7 +88,7 @@ def _cards(past: History) -> str:
     add(f"{past.word}s", _whole(ended.get("iterations", ended.get("iteration"))))
     add("objective", _said(ended.get("objective"), 7))
     add("seconds", _said(ended.get("seconds"), 3))
-    known = [s for s in past.steps if number(s.get("accuracy")) is not None]
+    known = [e for e in (*past.steps, *past.looks) if number(e.get("accuracy")) is not None]
     add("sample accuracy", _percent(known[-1].get("accuracy")) if known else "")
     add("gaps above 0", _percent(look.get("above_zero")))
     if number(look.get("margin")):
@@ -179,7 +179,8 @@ def _charts(past: History) -> str:
             "Shares",
             of(looks, ("gaps above 0", _field("above_zero")),
                ("gaps above the margin", _field("above_margin")))
-            + of(steps, ("unknowns read right", _field("accuracy")), ("validation", _score)),
+            + of(looks, ("unknowns read right", _field("accuracy")))
+            + of(steps, ("validation", _score)),
             word, low=0.0, high=1.0,
         ),
         curves(
