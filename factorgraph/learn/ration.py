@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-SHARE = 0.04
+SHARE = 0.03
 """Of all time so far; the looks that are always taken have the rest of what is promised, 5 %."""
 
 
-FREE = 0.05
-"""Seconds in all that looks may take whatever the share: no command takes less than twenty times
-as long, from its start to its end."""
+FREE = 0.03
+"""Seconds in all that looks may take whatever the share: no command is over in less than thirty
+times as long."""
 
 
 class Ration:
