@@ -400,7 +400,7 @@ def _held(p: ParamDeclaration | None) -> Iterator[Block]:
     """Yield how a param is kept within what it is held to."""
     if p is None or p.constraint == "real":
         return
-    u, w = Name("u"), Name("w")
+    u, w = Name("u"), Name(p.name)
     ways: dict[str, Notation] = {
         "positive": Call(Name("log"), (add([(False, Number("1")),
                                             (False, Call(Name("exp"), (u,)))]),)),

@@ -35,6 +35,7 @@ class Look:
     rows : the indices of the loops around it, outermost first.
     drawn : whether it is an average over a distribution rather than at one configuration.
     single : whether its region is one configuration where all of the answer is observed.
+    letter : what distributions are called.
     opposite : the number of an earlier probe whose slope is minus this one's.
     mark : what tells its configuration or distribution from others.
     exact : whether what it finds is exact, None where only data tell.
@@ -49,6 +50,7 @@ class Look:
     drawn: bool
     mark: str
     single: bool = False
+    letter: str = "P"
     opposite: int | None = None
     how: str = ""
     exact: bool | None = True
@@ -60,7 +62,7 @@ class Look:
     @property
     def where(self) -> Notation:
         """What its configuration, or its distribution, is called."""
-        base: Notation = Name("P" if self.drawn else "Y")
+        base: Notation = Name(self.letter if self.drawn else "Y")
         if self.mark:
             base = Marked(base, self.mark)
         if self.single:
@@ -105,6 +107,11 @@ class Facts:
     looks: tuple[Look, ...]
     weights: dict[str, Derivative]
     verdict: Verdict | None = None
+
+    @property
+    def all_weights(self) -> Notation:
+        """What all weights together are called."""
+        return Name(free_name(self.model, "W", "θ"))
 
     def as_dict(self) -> dict[str, Any]:
         loss = self.loss
@@ -162,6 +169,12 @@ def rows_of(loss: LossProgram, space: int) -> tuple[Variable, ...]:
     return tuple(found)
 
 
+def free_name(model: Model, *names: str) -> str:
+    """Return the first of some names that the text does not use, else the last."""
+    used = {*model.params, *model.maps, *model.givens, *model.unknowns, *model.factors}
+    return next((n for n in names if n not in used), names[-1])
+
+
 def looks_of(model: Model, loss: LossProgram) -> list[Look]:
     """Return the probes of a loss with their slopes and names."""
     found: list[Look] = []
@@ -180,7 +193,7 @@ def looks_of(model: Model, loss: LossProgram) -> list[Look]:
             taken.add((drawn, mark))
         cost = () if probe.cost is None else loss.costs[probe.cost]
         rows = rows_of(loss, probe.space)
-        look = Look(k, probe, slope, cost, rows, drawn, mark, whole)
+        look = Look(k, probe, slope, cost, rows, drawn, mark, whole, free_name(model, "P", "Q"))
         found.append(replace(look, opposite=_opposite(look, found)))
     return found
 

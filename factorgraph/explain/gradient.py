@@ -44,8 +44,6 @@ from factorgraph.model.expression import (
     walk,
 )
 
-W = Name("W")
-
 
 def partial(of: Notation, by: Notation) -> Notation:
     """Return ∂of/∂by."""
@@ -93,7 +91,7 @@ def _shared(looks: Sequence[Look], parts: Sequence[Notation]) -> tuple[Notation,
     return common, add(terms)
 
 
-def where_words(look: Look) -> Notation:
+def where_words(look: Look, weights: Notation) -> Notation:
     """Return the derivative of a probe in the weights."""
     probe = look.probe
     energy: Notation = Name("E")
@@ -101,7 +99,7 @@ def where_words(look: Look) -> Notation:
         energy = Name(probe.part.name)
         if probe.part.indices:
             energy = Indexed(energy, tuple(map(formula, probe.part.indices)))
-    slope = partial(energy, W)
+    slope = partial(energy, weights)
     if look.drawn:
         return Big("E", Row((Name("Y"), "∼", look.where), 5), Call(slope, (Name("Y"),)))
     return Call(slope, (look.where,))
@@ -113,8 +111,8 @@ def gradient_blocks(facts: Facts) -> list[Block]:
     assert loss is not None
     blocks: list[Block] = [
         Paragraph((
-            "The loss sees the weights W through the values of its probes alone. By the chain rule "
-            "its gradient is the sum over the probes of slope times the derivative of the probe:",
+            "The loss sees the weights ", facts.all_weights, ", all together, through the values of "
+            "its probes alone. By the chain rule its gradient is the sum over the probes of slope times the derivative of the probe:",
         ))
     ]  # fmt: skip
     rows = []
@@ -131,10 +129,10 @@ def gradient_blocks(facts: Facts) -> list[Block]:
         slope: Words = ("0 (a constant)",) if constant else (
             slope_name(look), " = ", partial(Name("L"), name), " = ", value,
         )  # fmt: skip
-        derivative = multiply(number(look.probe.scale), where_words(look))
+        derivative = multiply(number(look.probe.scale), where_words(look, facts.all_weights))
         rows.append(((name,), slope, ("",) if look.constant else (derivative,)))
-    blocks.append(Table(("probe", "slope", "derivative in W"), tuple(rows)))
-    blocks.append(Display(Row((partial(Name("L"), W), "=", total(facts)), 5)))
+    blocks.append(Table(("probe", "slope", "derivative"), tuple(rows)))
+    blocks.append(Display(Row((partial(Name("L"), facts.all_weights), "=", total(facts)), 5)))
     blocks += _explained(facts)
     return blocks
 
@@ -143,7 +141,7 @@ def total(facts: Facts) -> Notation:
     """Return the gradient as a sum over probes."""
     terms = []
     for looks in alike(facts):
-        found = weighed(looks, [where_words(look) for look in looks])
+        found = weighed(looks, [where_words(look, facts.all_weights) for look in looks])
         minus, found = signed(found)
         terms.append((minus, _over_rows(found, looks[0], facts)))
     return add(terms)
@@ -174,11 +172,13 @@ def _explained(facts: Facts) -> list[Block]:
     """Return what the formula means: averages, envelope, ties, cases in which nothing changes."""
     blocks: list[Block] = []
     live = [look for look in facts.looks if not look.constant]
-    if any(look.drawn for look in live):
+    drawn = next((look for look in live if look.drawn), None)
+    if drawn is not None:
+        slope = Call(partial(Name("E"), facts.all_weights), (Name("Y"),))
+        average = Big("sum", Name("Y"), multiply(Call(Name(drawn.letter), (Name("Y"),)), slope))
         blocks.append(Paragraph((
-            "𝔼 is the average over the distribution, ", Big("sum", Name("Y"), multiply(
-                Call(Name("P"), (Name("Y"),)), Call(partial(Name("E"), W), (Name("Y"),)))),
-            ", with its P: the derivative of a soft minimum.",
+            "𝔼 is the average over the distribution, ", average,
+            f", with its {drawn.letter}: the derivative of a soft minimum.",
         )))  # fmt: skip
     least = [k for k in live if not k.drawn and not k.single]
     if least:
