@@ -111,8 +111,9 @@ def gradient_blocks(facts: Facts) -> list[Block]:
     assert loss is not None
     blocks: list[Block] = [
         Paragraph((
-            "The loss sees the weights ", facts.all_weights, ", all together, through the values of "
-            "its probes alone. By the chain rule its gradient is the sum over the probes of slope times the derivative of the probe:",
+            "The loss sees the weights ", facts.all_weights, ", all together, through the values "
+            "of its probes alone. By the chain rule its gradient is the sum over the probes of "
+            "slope times the derivative of the probe:",
         ))
     ]  # fmt: skip
     rows = []
