@@ -327,7 +327,7 @@ class Model:
             taken = (choice.shown, choice.reason)
         return explain(
             self.name, self.checked, self.compiled, self._typed,
-            missing=missing, verdict=getattr(self, "verdict", None), optimizer=taken, seen=seen,
+            missing=missing, optimizer=taken, seen=seen,
         )  # fmt: skip
 
     def seen(self, data: Any, count: int, *, with_: Any = None) -> Seen:
