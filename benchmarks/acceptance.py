@@ -320,6 +320,22 @@ def _chunks() -> Iterator[Line]:
     yield Line("seconds of that training", took, "stated", True, command)
 
 
+def threads() -> Iterator[Line]:
+    """Sixteen threads on however many processors there are, and a device where there is one."""
+    command = "python benchmarks/threads.py 16"
+    found = figures("threads", "16")
+    for case in dict.fromkeys(f["case"] for f in found):
+        each = [f for f in found if f["case"] == case]
+        same = all(f["same"] for f in each)
+        yield Line(f"{case}: bits of one thread with {', '.join(str(f['threads']) for f in each)}",
+                   same, "true", same, command)  # fmt: skip
+    for f in figures("device"):
+        if "case" in f:
+            value = {k: f[k] for k in ("seconds", "bandwidth_share", "times_host", "apart")}
+            yield Line(f"on a device: {f['case']}", value, "as the host to 1e-4",
+                       f["apart"] <= 1e-4, "python benchmarks/device.py")  # fmt: skip
+
+
 def grids() -> Iterator[Line]:
     """TRW-S beside Kolmogorov's program, and the problems of the Middlebury benchmark."""
     command = "FGC_PEER_PYTHON=… python benchmarks/trws.py"
@@ -611,7 +627,7 @@ def explaining() -> Iterator[Line]:
 
 GROUPS = (
     language, exactness, kinds, interruptions, mistakes, speed, letters, losses, sequences, grids,
-    passing, looking, codes, optima, solving, elimination, experiment, explaining,
+    threads, passing, looking, codes, optima, solving, elimination, experiment, explaining,
     demo,
 )  # fmt: skip
 

@@ -12,7 +12,7 @@ HERE = Path(__file__).resolve().parent
 NAMES = (
     "startup", "gradient", "networks", "grounding", "exactness", "lbfgs", "letters", "losses",
     "augmented", "cluster", "frankwolfe", "crf", "trws", "propagation", "codes", "curves", "kinds",
-    "junction", "square",
+    "junction", "square", "threads", "device",
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ set before Numba is imported, both run kernels in Python, which is slow and need
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from factorgraph.budget import human
@@ -28,6 +29,8 @@ def device() -> Any:
     except ImportError:
         raise UsageError("`device = cuda` needs numba-cuda", code="E0915", hint=HINT) from None
     if ENABLE_CUDASIM or cuda.is_available():
+        # A small graph keeps a large device waiting, and nobody can do anything about that.
+        warnings.filterwarnings("ignore", "Grid size .* under-utilization")
         return cuda
     raise UsageError(
         "`device = cuda`: no CUDA device was found",
