@@ -232,10 +232,16 @@ class Model:
         if self._planned[1] is not None:
             return self._planned[1]
         for kind in self.compiled.kinds:
-            if kind.needed:
+            if kind.needed and (kind.learned or self._looks_at_terms(kind.name)):
                 what = f"training with factor `{kind.name}`, which has no table"
                 return not_built(what, kind.factor.span)
         return next(iter(self.compiled.evaluated.values()), None)
+
+    def _looks_at_terms(self, name: str) -> bool:
+        """Whether the loss looks at terms of a factor one at a time."""
+        loss = self.compiled.loss
+        parts = [] if loss is None else [probe.part for probe in loss.probes]
+        return any(p is not None and p.indices is not None and p.name == name for p in parts)
 
     def unanswered(self) -> NotBuiltError | None:
         """Return why no answers can be inferred yet, None if nothing is missing.

@@ -195,7 +195,7 @@ def test_a_variable_counts_once() -> None:
     assert error.value.code == "E0313"
 
 
-def test_training_needs_tables_and_says_so() -> None:
-    model = fg.compile(BITS + "hard h : xor(y[i] for i in n) == b\nloss nll")
+def test_training_with_weights_in_a_kind_is_refused() -> None:
+    model = fg.compile(BITS + "factor h = q * count(y[i] for i in n)^2\nloss nll")
     with pytest.raises(fg.NotBuiltError, match="training with factor `h`, which has no table"):
         model.fit(ITEMS)

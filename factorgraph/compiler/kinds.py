@@ -90,6 +90,11 @@ class KindProgram(Value):
     def name(self) -> str:
         return self.factor.name
 
+    @property
+    def learned(self) -> bool:
+        """Whether its numbers are made of weights."""
+        return self.numbers is not None and bool(self.numbers.params or self.numbers.calls)
+
 
 def kind_program(
     model: Model, factor: FactorDeclaration, refused: NotBuiltError | None

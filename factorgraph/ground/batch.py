@@ -42,6 +42,7 @@ class Batch:
         self.module = module
         self.grounding = grounding
         self.structure = grounding.structure
+        self.own = self.structure if grounding.expanded is None else grounding.expanded.original
         self.instances = grounding.instances
         counts = grounding.instances.vocabularies
         self._counts = {f"n_{name}": len(words) for name, words in counts.items()}
@@ -139,6 +140,15 @@ class Batch:
         self._fill(weights, run, out)
 
     def _fill(self, weights: Weights, run: Pass, out: Floats) -> None:
+        expanded = self.grounding.expanded
+        if expanded is None:
+            self._fill_own(weights, run, out)
+            return
+        own = np.empty(expanded.original.size)
+        self._fill_own(weights, run, own)
+        out[:] = expanded.values(own[None])[0]
+
+    def _fill_own(self, weights: Weights, run: Pass, out: Floats) -> None:
         for g, bound in enumerate(self.grounding.bound):
             group = self.structure.groups[g]
             tables = self.structure.table(out, g).reshape(group.distinct, group.states)
@@ -146,7 +156,7 @@ class Batch:
             arguments = self.arguments(bound, weights, run.outputs)
             function(0, group.distinct, *arguments, tables)
         for told in self.grounding.kinds:
-            numbers = self.structure.numbers(out, told.group)
+            numbers = self.own.numbers(out, told.group)
             numbers[:, : told.fixed.shape[1]] = told.fixed
             if told.bound is not None:
                 function = energy_function(self.module, told.bound.program.symbol)
@@ -158,8 +168,8 @@ class Batch:
             self._refuse(out)
 
     def _refuse(self, values: Floats) -> None:
-        for k, kind in enumerate(self.structure.kinds):
-            numbers = self.structure.numbers(values, k)
+        for k, kind in enumerate(self.own.kinds):
+            numbers = self.own.numbers(values, k)
             wrong = np.isnan(numbers) | np.isneginf(numbers)
             if kind.kind == "truncated":
                 wrong[:, :2] |= np.isinf(numbers[:, :2])
@@ -175,8 +185,8 @@ class Batch:
                     span=self.compiled.model.factors[kind.name].span,
                     hint="a number is finite, or +inf; is a logarithm, root or quotient to blame?",
                 )
-        for g, group in enumerate(self.structure.groups):
-            tables = self.structure.table(values, g).reshape(group.distinct, group.states)
+        for g, group in enumerate(self.own.groups):
+            tables = self.own.table(values, g).reshape(group.distinct, group.states)
             bad = (np.isnan(tables) | np.isneginf(tables)).any(axis=1)
             if not bad.any():
                 continue
@@ -249,7 +259,7 @@ class Batch:
             function(0, group.distinct, *arguments, tables, *targets, *room[g])
         for told in self.grounding.kinds:
             kind = told.bound
-            if kind is None:
+            if kind is None or self.grounding.expanded is not None:  # trained kinds read no params
                 continue
             function = gradient_function(self.module, kind.program.symbol)
             if function is None:

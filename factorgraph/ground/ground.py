@@ -26,6 +26,8 @@ from factorgraph.compiler.program import (
 from factorgraph.data.column import Column
 from factorgraph.data.instances import Instances
 from factorgraph.errors import DataError
+from factorgraph.factors.expand import Expanded
+from factorgraph.factors.expand import tabled as with_tables
 from factorgraph.graph.structure import Group, KindGroup, Structure
 from factorgraph.ground.binders import blocks, compute_lets
 from factorgraph.ground.calls import Calls, Inputs
@@ -93,6 +95,8 @@ class Grounding:
     costs : for each cost of the loss, the groups of its factors.
     kinds : for each group of a kind, how its numbers are made.
     points : those that stand for real unknowns, None where there are none.
+    expanded : where factors of kinds were given tables: the structure, whose last groups these
+        are, and how they are made of the kinds' numbers; None where they were not.
     """
 
     instances: Instances = field(repr=False)
@@ -104,6 +108,7 @@ class Grounding:
     costs: tuple[tuple[tuple[Group, Bound], ...], ...] = field(default=(), repr=False)
     kinds: tuple[KindBound, ...] = field(default=(), repr=False)
     points: Points | None = None
+    expanded: Expanded | None = None
 
 
 def ground(
@@ -113,6 +118,7 @@ def ground(
     apart: bool = False,
     kinds: bool = False,
     answers: bool = False,
+    tabled: bool = False,
 ) -> Grounding:
     """Return the graph of some instances.
 
@@ -123,13 +129,19 @@ def ground(
         those are without that can have none, and ``bound`` has an item for each program.
     answers : whether answers are asked for: those of real unknowns are refined between the points
         of their grid. Otherwise what the loss refines is.
+    tabled : whether factors of kinds get tables nonetheless, as training needs them.
 
     Raises
     ------
     DataError : where an index leaves its array, naming factor, index and instance.
     BudgetError : where the graph would not fit, naming the factor.
     """
-    return _Grounder(compiled, instances, apart, kinds, answers).grounding()
+    found = _Grounder(compiled, instances, apart, kinds, answers).grounding()
+    if not tabled or not found.structure.kinds:
+        return found
+    expanded = with_tables(found.structure)
+    budget.require(16 * expanded.structure.size, "the tables of the graph")
+    return replace(found, structure=expanded.structure, expanded=expanded)
 
 
 class _Grounder:

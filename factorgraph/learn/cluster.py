@@ -215,7 +215,8 @@ class Clustered(Objective):
         """Raise what a worker met, with its place in the text: work on its shards here."""
         assert self.kept is not None
         for k in reply["shards"]:
-            grounding = moved(ground(self.compiled, self.instances.part(*self.spans[k])), self.kept)
+            part = self.instances.part(*self.spans[k])
+            grounding = moved(ground(self.compiled, part, tabled=True), self.kept)
             batch = Batch(self.compiled, self.module, grounding)
             for packed in at:
                 slope(self.losses, batch, self.layout.views(packed), self.layout)
@@ -250,7 +251,7 @@ class Clustered(Objective):
         """Raise what is wrong with the data, with its place in the text."""
         for k in numbers:
             part = self.instances.part(*self.spans[k])
-            Batch(self.compiled, self.module, ground(self.compiled, part))
+            Batch(self.compiled, self.module, ground(self.compiled, part, tabled=True))
 
     def _submit(self, address: str, work: Callable[..., Any], *arguments: Any) -> Any:
         """Send work to a worker; another one takes it where that one is gone."""

@@ -122,7 +122,7 @@ class Minibatches:
         groundings: list[Grounding] = []
         states = 0
         for span in spans:
-            groundings.append(ground(compiled, instances.part(*span)))
+            groundings.append(ground(compiled, instances.part(*span), tabled=True))
             states += groundings[-1].structure.size
             budget.require(16 * states, "the mini-batches in memory")
         layout, groundings = compact(compiled, instances.vocabularies, groundings)

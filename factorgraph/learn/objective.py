@@ -97,7 +97,7 @@ class Objective:
         compiled = self.compiled
         weights = weights_of(instances, only_listed(compiled))
         parts = [instances.part(*span) for span in deal(instances, weights)]
-        groundings = list(self.crew.map(lambda part: ground(compiled, part), parts))
+        groundings = list(self.crew.map(lambda part: ground(compiled, part, tabled=True), parts))
         layout, groundings = compact(compiled, instances.vocabularies, groundings)
         states = sum(g.structure.size for g in groundings)
         budget.require(8 * (4 * states + 20 * layout.size), "training")

@@ -121,7 +121,9 @@ class Blocks:
         self.count = instances.count
         instances = replace(instances, lets=compute_lets(instances))
         spans = cuts(0, instances.count, size)
-        groundings = [ground(compiled, instances.part(*span), apart=True) for span in spans]
+        groundings = [
+            ground(compiled, instances.part(*span), apart=True, tabled=True) for span in spans
+        ]
         layout, groundings = compact(compiled, instances.vocabularies, groundings)
         self.table = RowTable(compiled, layout)
         planes = load(planes_text(compiled))

@@ -109,7 +109,7 @@ def touched_rows(table: RowTable, grounding: Grounding) -> tuple[Ints, Ints]:
     """
     count = grounding.structure.instances
     found: list[tuple[Ints, Ints]] = []
-    for bound, group in zip(grounding.bound, grounding.structure.groups, strict=True):
+    for bound, group in zip(grounding.bound, grounding.structure.groups, strict=False):
         reads = _reads(table, bound)
         if reads:
             owners = _owners(bound, group.rows, group.table, count)

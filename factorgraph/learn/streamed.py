@@ -119,7 +119,7 @@ class Streamed:
         if self.sample is None:
             return "no instances"
         batch = batched(
-            self.compiled, self.module, self.table, ground(self.compiled, self.sample)
+            self.compiled, self.module, self.table, ground(self.compiled, self.sample, tabled=True)
         ).batch
         return f"{batch.reason.split(',')[0]}, data read in shards of {self.shard} instances"
 
@@ -145,5 +145,5 @@ class Streamed:
                 chosen = shuffled(len(spans), shard, self.seed, epoch)[done:].tolist()
             done = 0
             for k in chosen:
-                grounding = ground(self.compiled, instances.part(*spans[k]))
+                grounding = ground(self.compiled, instances.part(*spans[k]), tabled=True)
                 yield batched(self.compiled, self.module, self.table, grounding)

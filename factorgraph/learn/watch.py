@@ -57,7 +57,7 @@ class Watch:
         self.whole: Layout | None = None
         if instances is not None:
             spans = deal(instances, 0, PART)
-            found = [ground(compiled, instances.part(*span)) for span in spans]
+            found = [ground(compiled, instances.part(*span), tabled=True) for span in spans]
             known = [g for g in map(layout.following, found) if g is not None]
             if len(known) < len(found):  # they read weights that training leaves alone
                 self.whole, known = whole(compiled, instances.vocabularies), found

@@ -87,7 +87,7 @@ def hold(
         instances = unpack(mine.compiled.model.written, parcel)
         with Crew(_threads()) as crew:
             parts = [instances.part(*span) for span in spans.values()]
-            found = list(crew.map(lambda part: ground(mine.compiled, part), parts))
+            found = list(crew.map(lambda part: ground(mine.compiled, part, tabled=True), parts))
         if kept is None:
             mine.grounded |= dict(zip(spans, found, strict=True))
         else:
