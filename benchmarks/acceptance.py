@@ -625,10 +625,26 @@ def explaining() -> Iterator[Line]:
         yield Line(criterion, closing, "all pass", fine, f"pytest {where}")
 
 
+def judging() -> Iterator[Line]:
+    """Verdicts of losses: the table, and trainings that say whether it is right."""
+    command = "python benchmarks/verdicts.py --markdown"
+    done = _run([PYTHON, "benchmarks/verdicts.py", "--markdown"])
+    same = done.stdout == (ROOT / "tests" / "golden" / "verdicts.md").read_text(encoding="utf-8")
+    yield Line("verdicts of all losses on six architectures", len(done.stdout.splitlines()) - 2,
+               "as in the golden file", same, command)  # fmt: skip
+    command = "python benchmarks/collapse.py"
+    found = [f for f in figures("collapse") if f["ran"]]
+    for word, what in (("UNSAFE", "collapse"), ("SAFE", "do not collapse")):
+        cells = [f for f in found if f["verdict"] == word]
+        right = sum(f["agrees"] for f in cells)
+        yield Line(f"trainings of {word} cells that {what}", right, str(len(cells)),
+                   right == len(cells) > 0, command)  # fmt: skip
+
+
 GROUPS = (
     language, exactness, kinds, interruptions, mistakes, speed, letters, losses, sequences, grids,
     threads, passing, looking, codes, optima, solving, elimination, experiment, explaining,
-    demo,
+    judging, demo,
 )  # fmt: skip
 
 
@@ -637,7 +653,10 @@ def main() -> int:
     for group in GROUPS:
         try:
             for line in group():
-                lines.append(line)
+                lines.append(
+                    line,
+                    judging,
+                )
                 print(json.dumps(asdict(line)), flush=True)
         except (SystemExit, Exception) as error:
             broken = Line(group.__name__, repr(error), "runs", False, "make acceptance")

@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from factorgraph.explain.explanation import Explanation
     from factorgraph.explain.probes import Seen
     from factorgraph.ground.weights import Weights
-    from factorgraph.learn.events import Listener
+    from factorgraph.judge.facts import Verdict
+    from factorgraph.learn.events import Judged, Listener
     from factorgraph.learn.options import Options
 
 
@@ -203,6 +204,15 @@ class Model:
         """The chosen loss as it is written."""
         return None if self._formula is None else self._formula.span.text
 
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """Whether minimising the loss will make the model decide well; None without a loss."""
+        if self._typed is None:
+            return None
+        from factorgraph.judge.verdict import judge
+
+        return judge(self.checked, self._typed)
+
     def warnings(self, *, pedantic: bool = False) -> list[ModelWarning]:
         """Return what is legal, but hardly meant, in the order of the text.
 
@@ -333,7 +343,7 @@ class Model:
             taken = (choice.shown, choice.reason)
         return explain(
             self.name, self.checked, self.compiled, self._typed,
-            missing=missing, optimizer=taken, seen=seen,
+            missing=missing, verdict=self.verdict, optimizer=taken, seen=seen,
         )  # fmt: skip
 
     def seen(self, data: Any, count: int, *, with_: Any = None) -> Seen:
@@ -366,6 +376,29 @@ class Model:
         error = self.missing()
         if error is not None:
             raise error
+
+    def judged(self, unsafe: bool = False) -> Judged:
+        """Return the event that says what the verdict is.
+
+        Raises
+        ------
+        ModelError : ``E0223`` where the loss is UNSAFE or an ERROR, and nobody insists.
+        """
+        from factorgraph.learn.events import Judged
+
+        verdict = self.verdict
+        assert verdict is not None
+        if verdict.stops and not unsafe:
+            first = verdict.reasons[0]
+            raise ModelError(
+                f"the loss is {verdict.word}: {'; '.join(r.text for r in verdict.reasons)}",
+                code="E0223",
+                span=first.span,
+                hint="another loss, or other factors: `fgc check` says more; --unsafe (in Python "
+                "unsafe=True) trains all the same",
+            )
+        margin = None if verdict.margin == inf else verdict.margin
+        return Judged(verdict.word, margin, tuple(map(str, verdict.reasons)))
 
     @property
     def margin(self) -> float | None:
@@ -541,6 +574,7 @@ class Model:
         patience: int = 3,
         stream: bool = False,
         start: Run | str | os.PathLike[str] | None = None,
+        unsafe: bool = False,
     ) -> Run:
         """Train the model and return the run.
 
@@ -558,6 +592,7 @@ class Model:
             something (positive, between ends, of unit length, on the simplex) move all.
         start : a run, or its folder, whose weights training begins with instead of initial ones;
             of the same energy and with the same labels, but perhaps of another loss.
+        unsafe : train even where the loss is judged to collapse the model, or not to fit it.
         hide : the share of the labels that are hidden, drawn by the seed; for experiments with
             missing labels.
         skip_infeasible : leave out instances whose answers a hard factor forbids, instead of
@@ -575,6 +610,7 @@ class Model:
 
         Raises
         ------
+        ModelError : the loss is UNSAFE or an ERROR for this model; see `verdict`.
         RunError : there is nothing to go on from, or it belongs to another training; or the
             cluster fails.
         UsageError : where the model has no loss.
@@ -595,7 +631,9 @@ class Model:
         from factorgraph.learn.resume import Keeper, digest, digest_of_arrays
 
         self.trainable()
+        judged = self.judged(unsafe)
         on_event = heard = Recorder(on_event)
+        on_event(judged)
         if not isinstance(seed, int) or seed < 0:
             raise UsageError(f"a seed is a whole number of at least 0, not {seed!r}", code="E0910")
         options = Options(

@@ -327,8 +327,8 @@ def test_the_run_folder_holds_its_promise(run: Path) -> None:
     names = {"model.fg", "run.json", "weights.npz", "log.jsonl"}
     assert {p.name for p in run.iterdir()} - {"checkpoint.npz"} == names
     log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    assert [e["event"] for e in log][:2] == ["compiling", "started"]
-    assert log[-1]["event"] == "finished" and log[1]["seed"] == 5
+    assert [e["event"] for e in log][:3] == ["judged", "compiling", "started"]
+    assert log[-1]["event"] == "finished" and log[2]["seed"] == 5
 
 
 def test_text_of_the_user_is_never_markup_nor_control(fgc: Call, tmp_path: Path) -> None:

@@ -42,12 +42,13 @@ from factorgraph.syntax.parser import RESERVED, parse
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = (
-    "language", "data", "tutorial", "own-loss", "training", "inference", "from-paper-to-fg",
-    "puzzle", "stereo", "decoding", "collapse", "formats", "command", "python", "README",
+    "language", "data", "tutorial", "own-loss", "training", "judging", "inference",
+    "from-paper-to-fg", "puzzle", "stereo", "decoding", "collapse", "formats", "command", "python",
+    "README",
 )  # fmt: skip
 RUN = (
-    "language", "data", "tutorial", "own-loss", "training", "inference", "puzzle", "stereo",
-    "decoding", "collapse", "formats", "command", "python",
+    "language", "data", "tutorial", "own-loss", "training", "judging", "inference", "puzzle",
+    "stereo", "decoding", "collapse", "formats", "command", "python",
 )  # fmt: skip
 """Pages with commands or Python."""
 CODE = ROOT.parent / "shared" / "data" / "ldpc" / "WIMAX_480_576.alist"
@@ -308,7 +309,7 @@ def test_page_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             for command, expected in commands(block):
                 code, printed = call(command, monkeypatch)
                 agree(expected, printed, f"{block}: {command}")
-                wrong = re.search(r"error( E\d+)?: ", expected) is not None
+                wrong = re.search(r"error( E\d+)?: |(?m:^(UNSAFE|ERROR)$)", expected) is not None
                 assert code == (2 if wrong else 0), f"{block}: {command} ends with {code}"
         elif block.kind == "python":
             with contextlib.redirect_stdout(io.StringIO()) as out:

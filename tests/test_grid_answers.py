@@ -549,7 +549,7 @@ def test_streams_threads_and_offenders(fgc: Any, tmp_path: Path) -> None:
 
 def test_hidden_labels_and_refusals_of_memory() -> None:
     data = [{"x": 0.1 * k, "y": 0.05 * k} for k in range(20)]
-    run = compile(KINK + "loss energy").fit(data, hide=0.5, max_iterations=3)
+    run = compile(KINK + "loss energy").fit(data, hide=0.5, max_iterations=3, unsafe=True)
     assert run.finished is not None and np.isfinite(run.finished.objective)
     text = CHAIN.replace("0.25", "0.001")
     budget.set_limit(20_000_000)

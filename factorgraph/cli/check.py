@@ -19,7 +19,11 @@ def check(
     ] = False,
     json: o.Json = False,
 ) -> None:
-    """Check a model: names, kinds, shapes, its loss; every error in one run."""
+    """Check a model: names, kinds, shapes, every error in one run; and judge its loss.
+
+    The verdict stands alone on its line (SAFE, SAFE BY ARCHITECTURE, WEAK, UNSAFE, ERROR or
+    UNKNOWN), reasons follow. UNSAFE and ERROR end with exit code 2.
+    """
     import sys
 
     checked = o.model(model, loss=loss, settings_=set_, without=without)
@@ -28,6 +32,7 @@ def check(
     missing = checked.missing() if checked.has_loss else None
     unanswered = checked.unanswered()
     factors = len(checked.checked.factors)
+    verdict = checked.verdict
     if json:
         for warning in warnings:
             o.say_json(warning.as_dict())
@@ -37,6 +42,7 @@ def check(
                 "file": checked.name,
                 "factors": factors,
                 "loss": checked.loss_text,
+                **(verdict.as_dict() if verdict is not None else {"verdict": None}),
                 "probes": probes,
                 "warnings": len(warnings),
                 "trains": checked.has_loss and missing is None,
@@ -45,7 +51,7 @@ def check(
                 "missing_to_infer": None if unanswered is None else unanswered.message,
             }
         )
-        return
+        raise typer.Exit(2 if verdict is not None and verdict.stops else 0)
     from factorgraph.source import visible
 
     for warning in warnings:
@@ -61,3 +67,9 @@ def check(
         if error is not None:
             place = f" (line {error.span.line})" if error.span else ""
             o.say(visible(f"  to {what}, this is missing{place}: {error.message}"))
+    if verdict is not None:
+        o.say(verdict.word)
+        for reason in verdict.reasons:
+            o.say(visible(f"  {reason}"))
+        if verdict.stops:
+            raise typer.Exit(2)

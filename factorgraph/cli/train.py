@@ -108,6 +108,10 @@ def train(
     dask: Annotated[
         str | None, typer.Option("--dask", metavar="ADDRESS", help="Compute on a Dask cluster.")
     ] = None,
+    unsafe: Annotated[
+        bool,
+        typer.Option("--unsafe", help="Train even where the loss is judged UNSAFE or ERROR."),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     json: o.Json = False,
 ) -> None:
@@ -120,6 +124,12 @@ def train(
         )
     built = o.model(model, loss=loss, settings_=set_, without=without)
     built.trainable()  # errors of the model come before the data are read
+    judged = built.judged(unsafe)
+    if judged.verdict in ("WEAK", "UNSAFE", "ERROR"):
+        sys.stderr.write(
+            f"warning: the loss is {judged.verdict}: {judged.reasons[0]}\n"
+            "  hint: `fgc check` says more\n"
+        )
     alone = not (observed or skip_infeasible or dask)
     stream = stream or (alone and _large(data, optimizer))
     if stream and data == "-":
@@ -196,6 +206,7 @@ def train(
                 validate=held_out,
                 patience=patience,
                 shard=shard,
+                unsafe=unsafe,
             )
         run.store(folder)
         ended = run.finished is not None and not run.finished.interrupted

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Literal
 
-from factorgraph.source import Span
+from factorgraph.source import Span, squeezed
 from factorgraph.value import Value
 
 Exactness = Literal["exact", "over-generating", "under-generating", "approximate"]
@@ -27,6 +27,24 @@ class Reason(Value):
 
     text: str
     span: Span | None = field(default=None, compare=False)
+
+    def __str__(self) -> str:
+        """Return the sentence with its place."""
+        if self.span is None:
+            return self.text
+        return f"{self.text} ({self.span.source.name}:{self.span.line}: {squeezed(self.span.text)})"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        if self.span is None:
+            return {"text": self.text, "file": None, "line": None, "source": None}
+        span = self.span
+        return {
+            "text": self.text,
+            "file": span.source.name,
+            "line": span.line,
+            "source": squeezed(span.text),
+        }
 
 
 @dataclass(frozen=True)
@@ -65,7 +83,8 @@ class LossFacts:
         (then flat energies are those whose derivatives are 0); the ``decoded`` answer itself.
     notes : what the formula of two energies does not say, by a word: ``near`` (wrong answers far
         from the data are never looked at), ``mean`` (true in the mean over draws), ``mixed``
-        (several energies), ``best``, ``trained`` (reads weights itself), ``hill`` (it asks for
+        (several energies), ``best``, ``trained`` (reads weights itself), ``weight`` (data that
+        multiply energies are taken to be above 0), ``hill`` (it asks for
         less curvature at the answer).
     reasons : by the name of a fact.
     """
@@ -195,10 +214,6 @@ class Verdict:
         """Return plain values for JSON."""
         return {
             "verdict": self.word,
-            "margin": self.margin,
-            "reasons": [
-                {"text": r.text, "line": r.span.line if r.span else None,
-                 "source": r.span.text if r.span else None}
-                for r in self.reasons
-            ],
-        }  # fmt: skip
+            "margin": "inf" if self.margin == inf else self.margin,
+            "reasons": [r.as_dict() for r in self.reasons],
+        }

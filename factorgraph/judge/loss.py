@@ -18,7 +18,7 @@ from factorgraph.judge.convexity import curvature, falls_above_chord
 from factorgraph.judge.facts import Interval, LossFacts, Reason
 from factorgraph.judge.least import Cell, Least, cells, close, least
 from factorgraph.judge.look import ALL, Box, Range, Seen, add, hull, look, meet, times
-from factorgraph.judge.rewrite import BEST, GRADIENT, LAPLACIAN, MISTAKES, C, I, rewrite
+from factorgraph.judge.rewrite import BEST, GRADIENT, LAPLACIAN, C, I, rewrite
 from factorgraph.model.loss import Formula
 from factorgraph.model.model import Model
 
@@ -147,6 +147,15 @@ class Study:
             if len(known) > 16:
                 known = set(sorted(found)[:: max(1, len(found) // 8)])
         return sorted(k for k in known if isfinite(k))
+
+    def point(self, c: float, i: float) -> float:
+        """Return the loss at a pair of energies; at a typical value of what the data say."""
+        box = Box({C: (c, c), I: (i, i)})
+        return look(self._typical, box).value[1]
+
+    @cached_property
+    def _typical(self) -> Sum:
+        return self.at(self.settings[0])
 
     # -- infima
 
@@ -387,6 +396,3 @@ def _compare(flat: Least, all_: Least) -> bool | None:
 
 def _all_same(found: list[bool | None]) -> bool | None:
     return found[0] if all(x == found[0] for x in found) else None
-
-
-__all__ = ["MISTAKES", "Study", "loss_facts"]

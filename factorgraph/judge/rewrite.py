@@ -19,6 +19,7 @@ from factorgraph.model.expression import (
     Const,
     Expr,
     GivenRead,
+    LetRead,
     ParamRead,
     Reduce,
     SizeOf,
@@ -145,6 +146,7 @@ class _Rewriter:
         self.regions: dict[str, None] = {}
         self.notes: dict[str, str] = {}
         self.soft = False
+        self.read: set[str] = set()
         looks = [x.region for x in walk(formula.value) if isinstance(x, RegionEnergy | Extremum)]
         self.has_answer = any(isinstance(x, Answer) for x in looks)
 
@@ -160,14 +162,14 @@ class _Rewriter:
     def unknown(self, e: Expr, env: dict[Bound, str]) -> Sum:
         """Return what the data say: a number of any size."""
         low, high = -inf, inf
+        if isinstance(e, GivenRead | LetRead):
+            self.read.add(show(e))
         if e.kind.sort == "bit":
             low, high = 0.0, 1.0
         if isinstance(e, GivenRead):
             values = self.model.givens[e.name].values if e.name in self.model.givens else None
             if values is not None and values.fixed is not None:
                 low, high = float(values.low), float(values.low + values.fixed - 1)
-            if e.name == "weight":
-                low = 0.0
         elif isinstance(e, ParamRead):
             param = self.model.params.get(e.name)
             if param is not None:
@@ -188,6 +190,8 @@ class _Rewriter:
         args = [self.of(x, env) for x in e.arguments]
         if op == "if":
             return self.chosen(e, args)
+        if op == "*":
+            args = [self.weight(x, y) for x, y in (args, args[::-1])]
         known = _ARITHMETIC.get(op)
         if known is not None:
             return known(*args)
@@ -202,8 +206,23 @@ class _Rewriter:
             return a.number(x // y if op == "//" else x % y)
         return self.unknown(e, env)
 
+    def weight(self, x: Sum, other: Sum) -> Sum:
+        """Return a factor of energies: data that weigh them are taken to be above 0."""
+        if not other.has(C, I) or x.has(C, I) or len(x.terms) != 1 or x.constant:
+            return x
+        atom, c = x.terms[0]
+        if not isinstance(atom, a.Leaf) or atom.name not in self.read or atom.low >= 0:
+            return x
+        self.notes["weight"] = f"`{atom.name}` is taken to be never negative"
+        return a.scaled(a.leaf(atom.name, 0.0, max(atom.high, 0.0)), c)
+
     def chosen(self, e: Apply, args: list[Sum]) -> Sum:
         condition = e.arguments[0]
+        yes, no = args[1].fixed, args[2].fixed
+        if args[0].fixed is not None:
+            return args[1] if args[0].fixed else args[2]
+        if yes is not None and no is not None and not args[0].has(C, I):
+            return a.leaf(show(e), min(yes, no), max(yes, no))
         if isinstance(condition, Apply) and condition.operator in ("<", "<=", ">", ">="):
             x, y = (self.of(s, {}) if not _bound(s) else None for s in condition.arguments)
             if x is not None and y is not None:

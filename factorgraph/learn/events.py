@@ -32,6 +32,22 @@ class Skipped(Event):
 
 
 @dataclass(frozen=True)
+class Judged(Event):
+    """The loss has been judged; see `factorgraph.judge`.
+
+    Attributes
+    ----------
+    verdict : the word.
+    margin : the gap that it asks for; None where it asks for none, or for any gap.
+    reasons : sentences, with their places.
+    """
+
+    verdict: str
+    margin: float | None
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Started(Event):
     """Training begins."""
 

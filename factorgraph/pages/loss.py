@@ -438,4 +438,28 @@ fun    cost(Y) = Y.y
 loss   E(answer) - min(E(Y) - cost(Y) for Y in any)
 """,
     ),
+    Page(
+        "E0223",
+        "A loss that does not make this model decide well",
+        """
+Before training, a loss is judged together with the energy. UNSAFE: its least value is reached where
+the energy is the same for every answer, or it pushes an energy the wrong way; training would end
+there. ERROR: loss and energy do not fit, such as a square of energies that may be negative. Each
+reason names the formula or the factor that it comes from. Losses that also push wrong answers up,
+such as `hinge` and `nll`, do not collapse. `--unsafe` trains all the same.
+""",
+        """
+answer y : bit
+param  w
+factor f = w * y
+loss   energy                          # fgc train says: UNSAFE
+""",
+        """
+answer y : bit
+param  w
+factor f = w * y
+loss   nll
+""",
+        kind="words",
+    ),
 )

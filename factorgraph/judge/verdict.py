@@ -1,0 +1,402 @@
+"""The verdict: what facts about a loss and an energy say of what minimising leads to.
+
+Minimising a loss Q makes the answer's energy E_C less than that of the best wrong answer, E_I, by a
+margin m, if the least value of Q is not met where the energy is the same for every answer, and
+
+- (A) along E_C + m = E_I the slope in E_C is greater than that in E_I,
+- (B) Q is convex, or its slope in E_C is nowhere below 0 and that in E_I nowhere above, and
+- (C) some weights move E_C and E_I apart.
+
+Where flat energies are least, the energy itself may rule them out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf
+
+from factorgraph.judge.condition import grid, holds
+from factorgraph.judge.energy import energy_facts
+from factorgraph.judge.facts import EnergyFacts, Interval, LossFacts, Reason, Verdict, Word
+from factorgraph.judge.loss import Study, loss_facts
+from factorgraph.judge.rewrite import rewrite
+from factorgraph.judge.terms import reads_answer
+from factorgraph.model.expression import Apply, Expr, MapRead, walk
+from factorgraph.model.loss import Formula
+from factorgraph.model.model import Model
+from factorgraph.source import Span
+
+ABOVE = Interval(0.0, inf)
+
+
+def judge(model: Model, formula: Formula) -> Verdict:
+    """Return whether minimising a loss will make a model decide well.
+
+    Parameters
+    ----------
+    model, formula : checked.
+    """
+    energy = energy_facts(model, formula)
+    loss = loss_facts(model, formula, energy.range)
+    return verdict(loss, energy, model, formula)
+
+
+def verdict(loss: LossFacts, energy: EnergyFacts, model: Model, formula: Formula) -> Verdict:
+    """Return what facts come to."""
+    return _Judge(loss, energy, model, formula).verdict()
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """The rules in their order; each gives a verdict or passes on."""
+
+    loss: LossFacts
+    energy: EnergyFacts
+    model: Model
+    formula: Formula
+
+    def verdict(self) -> Verdict:
+        rules = (
+            self.untrained, self.sign, self.errors, self.mixed, self.derivatives, self.decoded,
+            self.pushed_down, self.rigid, self.flat, self.safe,
+        )  # fmt: skip
+        for rule in rules:
+            found = rule()
+            if found is not None:
+                return found
+        return self.unknown()
+
+    # -- words
+
+    @property
+    def span(self) -> Span:
+        return self.formula.span
+
+    def say(self, text: str) -> Reason:
+        """Return a reason that comes from the formula."""
+        return Reason(text, self.span)
+
+    def told(self, fact: str, text: str) -> tuple[Reason, ...]:
+        """Return what is known of a fact of the energy, or a sentence where nothing is."""
+        return self.energy.reasons.get(fact) or (Reason(text, self._factor),)
+
+    @property
+    def _factor(self) -> Span | None:
+        return next((f.span for f in self.model.factors.values()), None)
+
+    def out(self, word: Word, *reasons: Reason, margin: float | None = None) -> Verdict:
+        return Verdict(word, reasons, self.loss, self.energy, margin)
+
+    def slopes(self) -> Reason:
+        c, i = self.loss.slope_answer, self.loss.slope_wrong
+        return self.say(
+            f"its slope in the answer's energy is {_range(c)}, in the best wrong answer's "
+            f"{_range(i)}"
+        )
+
+    @property
+    def monotone(self) -> bool:
+        """Whether it never pushes an energy the wrong way."""
+        return self.loss.slope_answer.low >= 0 >= self.loss.slope_wrong.high
+
+    @property
+    def ignores_wrong(self) -> bool:
+        return self.loss.slope_wrong == Interval(0.0, 0.0)
+
+    # -- rules
+
+    def untrained(self) -> Verdict | None:
+        if self.energy.trainable:
+            return None
+        return self.out("SAFE BY ARCHITECTURE", Reason("there is nothing to train", self._factor))
+
+    def sign(self) -> Verdict | None:
+        """A loss that pushes an energy the wrong way, whatever it is."""
+        loss = self.loss
+        if loss.needs_non_negative and self.energy.range.low < 0:
+            loss = loss_facts(self.model, self.formula, ABOVE)
+        if loss.sort == "derivatives" and "hill" in loss.notes:
+            return self.out("UNSAFE", self.say(loss.notes["hill"]))
+        if loss.sort != "energies":
+            return None
+        c, i = loss.slope_answer, loss.slope_wrong
+        if c.low < 0 and c.high <= 0:
+            return self.out(
+                "UNSAFE",
+                self.say("it pushes the answer's energy up: its slope there is " + _range(c)),
+                self.say("is a sign wrong? E(answer) is to fall, E(wrong) and E(any) to rise"),
+            )
+        if i.high > 0 and i.low >= 0:
+            return self.out(
+                "UNSAFE",
+                self.say("it pulls the energy of the best wrong answer down: its slope there is "
+                         + _range(i)),
+                self.say("is a sign wrong? E(answer) is to fall, E(wrong) and E(any) to rise"),
+            )  # fmt: skip
+        return None
+
+    def errors(self) -> Verdict | None:
+        """What has no sense together."""
+        loss, energy = self.loss, self.energy
+        if loss.needs_non_negative and energy.range.low < 0:
+            low = "has no lower bound"
+            if energy.range.low > -inf:
+                low = f"can be as low as {energy.range.low:g}"
+            return self.out(
+                "ERROR",
+                self.say("where the answer's energy is below 0 this loss pushes it up: it needs "
+                         "energies that are never negative"),
+                *self.told("range", f"the energy {low}"),
+                self.say("square the energy or use softplus, or take a loss of differences: "
+                         "hinge, nll"),
+            )  # fmt: skip
+        if energy.mean_field_free:
+            return self.out(
+                "ERROR",
+                *self.told("mean_field_free", "mean field bounds the sum over all from below"),
+                self.say("take an exact sum, `by = trbp`, or a loss that needs no sum"),
+            )
+        if loss.normalisable and energy.normalisable is False:
+            return self.out(
+                "ERROR",
+                self.say("it sums exp(-E) over all answers, and that sum is infinite"),
+                *self.told("normalisable", "the energy does not grow with the answer"),
+            )
+        if loss.margin is not None and energy.width < loss.margin < inf:
+            return self.out(
+                "ERROR",
+                self.say(f"it asks for a margin of {loss.margin:g}"),
+                *self.told("width", "and the energies of two answers differ by at most "
+                           f"{energy.width:g}"),
+                self.say("take a smaller margin, or widen the energy's range"),
+            )  # fmt: skip
+        if energy.all_positive and self.ignores_wrong:
+            return self.out("ERROR", *self.told("all_positive", "only alike pairs are named"))
+        return None
+
+    def mixed(self) -> Verdict | None:
+        if "mixed" not in self.loss.notes:
+            return None
+        text = "so one answer's and one wrong answer's energy do not tell what it is"
+        return self.unknown(self.say(f"{self.loss.notes['mixed']}, {text}"))
+
+    def derivatives(self) -> Verdict | None:
+        if self.loss.sort != "derivatives":
+            return None
+        if self.loss.flat_is_least is None:
+            return self.unknown()
+        for factor in self.model.factors.values():
+            if any(_bends(self.model, e) for e in walk(factor.value)):
+                text = f"factor `{factor.name}` has kinks in the answer, and no curvature beside"
+                return self.out(
+                    "UNKNOWN",
+                    self.say("it looks at derivatives of the energy in the answers"),
+                    Reason(f"{text} them: derivatives do not tell where it is least", factor.span),
+                )
+        if self.loss.flat_is_least:
+            return self.collapse("an energy without slope is all that it asks for")
+        return self.out(
+            "SAFE",
+            self.say("an energy that is flat at the answer is not least: it asks for slopes or "
+                     "curvature there"),
+            self.say("it looks near the answers only, and says nothing of how deep valleys are "
+                     "that are far apart"),
+        )  # fmt: skip
+
+    def decoded(self) -> Verdict | None:
+        if self.loss.sort != "decoded":
+            return None
+        return self.out(
+            "SAFE",
+            self.say("it compares the decoded answer itself with the right one; no margin is "
+                     "asked for"),
+        )  # fmt: skip
+
+    def pushed_down(self) -> Verdict | None:
+        """A loss that only pushes the answer's energy down, such as `energy`."""
+        loss, energy = self.loss, self.energy
+        if not self.ignores_wrong or not (loss.slope_answer.low >= 0 < loss.slope_answer.high):
+            return None
+        first = self.say("it only pushes the answer's energy down, and pushes no wrong answer up")
+        if energy.fixed_codes and energy.code_distance == 0:
+            return self.out("UNSAFE", first, *self.told("code_distance", "two codes are equal"))
+        if energy.fixed_codes:
+            return self.by_architecture(
+                first, "code_distance", "answers have fixed codes, and those differ: what is near "
+                "one of them is far from the others")  # fmt: skip
+        if energy.rigid:
+            return self.by_architecture(
+                first, "rigid", "the energy is a fixed function of a distance to the answer: it is "
+                "moved, never flattened")  # fmt: skip
+        if energy.normalised:
+            return self.by_architecture(
+                first, "normalised", "the factors are normalised: what gets likelier makes all "
+                "else less likely")  # fmt: skip
+        if energy.bounded_codes:
+            return self.by_architecture(
+                first, "bounded_codes", "codes are bounded: only so much can have a low energy"
+            )
+        found = energy.witness
+        if found is not None and (found.level is None or found.level <= energy.range.low):
+            return self.collapse()
+        if loss.bounded is False:
+            return self.out(
+                "UNSAFE",
+                first,
+                self.say("it falls without end, whatever becomes of the wrong answers"),
+                *self.told("range", "the energy has no lower bound"),
+            )
+        text = "no weights were found at which the energy is the same for every answer"
+        return self.out("UNKNOWN", first, Reason(text, self._factor))
+
+    def by_architecture(self, first: Reason, fact: str, text: str) -> Verdict:
+        return self.out("SAFE BY ARCHITECTURE", first, *self.told(fact, text))
+
+    def rigid(self) -> Verdict | None:
+        """Real answers at fixed distances: all losses that pull the energy there are alike."""
+        loss, energy = self.loss, self.energy
+        if not energy.rigid or energy.fixed_codes or energy.finite or not self.monotone:
+            return None
+        if loss.slope_alone.high <= 0 and not loss.margin:
+            return None
+        return self.by_architecture(
+            self.slopes(), "rigid", "the energy is a fixed function of a distance to the answer: "
+            "it is moved, never flattened")  # fmt: skip
+
+    def flat(self) -> Verdict | None:
+        """Equal energies reach the least value of the loss."""
+        if not self.loss.flat_is_least:
+            return None
+        both = self.loss.slope_answer.high > 0 > self.loss.slope_wrong.low
+        if not self.monotone or not both:
+            return self.collapse()
+        if self.loss.bounded is False:
+            text = "it falls without end where all energies fall together"
+        else:
+            text = "equal energies already have its least value: it asks for no margin"
+        return self.out("WEAK", self.say(text), *self.named(), margin=0.0)
+
+    def named(self) -> tuple[Reason, ...]:
+        """Return the reasons of the witness, where there is one."""
+        found = self.energy.witness
+        if found is None:
+            return ()
+        more: tuple[Reason, ...] = ()
+        if found.spread is not None:
+            more = (Reason(f"on random data it differs there by {found.spread:.1g} from answer to "
+                           "answer", None),)  # fmt: skip
+        return (*found.reasons, *more)
+
+    def collapse(self, text: str | None = None) -> Verdict:
+        first = text or (
+            "it only pushes the answer's energy down, and pushes no wrong answer up"
+            if self.ignores_wrong
+            else "an energy that is the same for every answer has its least value"
+        )
+        return self.out("UNSAFE", self.say(first), *self.named())
+
+    def safe(self) -> Verdict | None:
+        """Rules (A) to (C)."""
+        loss = self.loss
+        if loss.flat_is_least is not False:
+            return None
+        if loss.margin is None:
+            return self.against()
+        if loss.margin == 0:
+            return self.out(
+                "WEAK", self.say("it asks for no margin: answers may be right by nothing"),
+                self.slopes(), margin=0.0)  # fmt: skip
+        if not (loss.convex or self.monotone):
+            return None
+        if loss.margin == inf:
+            text = "any wider gap between E(answer) and the wrong answers' energies lowers it"
+        else:
+            text = f"it asks for E(answer) + {loss.margin:g} < E(wrong)"
+        reasons = [self.say(text), self.slopes()]
+        reasons += [
+            self.say(loss.notes[w]) for w in ("mean", "weight", "trained") if w in loss.notes
+        ]
+        if not loss.convex:
+            reasons.append(
+                self.say(
+                    "it is not convex: where answers are far from right it may have no slope, so "
+                    "start with the weights of a loss that is"
+                )
+            )
+        if "near" in loss.notes:
+            return self.out("WEAK", self.say(loss.notes["near"]), *reasons, margin=loss.margin)
+        if loss.bounded is False and self.energy.width == inf:
+            return self.out(
+                "WEAK",
+                self.say("it falls without end: one answer that is far apart enough outweighs "
+                         "others that are wrong"),
+                *reasons, margin=loss.margin)  # fmt: skip
+        return self.out("SAFE", *reasons, *self.inference(), margin=loss.margin)
+
+    def against(self) -> Verdict | None:
+        """No margin is met: the least values are where the answer is not the best."""
+        pairs = grid(self.energy.range)
+        for margin in (0.01, 0.5):
+            if holds(self.value, margin, pairs) is not False:
+                return None
+        return self.out(
+            "UNSAFE", self.say("its least values are where a wrong answer is better than the "
+                               "right one"), self.slopes())  # fmt: skip
+
+    def inference(self) -> list[Reason]:
+        """Return what inference that is not exact does to a loss that is safe with an exact one."""
+        looks = {"any", "wrong", "only"} & set(self.loss.regions)
+        if self.energy.exactness != "under-generating" or not looks:
+            return []
+        text = "the best wrong answer may be missed, and then it is not pushed up"
+        return [*self.energy.reasons.get("exactness", ()), Reason(text, None)]
+
+    # -- in numbers
+
+    @cached_property
+    def study(self) -> Study:
+        found = rewrite(self.model, self.formula)
+        return Study(found.value, found.alone, self.energy.range)
+
+    def value(self, c: float, i: float) -> float:
+        return self.study.point(c, i)
+
+    def unknown(self, *reasons: Reason) -> Verdict:
+        """The rules do not decide: what a grid of energies says is added."""
+        said = {
+            True: "on a grid of energies the condition holds",
+            False: "on a grid of energies the condition fails",
+            None: "a grid of energies does not tell",
+        }
+        first = reasons or (self.say("the rules do not decide"),)
+        if self.loss.sort != "energies" or "mixed" in self.loss.notes:
+            return self.out("UNKNOWN", *first)
+        found = holds(self.value, 0.1, grid(self.energy.range))
+        return self.out("UNKNOWN", *first, self.slopes(), self.say(said[found]))
+
+
+def _bends(model: Model, e: Expr) -> bool:
+    """Return whether a part of an energy has kinks where the answer is changed."""
+    if isinstance(e, Apply):
+        return e.operator in ("abs", "min", "max") and reads_answer(model, e)
+    if not isinstance(e, MapRead) or not reads_answer(model, e.body):
+        return False
+    todo, acts = [model.maps[e.name].layer], set()
+    while todo:
+        layer = todo.pop()
+        acts.add(layer.act)
+        todo += layer.layers
+    return "relu" in acts
+
+
+def _range(x: Interval) -> str:
+    if x.low == x.high:
+        return f"{x.low:g}"
+    if x.low == -inf and x.high == inf:
+        return "of any sign"
+    if x.high == inf:
+        return f"{x.low:g} or more"
+    if x.low == -inf:
+        return f"{x.high:g} or less"
+    return f"between {x.low:g} and {x.high:g}"
