@@ -213,6 +213,27 @@ class Model:
 
         return judge(self.checked, self._typed)
 
+    def judge(self, loss: str | None = None) -> Verdict | None:
+        """Return whether minimising a loss will make the model decide well, and why.
+
+        Parameters
+        ----------
+        loss : a formula or the name of a loss, instead of the model's own.
+
+        Returns
+        -------
+        Verdict with ``word``, ``margin`` and ``reasons``; None where there is no loss.
+
+        Raises
+        ------
+        ModelError : the formula is wrong.
+        """
+        if loss is None:
+            return self.verdict
+        from factorgraph.judge.verdict import judge
+
+        return judge(self.checked, check_formula(self.checked, formula(loss)))
+
     def warnings(self, *, pedantic: bool = False) -> list[ModelWarning]:
         """Return what is legal, but hardly meant, in the order of the text.
 
@@ -377,8 +398,13 @@ class Model:
         if error is not None:
             raise error
 
-    def judged(self, unsafe: bool = False) -> Judged:
+    def judged(self, unsafe: bool = False, instances: Instances | None = None) -> Judged:
         """Return the event that says what the verdict is.
+
+        Parameters
+        ----------
+        unsafe : whether the user insists.
+        instances : the training data, for what they add to what the text tells.
 
         Raises
         ------
@@ -387,7 +413,11 @@ class Model:
         from factorgraph.learn.events import Judged
 
         verdict = self.verdict
-        assert verdict is not None
+        assert verdict is not None and self._typed is not None
+        if instances is not None:
+            from factorgraph.judge.verdict import judge_with
+
+            verdict = judge_with(verdict, self.checked, self._typed, instances)
         if verdict.stops and not unsafe:
             first = verdict.reasons[0]
             raise ModelError(
@@ -670,6 +700,7 @@ class Model:
                 (on_event or silent)(Skipped(int((~met).sum()), records.count))
                 records = records.take(met)
                 instances = fill_features(bind(self.checked, records, shared=shared))
+        self.judged(unsafe, instances)
         if hide:
             instances = hidden(instances, hide, seed)
         chosen = sampled(records.count, seed)

@@ -12,9 +12,10 @@ Where flat energies are least, the energy itself may rule them out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf
+from typing import TYPE_CHECKING
 
 from factorgraph.judge.condition import grid, holds
 from factorgraph.judge.energy import energy_facts
@@ -26,6 +27,9 @@ from factorgraph.model.expression import Apply, Expr, MapRead, walk
 from factorgraph.model.loss import Formula
 from factorgraph.model.model import Model
 from factorgraph.source import Span
+
+if TYPE_CHECKING:
+    from factorgraph.data.instances import Instances
 
 ABOVE = Interval(0.0, inf)
 
@@ -39,7 +43,24 @@ def judge(model: Model, formula: Formula) -> Verdict:
     """
     energy = energy_facts(model, formula)
     loss = loss_facts(model, formula, energy.range)
-    return verdict(loss, energy, model, formula)
+    found = verdict(loss, energy, model, formula)
+    if found.word == "UNSAFE" and energy.witness is not None:
+        from factorgraph.judge.trial import shown
+
+        energy = replace(energy, witness=shown(model, energy.witness))
+        found = verdict(loss, energy, model, formula)
+    return found
+
+
+def judge_with(before: Verdict, model: Model, formula: Formula, instances: Instances) -> Verdict:
+    """Return a verdict with what data tell: codes that they hold, labels that never change."""
+    from factorgraph.judge.bound import with_data
+
+    energy = with_data(model, before.energy, instances)
+    old = before.energy
+    if (energy.code_distance, energy.all_positive) == (old.code_distance, old.all_positive):
+        return before
+    return verdict(before.loss, energy, model, formula)
 
 
 def verdict(loss: LossFacts, energy: EnergyFacts, model: Model, formula: Formula) -> Verdict:
@@ -163,13 +184,20 @@ class _Judge:
                 self.say("it sums exp(-E) over all answers, and that sum is infinite"),
                 *self.told("normalisable", "the energy does not grow with the answer"),
             )
-        if loss.margin is not None and energy.width < loss.margin < inf:
+        asked = loss_facts(self.model, self.formula).margin  # within the range it asks for any gap
+        if asked is not None and energy.width < asked < inf:
             return self.out(
                 "ERROR",
-                self.say(f"it asks for a margin of {loss.margin:g}"),
+                self.say(f"it asks for a margin of {asked:g}"),
                 *self.told("width", "and the energies of two answers differ by at most "
                            f"{energy.width:g}"),
                 self.say("take a smaller margin, or widen the energy's range"),
+            )  # fmt: skip
+        if self.model.answers and not energy.moved:
+            return self.out(
+                "ERROR",
+                Reason("no weight moves the energy of one answer against another's: training "
+                       "cannot change what is answered", self._factor),
             )  # fmt: skip
         if energy.all_positive and self.ignores_wrong:
             return self.out("ERROR", *self.told("all_positive", "only alike pairs are named"))
@@ -229,6 +257,10 @@ class _Judge:
             return self.by_architecture(
                 first, "rigid", "the energy is a fixed function of a distance to the answer: it is "
                 "moved, never flattened")  # fmt: skip
+        if energy.contrast:
+            return self.by_architecture(
+                first, "contrast", "where the answer's energy is least the others' are above it"
+            )
         if energy.normalised:
             return self.by_architecture(
                 first, "normalised", "the factors are normalised: what gets likelier makes all "
@@ -248,7 +280,7 @@ class _Judge:
                 *self.told("range", "the energy has no lower bound"),
             )
         text = "no weights were found at which the energy is the same for every answer"
-        return self.out("UNKNOWN", first, Reason(text, self._factor))
+        return self.out("UNKNOWN", first, Reason(text, self._factor), *self.sampled())
 
     def by_architecture(self, first: Reason, fact: str, text: str) -> Verdict:
         return self.out("SAFE BY ARCHITECTURE", first, *self.told(fact, text))
@@ -284,8 +316,8 @@ class _Judge:
             return ()
         more: tuple[Reason, ...] = ()
         if found.spread is not None:
-            more = (Reason(f"on random data it differs there by {found.spread:.1g} from answer to "
-                           "answer", None),)  # fmt: skip
+            text = f"on random data it differs there by {found.spread:.1g} from answer to answer"
+            more = (Reason(text, found.reasons[0].span),)
         return (*found.reasons, *more)
 
     def collapse(self, text: str | None = None) -> Verdict:
@@ -309,6 +341,11 @@ class _Judge:
                 self.slopes(), margin=0.0)  # fmt: skip
         if not (loss.convex or self.monotone):
             return None
+        near = self.energy.code_distance if self.energy.fixed_codes else None
+        if near is not None and near < loss.margin < inf and not loss.difference_only:
+            text = f"squared distances of codes go down to {near:.3g}, below the margin"
+            return self.unknown(self.say(f"it asks for a margin of {loss.margin:g}"),
+                                Reason(text, self._factor))  # fmt: skip
         if loss.margin == inf:
             text = "any wider gap between E(answer) and the wrong answers' energies lowers it"
         else:
@@ -373,7 +410,17 @@ class _Judge:
         if self.loss.sort != "energies" or "mixed" in self.loss.notes:
             return self.out("UNKNOWN", *first)
         found = holds(self.value, 0.1, grid(self.energy.range))
-        return self.out("UNKNOWN", *first, self.slopes(), self.say(said[found]))
+        return self.out(
+            "UNKNOWN", *first, self.slopes(), self.say(said[found]), *self.sampled()
+        )  # fmt: skip
+
+    def sampled(self) -> tuple[Reason, ...]:
+        """Return what energies at random weights say of the condition."""
+        from factorgraph.judge.sample import outcome
+
+        margin = self.loss.margin
+        least = 0.1 if margin is None or not 0 < margin < inf else 0.95 * margin
+        return (Reason(outcome(self.model, self.value, least)[1].text, self._factor),)
 
 
 def _bends(model: Model, e: Expr) -> bool:
