@@ -14,6 +14,9 @@ from factorgraph.compiler.module import load
 from factorgraph.data.bind import bind
 from factorgraph.data.python import from_python
 from factorgraph.errors import RunError, UsageError
+from factorgraph.ground.transposed import Transposed, in_turns
+from factorgraph.learn import objective as learn_objective
+from factorgraph.learn import shards
 from factorgraph.learn.objective import Objective
 from factorgraph.learn.shards import Crew
 from factorgraph.pipeline import compile
@@ -164,3 +167,56 @@ def test_resuming_with_another_choice_is_refused(tmp_path: Path) -> None:
     once = model.fit(DATA, observed=True)
     for name, weights in once.weights.items():
         assert weights.tobytes() == again.weights[name].tobytes()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_short_rows_change_no_result(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    tags = [f"t{k}" for k in range(12)]
+    text = f"""
+domain Tag = {{{", ".join(tags)}}}
+domain Feat
+size n
+given x[n], z[n] : text
+answer y[n] : Tag
+let f[t in n] = features(Feat, x[t], z[t], x[t-1])
+param U[Tag, Feat] ~ l2(0.5)
+param T[Tag, Tag] ~ l2(0.25)
+factor emit[t in n] = -dot(U[y[t]], f[t])
+factor move[t in 1..n-1] = -T[y[t-1], y[t]]
+loss nll
+"""
+    data = []
+    for n in rng.integers(1, 9, 60).tolist():
+        y = rng.integers(0, 12, n)
+        x = np.where(rng.random(n) < 0.5, y, rng.geometric(0.1, n) + 12)
+        data.append({
+            "x": [f"a{v}" for v in x], "z": [f"b{v}" for v in rng.integers(0, 6, n)],
+            "y": [tags[k] for k in y],
+        })  # fmt: skip
+
+    def fitted() -> tuple[Any, list[float]]:
+        found: list[float] = []
+        run = compile(text).fit(
+            data, observed=True, threads=threads, max_iterations=12, progress=0,
+            on_event=lambda e: found.append(e.objective) if hasattr(e, "norm") else None,
+        )  # fmt: skip
+        return run, found
+
+    whole, path = fitted()
+    turns: list[int] = []
+
+    def many(*given: Any) -> list[Transposed]:
+        made = in_turns(*given, limit=1000)
+        turns.append(len(made))
+        return made
+
+    monkeypatch.setattr(learn_objective, "SHORTEN", 0)
+    monkeypatch.setattr(learn_objective, "in_turns", many)
+    monkeypatch.setattr(shards, "VARIABLES", 16)
+    short, again = fitted()
+    assert turns[0] > 1
+    np.testing.assert_allclose(again, path, rtol=1e-9)
+    for name, weights in whole.weights.items():
+        np.testing.assert_allclose(short.weights[name], weights, rtol=1e-6, atol=1e-8)
+        assert ((weights == 0) == (short.weights[name] == 0)).all()

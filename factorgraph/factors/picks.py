@@ -7,43 +7,64 @@ thread needs a gradient of its own.
 
 from __future__ import annotations
 
-from numpy import uintp
+from numpy import int64, uintp
 
 from factorgraph.factors.prefetch import prefetch
+from factorgraph.factors.short import AHEAD, COLUMN, COLUMN_BITS, COUNT, COUNT_BITS, LINE
 from factorgraph.jit import kernel
-
-AHEAD = 16
-"""How many rows before it is read a row is asked for."""
-LINE = 8
-"""Numbers in a cache line."""
 
 
 @kernel
 def sum_rows(weights, pick, low, high, out):  # type: ignore[no-untyped-def]
     """Write the sum of rows ``pick[low:high]`` of a flat matrix; a row is as long as ``out``.
 
-    Four rows are read at a time, so that ``out`` is written a quarter as often.
+    Four rows are read at a time, so that ``out`` is written a quarter as often. Picks below 0 are
+    of short rows (see `short`) and come last.
     """
     n = len(out)
     for s in range(n):
         out[s] = 0.0
+    long = high
+    while long > low and pick[long - 1] < 0:
+        long -= 1
     j = low
-    while j + 4 <= high:
+    while j + 4 <= long:
         for k in range(j + AHEAD, min(j + AHEAD + 4, len(pick))):
-            soon = uintp(pick[k]) * uintp(n)
-            for s in range(0, n, LINE):
-                prefetch(weights, soon + uintp(s))
+            _ask(weights, pick[k], n)
         a, b = uintp(pick[j]) * uintp(n), uintp(pick[j + 1]) * uintp(n)
         c, d = uintp(pick[j + 2]) * uintp(n), uintp(pick[j + 3]) * uintp(n)
         for s in range(n):
             e, f = weights[uintp(a + s)] + weights[uintp(b + s)], weights[uintp(c + s)]
             out[s] += e + (f + weights[uintp(d + s)])
         j += 4
-    while j < high:
+    while j < long:
+        if j + AHEAD < len(pick):
+            _ask(weights, pick[j + AHEAD], n)
         a = uintp(pick[j]) * uintp(n)
         for s in range(n):
             out[s] += weights[uintp(a + s)]
         j += 1
+    while j < high:
+        if j + AHEAD < len(pick):
+            _ask(weights, pick[j + AHEAD], n)
+        at = ~int64(pick[j])
+        header = int64(weights[uintp(at)])
+        columns = header >> COUNT_BITS
+        for k in range(1, (header & COUNT) + 1):
+            out[uintp(columns & COLUMN)] += weights[uintp(at + k)]
+            columns >>= COLUMN_BITS
+        j += 1
+
+
+@kernel
+def _ask(weights, pick, n):  # type: ignore[no-untyped-def]
+    """Ask for a row that is soon read."""
+    if pick < 0:
+        prefetch(weights, uintp(~int64(pick)))
+    else:
+        soon = uintp(pick) * uintp(n)
+        for s in range(0, n, LINE):
+            prefetch(weights, soon + uintp(s))
 
 
 @kernel

@@ -27,6 +27,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Weights = dict[str, Floats]
 
+SOME = 1 << 16
+"""Weights that are packed at a time where not all are: what is made on the way stays small."""
 OFTEN = 32
 """Positions that are picked at least so often are stored by how often, the others as they come."""
 
@@ -94,6 +96,23 @@ class Layout:
             if last < 0:
                 view[...] = stored
         return flat
+
+    def pack_some(self, weights: Weights, chosen: NDArray[np.integer[Any]]) -> Floats:
+        """Return some of the numbers of `pack`, by their places there, which rise."""
+        out = np.empty(len(chosen))
+        for name, place in self.places.items():
+            first, last = np.searchsorted(chosen, (place.start, place.stop)).tolist()
+            if not place.axes:
+                out[first:last] = weights[name]
+                continue
+            stored = weights[name].transpose(place.axes)
+            kept = [place.kept[a] for a in place.axes]
+            for low in range(first, last, SOME):
+                part = slice(low, min(low + SOME, last))
+                index = np.unravel_index(chosen[part] - place.start, place.stored)
+                index = tuple(k if at is None else at[k] for at, k in zip(kept, index, strict=True))
+                out[part] = stored[index]
+        return out
 
     def unpack(self, flat: Floats, initial: Weights) -> Weights:
         """Return all weights in their declared order; those not kept stay at rest."""

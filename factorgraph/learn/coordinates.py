@@ -14,10 +14,13 @@ simplex     w = softmax(u)             du = w (dw - dw . w)
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 
-from factorgraph.ground.weights import Layout, Place
+from factorgraph.ground.weights import Layout, Place, Weights
+from factorgraph.learn.free import FreeRows
 from factorgraph.learn.shards import Crew
 from factorgraph.learn.vectors import Vectors
 
@@ -47,12 +50,35 @@ class Coordinates:
         self, layout: Layout, chosen: NDArray[np.int64] | None = None, crew: Crew | None = None
     ) -> None:
         self.layout = layout
-        self.chosen = chosen
+        self._chosen = chosen
         self.size = layout.size if chosen is None else len(chosen)
+        self.crew = crew
         self.vectors = Vectors(self.size, crew)
+        self.rows: dict[str, FreeRows] = {}
+        # no page is taken of what `rows` holds
         self._spread = np.zeros(layout.size if chosen is not None else 0)
         self._picked = np.empty(self.size if chosen is not None else 0)
         self.held = [p for p in layout.places.values() if p.declaration.constraint != "real"]
+
+    @property
+    def chosen(self) -> NDArray[np.int64] | None:
+        """The places of the weights that move, None for all."""
+        if self._chosen is None or not self.rows:
+            return self._chosen
+        return np.sort(np.concatenate([self._chosen, *(r.places() for r in self.rows.values())]))
+
+    def shorten(self, names: Collection[str]) -> None:
+        """Store the rows of some params short, none of which is held to anything."""
+        assert self._chosen is not None and not self.held
+        kept = []
+        for name, place in self.layout.places.items():
+            first, last = np.searchsorted(self._chosen, (place.start, place.stop)).tolist()
+            if name in names:
+                self.rows[name] = FreeRows(place, self._chosen[first:last], first)
+            else:
+                kept.append(np.arange(first, last))
+        self._kept = np.concatenate([np.zeros(0, np.int64), *kept])
+        self._chosen = self._chosen[self._kept]
 
     def weights(self, flat: Floats) -> Floats:
         """Return the weights at some coordinates, valid until the next call; the same array where
@@ -64,6 +90,17 @@ class Coordinates:
         self.refresh(flat, out)
         return out
 
+    def views(self, flat: Floats) -> Weights:
+        """Return the weights of each param at some coordinates, stored as they are picked."""
+        if not self.rows:
+            return self.layout.views(self.weights(flat))
+        assert self._chosen is not None
+        self._spread[self._chosen] = flat[self._kept]
+        out = self.layout.views(self._spread)
+        for name, rows in self.rows.items():
+            out[name] = rows.fill(flat, self.crew)
+        return out
+
     def refresh(self, flat: Floats, out: Floats) -> None:
         """Write the weights that are held to something; the others are left as they are."""
         for place in self.held:
@@ -71,9 +108,13 @@ class Coordinates:
 
     def _all(self, flat: Floats) -> Floats:
         """Return coordinates with 0 for the weights that stay there."""
-        if self.chosen is None:
+        if self._chosen is None:
             return flat
-        self.vectors.spread(flat, self.chosen, self._spread)
+        if self.rows:
+            out = np.zeros(self.layout.size)
+            out[self.chosen] = flat
+            return out
+        self.vectors.spread(flat, self._chosen, self._spread)
         return self._spread
 
     def coordinates(self, weights: Floats) -> Floats:
@@ -81,7 +122,15 @@ class Coordinates:
         out = weights.copy()
         for place in self.held:
             _rows(place, out)[...] = _coordinates(place, _rows(place, weights))
-        return out if self.chosen is None else out[self.chosen]
+        chosen = self.chosen
+        return out if chosen is None else out[chosen]
+
+    def begin(self, weights: Weights) -> Floats:
+        """Return coordinates of all weights by name, as `coordinates` does of a flat vector."""
+        chosen = self.chosen
+        if chosen is None or self.held:
+            return self.coordinates(self.layout.pack(weights))
+        return self.layout.pack_some(weights, chosen)
 
     def pull_back(self, flat: Floats, weights: Floats, gradient: Floats) -> Floats:
         """Return a gradient of the weights as one of the coordinates; the first is overwritten."""
@@ -90,32 +139,27 @@ class Coordinates:
             for place in self.held:
                 rows = _rows(place, gradient)
                 rows[...] = _pulled(place, _rows(place, every), _rows(place, weights), rows)
-        if self.chosen is None:
+        if self._chosen is None:
             return gradient
-        self.vectors.pick(gradient, self.chosen, self._picked)
+        self.vectors.pick(gradient, self._chosen, self._picked)
         return self._picked
 
     @property
-    def taken(self) -> Floats:
-        """The gradient of the coordinates that `take` has put together."""
+    def picked(self) -> Floats:
+        """Room for the gradient of the coordinates, for what `rows` holds."""
         return self._picked
 
-    def take(self, start: int, stop: int, slopes: Floats) -> None:
-        """Take the gradient of the weights ``start .. stop - 1``, none of them held to anything.
-
-        Parameters
-        ----------
-        slopes : float64 [stop - start].
-        """
-        assert self.chosen is not None
-        first, last = np.searchsorted(self.chosen, (start, stop))
-        np.take(slopes, self.chosen[first:last] - start, out=self._picked[first:last])
+    def take(self, gradient: Floats) -> Floats:
+        """Return the gradient of the coordinates, given that of the weights; that of what `rows`
+        holds is in place."""
+        assert self._chosen is not None
+        self._picked[self._kept] = gradient[self._chosen]
+        return self._picked
 
     def free(self, coefficients: Floats) -> Floats:
         """Return coefficients of the weights that are held to nothing, 0 for the others."""
-        if self.chosen is not None:
-            return self._free(coefficients)[self.chosen]
-        return self._free(coefficients)
+        chosen = self.chosen
+        return self._free(coefficients) if chosen is None else self._free(coefficients)[chosen]
 
     def _free(self, coefficients: Floats) -> Floats:
         if not self.held or not coefficients.any():

@@ -123,7 +123,8 @@ class Diagnostics:
             )
             pulls = self._pulls(weights)
             scores = added([s.scores for s in sights], list(batches[0].compiled.model.answers))
-            return Look(scores, self._diagnosis(sights, pulls, weights, iteration, scores.overall))
+            sizes, overall = self.watch.sizes(flat, weights), scores.overall
+            return Look(scores, self._diagnosis(sights, pulls, weights, sizes, iteration, overall))
         return None
 
     def tell(self, look: Look | None, objective: float, last: bool = False) -> None:
@@ -169,6 +170,7 @@ class Diagnostics:
         sights: list[Sight],
         pulls: Pulls | None,
         weights: Weights,
+        sizes: dict[str, float],
         iteration: int,
         accuracy: float | None,
     ) -> Diagnosis:
@@ -218,7 +220,7 @@ class Diagnostics:
                 if (mean := _mean(each)) is not None
             },
             spreads=dict(zip(names, spreads, strict=True)),
-            weights={n: _size(w) for n, w in weights.items() if w.size},
+            weights=sizes,
             codes=self._codes(weights),
             points=_points(energies),
             offenders=offenders(sights, OFFENDERS, self.seen),
@@ -234,7 +236,7 @@ class Diagnostics:
             axes = place.declaration.axes
             if len(axes) != 2 or axes[0].name not in sets or not 2 <= place.shape[0] <= ROWS:
                 continue
-            if weights[name].size > NUMBERS:
+            if place.stop - place.start > NUMBERS or name in self.watch.short:
                 continue
             rows = weights[name].reshape(place.stored).transpose(np.argsort(place.axes))
             square = (rows * rows).sum(axis=1)
@@ -330,11 +332,6 @@ def _mean(values: NDArray[np.generic]) -> float | None:
     found = np.asarray(values, np.float64)
     found = found[np.isfinite(found)]
     return float(found.mean()) if len(found) else None
-
-
-def _size(weights: Floats) -> float:
-    """Return the root of the mean square."""
-    return float(np.sqrt(np.vdot(weights, weights) / weights.size))
 
 
 def _points(energies: Floats) -> list[list[float | None]]:

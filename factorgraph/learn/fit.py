@@ -130,112 +130,135 @@ def fit(
                 choice = Choice("lbfgs", "the planes of Frank-Wolfe would not fit into memory")
             else:
                 return raise_bound(setting(solver.layout), solver)
-        objective = make(compiled, module, instances, crew)
-        instances = instances.bare()  # what is grounded needs the data no more
-        forget()
+        handed, instances = [instances], instances.bare()
+        flat, layout, coordinates, finished = _on_all(
+            compiled, module, handed, options, listen, looking, stop, keeper, resume, make,
+            choice, start, crew, begun,
+        )  # fmt: skip
+        return Trained(layout.unpack(coordinates.weights(flat), start), finished)
+
+
+def _on_all(
+    compiled: Compiled, module: ModuleType, handed: list[Instances], options: Options,
+    listen: Listener, looking: Callable[[Layout, Coordinates | None], Diagnostics], stop: Stop,
+    keeper: Keeper | None, resume: bool,
+    make: Callable[[Compiled, ModuleType, Instances, Crew], Objective], choice: Choice | None,
+    start: Weights, crew: Crew, begun: float,
+) -> tuple[Floats, Layout, Coordinates, Finished]:  # fmt: skip
+    """Minimise over all data at once; return the coordinates reached, and how it ended.
+
+    Parameters
+    ----------
+    handed : the instances, in a list that is emptied: only here are they held.
+    """
+    instances = handed.pop()
+    objective = make(compiled, module, instances, crew)
+    instances = instances.bare()  # what is grounded needs the data no more
+    forget()
+    budget.give_back()
+    if options.observed:
+        objective.keep_observed()
         budget.give_back()
-        if options.observed:
-            objective.keep_observed()
-            budget.give_back()
-        layout = objective.layout
-        l1 = objective.l1
-        diagnostics = looking(layout, objective.coordinates)
-        listen(
-            Started(
-                objective.count,
-                int(instances.variables.sum()),
-                sum(w.size for w in start.values()),
-                objective.coordinates.size,
-                crew.threads,
-                objective.shards,
-                objective.loss.name,
-                objective.reason,
-                "OWL-QN" if l1.any() else "L-BFGS",
-                options.seed,
-                "" if choice is None else choice.reason,
-            )
-        )
-        optimiser = LBFGS(
+    layout = objective.layout
+    l1 = objective.l1
+    diagnostics = looking(layout, objective.coordinates)
+    forget()
+    budget.give_back()
+    listen(
+        Started(
+            objective.count,
+            int(instances.variables.sum()),
+            sum(w.size for w in start.values()),
             objective.coordinates.size,
-            l1=l1 if l1.any() else None,
-            tolerance=options.tolerance,
-            max_iterations=options.max_iterations,
-            crew=crew,
+            crew.threads,
+            objective.shards,
+            objective.loss.name,
+            objective.reason,
+            "OWL-QN" if l1.any() else "L-BFGS",
+            options.seed,
+            "" if choice is None else choice.reason,
         )
+    )
+    optimiser = LBFGS(
+        objective.coordinates.size,
+        l1=l1 if l1.any() else None,
+        tolerance=options.tolerance,
+        max_iterations=options.max_iterations,
+        crew=crew,
+    )
 
-        def evaluate(flat: Floats) -> tuple[float, Floats]:
-            try:
-                return objective(flat)
-            except NumericalError as error:
-                raise _at(error, reached) from None
+    def evaluate(flat: Floats) -> tuple[float, Floats]:
+        try:
+            return objective(flat)
+        except NumericalError as error:
+            raise _at(error, reached) from None
 
-        reached = 0
-        kept = keeper.read() if keeper is not None and resume else None
-        pace = _Pace(options, begun, () if kept is None else kept.past)
+    reached = 0
+    kept = keeper.read() if keeper is not None and resume else None
+    pace = _Pace(options, begun, () if kept is None else kept.past)
 
-        def tell(state: LBFGSState) -> bool:
-            nonlocal reached
-            reached = state.iteration
-            look = diagnostics.look(state.x, state.iteration)
-            gap, accuracy = (None, None) if look is None else (look.gap, look.accuracy)
-            seconds, left = pace(state)
-            listen(
-                Iteration(
-                    state.iteration,
-                    state.evaluations,
-                    state.value,
-                    state.norm,
-                    gap,
-                    accuracy,
-                    seconds,
-                    left,
-                )
+    def tell(state: LBFGSState) -> bool:
+        nonlocal reached
+        reached = state.iteration
+        look = diagnostics.look(state.x, state.iteration)
+        gap, accuracy = (None, None) if look is None else (look.gap, look.accuracy)
+        seconds, left = pace(state)
+        listen(
+            Iteration(
+                state.iteration,
+                state.evaluations,
+                state.value,
+                state.norm,
+                gap,
+                accuracy,
+                seconds,
+                left,
             )
-            diagnostics.tell(look, state.value)
-            ending = stop()
-            if keeper is not None and not pace.stalled and (ending or keeper.due):
-                keeper.write(Checkpoint(state, small, pace.past))
-            return pace.stalled or ending
-
-        coordinates = objective.coordinates
-        if kept is None:
-            state = optimiser.start(evaluate, coordinates.coordinates(layout.pack(start)))
-            level = options.tolerance * max(1.0, length(state.x))
-            small = max(0.1 * state.norm, level)
-        else:
-            state, small, reached = kept.state, kept.small, kept.state.iteration
-        state = optimiser.minimise(evaluate, state, tell)
-        if keeper is not None and state.status.startswith("not converged"):
-            keeper.write(Checkpoint(state, small, pace.past))  # more iterations may follow
-        interrupted = not state.converged and not pace.stalled and stop()
-        status, converged = state.status, state.converged
-        if converged and state.norm > small:
-            # the weights have grown so far that the tolerance, relative to them, means nothing
-            converged = False
-            status = (
-                "stopped: the weights grow and the gradient does not fall (is the objective "
-                f"bounded from below?), gradient norm {state.norm:.1e}"
-            )
-        if interrupted:
-            status = f"interrupted after iteration {state.iteration}, norm {state.norm:.1e}"
-        elif pace.stalled and not state.converged:
-            status = (
-                f"stopped: ten iterations lowered the objective by less than a share of "
-                f"{options.progress:g}, gradient norm {state.norm:.1e}"
-            )
-        finished = Finished(
-            status,
-            converged,
-            state.iteration,
-            state.evaluations,
-            state.value,
-            state.norm,
-            time.monotonic() - begun,
         )
-        diagnostics.end(state.x, state.iteration, state.value)
-        listen(finished)
-        state.S = state.Y = np.zeros((0, 0))  # their room is for the weights
-        return Trained(layout.unpack(coordinates.weights(state.x), start), finished)
+        diagnostics.tell(look, state.value)
+        ending = stop()
+        if keeper is not None and not pace.stalled and (ending or keeper.due):
+            keeper.write(Checkpoint(state, small, pace.past))
+        return pace.stalled or ending
+
+    coordinates = objective.coordinates
+    if kept is None:
+        state = optimiser.start(evaluate, coordinates.begin(start))
+        level = options.tolerance * max(1.0, length(state.x))
+        small = max(0.1 * state.norm, level)
+    else:
+        state, small, reached = kept.state, kept.small, kept.state.iteration
+    state = optimiser.minimise(evaluate, state, tell)
+    if keeper is not None and state.status.startswith("not converged"):
+        keeper.write(Checkpoint(state, small, pace.past))  # more iterations may follow
+    interrupted = not state.converged and not pace.stalled and stop()
+    status, converged = state.status, state.converged
+    if converged and state.norm > small:
+        # the weights have grown so far that the tolerance, relative to them, means nothing
+        converged = False
+        status = (
+            "stopped: the weights grow and the gradient does not fall (is the objective "
+            f"bounded from below?), gradient norm {state.norm:.1e}"
+        )
+    if interrupted:
+        status = f"interrupted after iteration {state.iteration}, norm {state.norm:.1e}"
+    elif pace.stalled and not state.converged:
+        status = (
+            f"stopped: ten iterations lowered the objective by less than a share of "
+            f"{options.progress:g}, gradient norm {state.norm:.1e}"
+        )
+    finished = Finished(
+        status,
+        converged,
+        state.iteration,
+        state.evaluations,
+        state.value,
+        state.norm,
+        time.monotonic() - begun,
+    )
+    diagnostics.end(state.x, state.iteration, state.value)
+    listen(finished)
+    return state.x, layout, coordinates, finished
 
 
 def _at(error: NumericalError, iteration: int) -> NumericalError:

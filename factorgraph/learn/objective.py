@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 from types import ModuleType
 
@@ -21,9 +22,10 @@ from factorgraph.ground.batch import Batch
 from factorgraph.ground.ground import ground
 from factorgraph.ground.looks import looks_of
 from factorgraph.ground.outputs import require_outputs
-from factorgraph.ground.transposed import Lists, Transposed, only_listed
+from factorgraph.ground.transposed import Lists, Transposed, add_rows, in_turns, only_listed
 from factorgraph.ground.weights import Layout, Weights, compact, shapes
 from factorgraph.learn.coordinates import Coordinates
+from factorgraph.learn.free import shorten
 from factorgraph.learn.observed import observed
 from factorgraph.learn.shards import Crew, deal
 from factorgraph.learn.vectors import ridge
@@ -31,6 +33,8 @@ from factorgraph.model.model import ParamDeclaration
 
 Floats = NDArray[np.float64]
 
+SHORTEN = 1 << 16
+"""Weights of a param from which on its rows are stored by their free weights."""
 SPAN = 1 << 16
 """Weights that are regularised at a time: few enough to stay in the cache."""
 
@@ -73,12 +77,15 @@ class Objective:
         self.layout: Layout
         self.batches: list[Batch]
         self.layout, self.batches = self._dealt(instances)
-        self.transposed = Transposed(compiled, self.layout, self.batches)
         self.coordinates = Coordinates(self.layout)
         self.count = instances.count
-        # where weights are held at 0, what `_apart` holds never comes here: no page is taken
+        # no page is taken of params whose rows the coordinates hold
         self._gradient = np.empty(self.layout.size)
-        self._apart: set[str] = set()
+
+    @cached_property
+    def turns(self) -> list[Transposed]:
+        """The lists of the batches, by which gradients are added up."""
+        return [Transposed(self.compiled, self.layout, self.batches)]
 
     @property
     def l1(self) -> Floats:
@@ -87,10 +94,22 @@ class Objective:
 
     def keep_observed(self) -> None:
         """Let weights that no training answer reads stay at 0: they have no coordinates."""
-        chosen = observed(self.layout, self.batches, self.transposed, self.crew)
+        (transposed,) = self.turns
+        chosen = observed(self.layout, self.batches, transposed, self.crew)
         self.coordinates = Coordinates(self.layout, chosen, self.crew)
-        if chosen is not None and not self.coordinates.held:
-            self._apart = self.transposed.alone
+        if chosen is None or self.coordinates.held or self.layout.size >= 2**31:
+            return
+        alone = {
+            name for name in transposed.alone
+            if self.layout.places[name].stop - self.layout.places[name].start > SHORTEN
+        }  # fmt: skip
+        if not alone:
+            return
+        del transposed, self.turns
+        self.turns = in_turns(self.compiled, self.layout, self.batches)
+        self.coordinates.shorten(alone)
+        for batch in self.batches:
+            shorten(batch.grounding, self.coordinates.rows)
 
     def _dealt(self, instances: Instances) -> tuple[Layout, list[Batch]]:
         """Return the layout of the weights that instances touch, and their shards."""
@@ -127,31 +146,37 @@ class Objective:
         ------
         NumericalError : where an energy or a loss is not finite, naming factor and instance.
         """
-        packed = self.coordinates.weights(flat)
-        gradient, apart = self._gradient, self._apart
-        spans = [s for s in self.layout.spans(SPAN) if s[2].name not in apart]
+        if self.coordinates.rows:
+            return self._by_rows(flat)
+        packed, gradient = self.coordinates.weights(flat), self._gradient
+        spans = list(self.layout.spans(SPAN))
         value = sum(self.crew.map(lambda s: regularise(s, packed, gradient), spans), 0.0)
         value += self.add_losses(packed, gradient)
-        if not apart:
-            return value, self.coordinates.pull_back(flat, packed, gradient)
-        parts = [part for part in self.transposed.parts if part[0].param in apart]
-        value += sum(self.crew.map(lambda part: self._taken(part, packed), parts), 0.0)
-        for name, place in self.layout.places.items():
-            if name not in apart:
-                self.coordinates.take(place.start, place.stop, gradient[place.start : place.stop])
-        return value, self.coordinates.taken
+        return value, self.coordinates.pull_back(flat, packed, gradient)
 
-    def _taken(self, part: tuple[Lists, int, int], packed: Floats) -> float:
-        """Take the slopes of a range of rows that one list alone reads; return what they cost."""
-        lists, low, high = part
-        place = self.layout.places[lists.param]
-        width = lists.adjoint.shape[1]
-        start, stop = place.start + low * width, place.start + high * width
-        slopes = np.empty(stop - start)
-        value = regularise((0, stop - start, place.declaration), packed[start:stop], slopes)
-        self.transposed.add_rows(part, slopes.reshape(-1, width))
-        self.coordinates.take(start, stop, slopes)
-        return value
+    def _by_rows(self, flat: Floats) -> tuple[float, Floats]:
+        """Return what calling it does where the coordinates hold rows of weights, none of which is
+        held to anything."""
+        coordinates, gradient = self.coordinates, self._gradient
+        weights, into = coordinates.views(flat), self.layout.views(gradient)
+        rows, picked, value = coordinates.rows, coordinates.picked, 0.0
+        for name, place in self.layout.places.items():
+            l2 = place.declaration.l2
+            if name in rows:
+                value += rows[name].ridge(flat, l2, picked, self.crew)
+            else:
+                whole = weights[name].reshape(-1)
+                value += ridge(whole, l2, into[name].reshape(-1), 0, len(whole))
+
+        def add(part: tuple[Lists, int, int]) -> None:
+            name = part[0].param
+            if name in rows:
+                rows[name].add(part, picked)
+            else:
+                add_rows(part, into)
+
+        value += self._add_losses(weights, into, add)
+        return value, coordinates.take(gradient)
 
     def add_losses(self, packed: Floats, gradient: Floats) -> float:
         """Add the gradient of the losses at packed weights; return their sum."""
@@ -161,22 +186,28 @@ class Objective:
                 value += part
                 gradient += slopes
             return value
-        transposed, weights = self.transposed, self.layout.views(packed)
         into = self.layout.views(gradient)
+        return self._add_losses(self.layout.views(packed), into, lambda p: add_rows(p, into))
 
-        def work(b: int) -> tuple[float, Weights]:
-            batch, direct = self.batches[b], transposed.empty()
-            loss, cotangent = self.losses(batch, weights)
-            batch.adjoints(weights, cotangent[0], direct, transposed.rooms[b])
-            return float(loss.sum()), direct
+    def _add_losses(
+        self, weights: Weights, into: Weights, add: Callable[[tuple[Lists, int, int]], None]
+    ) -> float:
+        """Add the gradient of the losses; ``add`` adds that of a range of picked rows."""
+        value = 0.0
+        for transposed in self.turns:
 
-        for part, direct in self.crew.map(work, range(len(self.batches))):
-            value += part
-            for name in transposed.direct:
-                into[name] += direct[name]
-        parts = [p for p in transposed.parts if p[0].param not in self._apart]
-        for _ in self.crew.map(lambda p: transposed.add(p, into), parts):
-            pass
+            def work(b: int, transposed: Transposed = transposed) -> tuple[float, Weights]:
+                batch, direct = transposed.batches[b], transposed.empty()
+                loss, cotangent = self.losses(batch, weights)
+                batch.adjoints(weights, cotangent[0], direct, transposed.rooms[b])
+                return float(loss.sum()), direct
+
+            for part, direct in self.crew.map(work, range(len(transposed.batches))):
+                value += part
+                for name in transposed.direct:
+                    into[name] += direct[name]
+            for _ in self.crew.map(add, transposed.parts):
+                pass
         return value
 
     def worked(self, packed: Floats) -> Iterator[tuple[float, Floats]]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from factorgraph.factors.agree import mark
 from factorgraph.ground.batch import Batch
-from factorgraph.ground.transposed import Transposed
+from factorgraph.ground.transposed import Transposed, add_rows, add_to
 from factorgraph.ground.weights import Layout
 from factorgraph.learn.shards import Crew
 
@@ -59,10 +59,10 @@ def observed(
         for part in transposed.parts:
             lists, low, high = part
             if lists.param not in transposed.alone:
-                transposed.add(part, gradient)
+                add_rows(part, gradient)
                 continue
             rows = np.zeros((high - low, lists.adjoint.shape[1]))
-            transposed.add_rows(part, rows)
+            add_to(part, rows)
             first = layout.places[lists.param].start
             read[first + low * rows.shape[1] : first + high * rows.shape[1]] |= rows.ravel() != 0
         for name, place in layout.places.items():

@@ -15,6 +15,7 @@ from factorgraph.ground.batch import Batch
 from factorgraph.ground.ground import ground
 from factorgraph.ground.weights import Layout, Weights, whole
 from factorgraph.learn.coordinates import Coordinates
+from factorgraph.learn.free import FreeRows, shorten
 from factorgraph.learn.measure import Errors, Scores, measure
 from factorgraph.learn.shards import Crew, deal
 
@@ -59,7 +60,10 @@ class Watch:
             spans = deal(instances, 0, PART)
             found = [ground(compiled, instances.part(*span), tabled=True) for span in spans]
             known = [g for g in map(layout.following, found) if g is not None]
-            if len(known) < len(found):  # they read weights that training leaves alone
+            if len(known) == len(found):
+                for grounding in known:
+                    shorten(grounding, self.coordinates.rows)
+            else:  # they read weights that training leaves alone
                 self.whole, known = whole(compiled, instances.vocabularies), found
             self.every = [Batch(compiled, module, grounding) for grounding in known]
             with suppress(InferenceError):  # a local loss trains what cannot be inferred
@@ -73,11 +77,26 @@ class Watch:
 
     def weights(self, flat: Floats) -> Weights:
         """Return the weights at some coordinates, as the batches index them."""
-        weights = self.coordinates.weights(flat)
         if self.whole is None:
-            return self.layout.views(weights)
-        declared = self.layout.unpack(weights, self.start)
+            return self.coordinates.views(flat)
+        declared = self.layout.unpack(self.coordinates.weights(flat), self.start)
         return self.whole.views(self.whole.pack(declared))
+
+    @property
+    def short(self) -> dict[str, FreeRows]:
+        """The params that `weights` gives by their free rows."""
+        return {} if self.whole else self.coordinates.rows
+
+    def sizes(self, flat: Floats, weights: Weights) -> dict[str, float]:
+        """Return the root of the mean square of each param, given what `weights` gives."""
+        out = {}
+        for name, array in weights.items():
+            rows = self.short.get(name)
+            one = array if rows is None else flat[rows.span]
+            size = array.size if rows is None else rows.place.stop - rows.place.start
+            if size:
+                out[name] = float(np.sqrt(np.vdot(one, one) / size))
+        return out
 
 
 def validated(scores: Scores | None) -> float | None:
