@@ -17,6 +17,11 @@ ROWS = 2**40
 
 _rows: int | None = None
 
+APART = 1 << 22
+"""Bytes from which on an array is kept apart."""
+_APART_FROM, _KEEP, _HEAPS = -3, -1, -8
+"""Options of glibc: M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_ARENA_MAX."""
+
 
 def parse_bytes(text: str) -> int:
     """Return the bytes that ``500M`` or ``2.5G`` or ``1000000`` stand for."""
@@ -102,6 +107,20 @@ def give_back() -> None:
 
     with suppress(AttributeError, OSError, TypeError):
         CDLL(None).malloc_trim(0)
+
+
+def keep_large_apart() -> None:
+    """Let the C library keep large arrays apart, so that each goes back to the system once freed.
+
+    By itself glibc keeps arrays of up to 32 MB in heaps, one a thread, where those that stay hold
+    the room of those that went. Other libraries are left as they are.
+    """
+    from ctypes import CDLL
+
+    with suppress(AttributeError, OSError, TypeError):
+        library = CDLL(None)
+        for option, value in ((_APART_FROM, APART), (_KEEP, 8 * APART), (_HEAPS, 1)):
+            library.mallopt(option, value)
 
 
 def set_rows(count: int | None) -> None:

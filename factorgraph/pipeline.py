@@ -16,6 +16,7 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from factorgraph import budget
 from factorgraph.compiler.flatten import flatten, without
 from factorgraph.compiler.loss import LossProgram, plan_formula
 from factorgraph.compiler.module import Compiled, compile_model
@@ -683,6 +684,7 @@ class Model:
             )  # fmt: skip
             run.events = heard.events
             return run
+        budget.keep_large_apart()
         records = self._records(data)
         there = {name.partition(".")[0] for name in records.columns}
         missing = [name for name in self.checked.answers if name not in there]
