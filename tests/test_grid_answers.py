@@ -607,6 +607,25 @@ def test_the_energy_loss_flattens_two_maps() -> None:
     assert found.error > 0.05 and found.after.max() < 0.1 < found.before.min()
 
 
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("A, energy", "SAFE BY ARCHITECTURE"),
+        ("B, energy", "UNSAFE"),
+        ("B, square-square", "SAFE"),
+        ("B, nll", "SAFE"),
+    ],
+)
+def test_what_is_judged_comes_true(fgc: Any, name: str, word: str) -> None:
+    """The verdict, made before any training, says UNSAFE of that which flattens, and only of it."""
+    experiment()
+    text, loss, _ = sys.modules["square_demo"].RUNS[name]
+    path = Path(__file__).parent.parent / "models" / "square" / text
+    _, out, _ = fgc("check", str(path), "--loss", loss)
+    assert word in out.splitlines()
+    assert (kept(name) < 0.25) == (word == "UNSAFE")
+
+
 @pytest.mark.parametrize(("name", "least"), [("B, square-square", 0.3), ("B, nll", 3.0)])
 def test_other_losses_shape_them(name: str, least: float) -> None:
     found = experiment()[name]
