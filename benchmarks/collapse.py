@@ -27,7 +27,10 @@ from verdicts import ARCHITECTURES, FOLDER, cells
 import factorgraph as fg
 
 FLAT, APART = 0.05, 0.1
-MANY, FEW = 300, 6
+MANY, FEW = 300, {"twosided": 3}
+"""Instances; six where FEW says nothing. Six random labels of one number are more than the two-sided
+networks learn: hinge and logistic end flat on them, at a local minimum, their loss no less there
+than where they began. A verdict is about the least value, not about where descent ends."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +109,11 @@ def trained(
     at = data(architecture, count, np.random.default_rng(seed))
     start = begin(model, seed, at)
     before = energies(start, at)
-    run = model.fit(
-        at.labelled, start=start, unsafe=True, max_iterations=iterations, tolerance=1e-8
-    )
+    how: dict[str, Any] = {"max_iterations": iterations, "tolerance": 1e-8}
+    if architecture == "twosided":  # its energy has kinks, at which line searches end
+        how = {"optimizer": "adam", "rate": 0.02, "schedule": "cosine", "batch": count,
+               "epochs": 10 * iterations, "average": False}  # fmt: skip
+    run = model.fit(at.labelled, start=start, unsafe=True, **how)
     after = energies(run, at)
     assert run.finished is not None
     others = after.copy()
@@ -138,7 +143,7 @@ def runs(
         if missing is not None:
             yield {**row, "ran": False, "why": missing.message}
             continue
-        count = MANY if cell["verdict"] == "UNSAFE" else FEW
+        count = MANY if cell["verdict"] == "UNSAFE" else FEW.get(name, 6)
         found = trained(model, name, count, iterations)
         after = found["spread_after"]
         agrees = after < FLAT

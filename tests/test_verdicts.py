@@ -28,14 +28,17 @@ SHARED = ROOT.parent / "shared" / "language" / "models"
 
 
 def _benchmark(name: str) -> Any:
+    if str(ROOT / "benchmarks") not in sys.path:
+        sys.path.append(str(ROOT / "benchmarks"))
     spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(name, module)  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
 
 
-verdicts = _benchmark("verdicts")
+verdicts, collapse = _benchmark("verdicts"), _benchmark("collapse")
 CELLS = {(c["loss"], c["architecture"]): c for c in verdicts.cells()}
 
 
@@ -82,6 +85,16 @@ def test_the_table_agrees_with_the_tutorials(loss: str, meets: bool) -> None:
 ])  # fmt: skip
 def test_known_cells(cell: tuple[str, str], word: str) -> None:
     assert CELLS[cell]["verdict"] == word
+
+
+def test_trainings_say_the_same() -> None:
+    """A few cells; benchmarks/collapse.py runs all."""
+    losses, architectures = ["energy", "hinge", "nll"], ["chain", "learned"]
+    found = {(r["loss"], r["architecture"]): r for r in collapse.runs(losses, architectures)}
+    assert all(r["ran"] and r["agrees"] for r in found.values())
+    for name in architectures:
+        assert found["energy", name]["spread_after"] < 0.05 < found["hinge", name]["spread_after"]
+        assert found["hinge", name]["right"] == 1.0 > found["energy", name]["right"]
 
 
 # -- formulas of users
