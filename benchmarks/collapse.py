@@ -28,9 +28,9 @@ import factorgraph as fg
 
 FLAT, APART = 0.05, 0.1
 MANY, FEW = 300, {"twosided": 3}
-"""Instances; six where FEW says nothing. Six random labels of one number are more than the two-sided
-networks learn: hinge and logistic end flat on them, at a local minimum, their loss no less there
-than where they began. A verdict is about the least value, not about where descent ends."""
+"""Instances; six where FEW says nothing. Six random labels of one number are more than the
+two-sided networks learn: hinge and logistic end flat on them, at a local minimum whose value is
+that of a flat energy. A verdict is about the least value, not about where descent ends."""
 
 
 @dataclass(frozen=True)
