@@ -167,7 +167,7 @@ def judged(loss: str, **changes: Any) -> Verdict:
     ("square_square", {"range": Interval(-1.0, inf)}, "ERROR", "softplus"),
     ("square_exp", {"range": Interval()}, "ERROR", "softplus"),
     ("nll", {"normalisable": False}, "ERROR", "infinite"),
-    ("hinge", {"normalisable": False}, "SAFE", "E(answer) + 1 < E(wrong)"),
+    ("hinge", {"normalisable": False}, "SAFE", "E(answer) + 1 <= E(wrong)"),
     ("nll", {"mean_field_free": True}, "ERROR", "trbp"),
     ("hinge(m = 5)", {"width": 4.0}, "ERROR", "differ by at most 4"),
     ("hinge(m = 3)", {"width": 4.0}, "SAFE", "E(answer) + 3"),

@@ -42,6 +42,7 @@ from factorgraph.explain.gradient import entry_name, gradient_blocks, output_blo
 from factorgraph.explain.probes import Seen, inferred, probe_blocks, runs
 from factorgraph.judge.facts import Verdict
 from factorgraph.model.expression import (
+    Apply,
     DomainSize,
     Expr,
     GivenRead,
@@ -52,7 +53,7 @@ from factorgraph.model.expression import (
     walk,
 )
 from factorgraph.model.grid import Grid
-from factorgraph.model.loss import Formula, RegionEnergy
+from factorgraph.model.loss import Extremum, Formula, RegionEnergy, ValueIn
 from factorgraph.model.model import (
     FactorDeclaration,
     Given,
@@ -103,7 +104,7 @@ def explain(
     if names:
         sections.append(_step(facts, optimizer))
     if verdict is not None:
-        sections.append(_verdict(verdict))
+        sections.append(_verdict(verdict, facts))
     sections.append(Section("cost", "What one instance costs", tuple(cost_blocks(facts, compiled))))
     title = name if typed is None else f"{name} with loss {' '.join(typed.span.text.split())}"
     return Explanation(title, tuple(s for s in sections if s.blocks), facts)
@@ -136,10 +137,14 @@ def _energy(model: Model, grids: dict[str, Grid]) -> Section:
     weights = [*(_param(p) for p in model.params.values()),
                *(_map(m) for m in model.maps.values())]  # fmt: skip
     if weights:
-        blocks.append(Table(("weights", "shape", "held to", "regulariser"), tuple(weights)))
+        heads = ("weights", "shape", "held to", "regulariser")
+        kept = [k for k in range(4) if k != 2 or any(row[2] != ("",) for row in weights)]
+        cells = tuple(tuple(row[k] for k in kept) for row in weights)
+        blocks.append(Table(tuple(heads[k] for k in kept), cells))
     blocks.append(Paragraph((
         "Indices count from 0, a label by its place among its values; low..high has both ends, "
-        "and a sum over nothing is 0. A Σ reaches over the product behind it. ",
+        "a sum over nothing is 0, a minimum over nothing ∞. A Σ reaches over the product behind "
+        "it. ",
         Row((Number("1"), Fence("[", Word("…"), "]"))), " is 1 where the condition holds, else 0.",
     )))  # fmt: skip
     return Section("energy", "The energy", tuple(blocks))
@@ -248,7 +253,7 @@ def _penalty(p: ParamDeclaration | MapDeclaration) -> Words:
     every = Word("entries")
     if p.l2:
         squares = Big("sum", every, Power(name, Number("2")))
-        words.append(multiply(Fraction(number(p.l2), Number("2")), squares))
+        words.append(multiply(number(p.l2 / 2), squares))
     if p.l1:
         sizes = Big("sum", every, Fence("|", name, "|"))
         words += [" + " if words else "", multiply(number(p.l1), sizes)]
@@ -276,8 +281,8 @@ def _loss(typed: Formula, facts: Facts, missing: NotBuiltError | None) -> Sectio
     if facts.loss is None:
         return Section("loss", "The loss", tuple(blocks))
     blocks.append(Paragraph((
-        "For one instance. The energy enters by the values of its probes alone, which the next "
-        "section defines:",
+        "For one instance. The energy enters by a few numbers alone, the values of the loss's "
+        "probes e0, e1 and so on, which the next section defines:",
     )))  # fmt: skip
     blocks.append(Display(Row((Name("L"), "=", shown(facts.loss, facts.loss.value)), 5)))
     blocks.append(Paragraph(("Training minimises, over the instances i of the data,",)))
@@ -285,8 +290,8 @@ def _loss(typed: Formula, facts: Facts, missing: NotBuiltError | None) -> Sectio
     terms = Big("sum", Name("i"), multiply(Indexed(Name("w"), i), Indexed(Name("L"), i)))
     blocks.append(Display(Row((Name("J"), "=", add([(False, terms), (False, Name("R"))])), 5)))
     blocks.append(Paragraph((
-        "where ", Indexed(Name("w"), i), " is the field weight of instance i, 1 where the data "
-        "have none, and R the sum of the regularisers in the table of weights.",
+        "where ", Indexed(Name("w"), i), " is what the field `weight` of the data says of instance "
+        "i, 1 where they have none, and R the sum of the regularisers in the table of weights.",
     )))  # fmt: skip
     return Section("loss", "The loss", tuple(blocks))
 
@@ -310,14 +315,19 @@ def _values_in(facts: Facts) -> Iterator[Block]:
         if look.mark in MARKS and not look.rows:
             value = Marked(Name(name), look.mark)
         words += ["; in the same way ", value, " is that in ", look.where]
-    yield Paragraph((*words, "."))
+    yield Paragraph((*words, ". The raised i is the instance at hand, no power and no index."))
 
 
 def _minima(typed: Formula) -> Iterator[Block]:
     """Yield what the minima in a loss are."""
     regions = [e for e in walk(typed.value) if isinstance(e, RegionEnergy)]
     if any(e.beta == inf for e in regions):
-        yield Paragraph(("Here E(S) is the least energy of the configurations in the region S.",))
+        yield Paragraph((
+            "Here E(S) is the least energy of the configurations in S, a region: a set of them. "
+            "Where beta is inf, free(S, beta) is E(S).",
+        ) if any(e.beta != inf for e in regions) or "inf" in typed.span.text + "".join(typed.used)
+            else ("Here E(S) is the least energy of the configurations in S, a region: a set of "
+                  "them.",))  # fmt: skip
     for beta in dict.fromkeys(e.beta for e in regions if e.beta != inf):
         b = number(beta)
         name = Call(Marked(Name("F"), f"{beta:g}"), (Name("S"),))
@@ -325,7 +335,25 @@ def _minima(typed: Formula) -> Iterator[Block]:
         total = Call(Name("log"), (Big("sum", Row((Y, "∈", Name("S")), 5), power),))
         value = negative(total if beta == 1 else multiply(Fraction(Number("1"), b), total))
         yield Paragraph(("Here ", Row((name, "=", value), 5), " is the soft minimum of the "
-                         "energy in the region S.",))  # fmt: skip
+                         "energy in S, a region: a set of configurations. Its index is beta.",
+                         ))  # fmt: skip
+    for beta in dict.fromkeys(e.beta for e in walk(typed.value)
+                              if isinstance(e, Extremum) and e.operator == "softmin"):  # fmt: skip
+        b = number(beta)
+        power = Call(Name("exp"), (negative(multiply(b, Call(Name("f"), (Y,)))),))
+        total = Call(Name("log"), (Big("sum", Row((Y, "∈", Name("S")), 5), power),))
+        value = negative(total if beta == 1 else multiply(Fraction(Number("1"), b), total))
+        yield Paragraph(("The softmin of f(Y) over S is ", value, "."))
+    unknown = next((k.unknown for k in walk(typed.value) if isinstance(k, ValueIn)), None)
+    if unknown is not None:
+        yield Paragraph((Row((Y, ".", Name(unknown))), f" is {unknown} in Y, and ",
+                         Marked(Name(unknown), "i"), " the observed one."))  # fmt: skip
+    if any(isinstance(e, Apply) and e.operator == "sigmoid" for e in walk(typed.value)):
+        u = Name("u")
+        one = Number("1")
+        power = Call(Name("exp"), (negative(u),))
+        value = Fraction(one, add([(False, one), (False, power)]))
+        yield Paragraph(("Here ", Row((Call(Name("σ"), (u,)), "=", value), 5), "."))
 
 
 def _probes(facts: Facts, seen: Seen | None) -> Section:
@@ -429,8 +457,25 @@ def _pulled(name: str, facts: Facts) -> Iterator[Block]:
         yield Paragraph(("The regulariser adds ", *parts, ", once a step."))
 
 
-def _verdict(verdict: Verdict) -> Section:
-    blocks: list[Block] = [Code((verdict.word,))]
+MEANING = {
+    "SAFE": "Small values of the loss put the answer's energy below those of wrong answers.",
+    "SAFE BY ARCHITECTURE": "The loss alone would not do, but this energy cannot become the same "
+    "for every answer.",
+    "WEAK": "The loss pushes the right way, but is content with ties.",
+    "UNSAFE": "The loss is least where the energy does not tell the answer from wrong ones.",
+    "ERROR": "The loss does not fit this energy.",
+    "UNKNOWN": "No rule decides.",
+}
+
+
+def _verdict(verdict: Verdict, facts: Facts) -> Section:
+    blocks: list[Block] = [Code((verdict.word,)), Paragraph((MEANING[verdict.word],))]
+    if any(look.probe.region == "any" and not look.probe.differs for look in facts.looks):
+        blocks.append(Paragraph((
+            "E(answer) and E(wrong) are the answer's energy and the least of the wrong answers'. "
+            "Both are among what `any` holds, so a slope in one of them counts every probe that "
+            "sees it.",
+        )))  # fmt: skip
     for reason in verdict.reasons:
         where = ""
         if reason.span is not None:

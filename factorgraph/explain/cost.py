@@ -60,7 +60,7 @@ def states_of(sets: tuple[IndexSet, ...], grids: dict[str, Grid]) -> Notation:
 
 
 def work_of(program: Program) -> Notation:
-    """Return how many products or reads one entry takes: those of its longest loops."""
+    """Return how many summands one entry takes: those of its longest loops."""
     loops = [e for e in walk(program.body) if isinstance(e, Reduction)]
     outer: list[Reduction] = [
         r for r in loops if not any(r is not o and _holds(o, r) for o in loops)
@@ -105,7 +105,7 @@ def cost_blocks(facts: Facts, compiled: Compiled) -> list[Block]:
             "unknowns that a factor reads:",
         )))  # fmt: skip
         blocks.append(
-            Table(("factor", "terms", "entries a table", "products an entry", "tables"),
+            Table(("factor", "rows", "entries a table", "summands an entry", "tables"),
                   tuple(rows))
         )  # fmt: skip
         blocks.append(Paragraph((
@@ -115,6 +115,11 @@ def cost_blocks(facts: Facts, compiled: Compiled) -> list[Block]:
         blocks.append(Paragraph(("One pass over the graph touches M = ", add(passes),
                                  " entries (an addition and a comparison, or an exponential, "
                                  "each).")))  # fmt: skip
+    costs = [(False, multiply(rows_of(p.factor.binders), states_of(p.sets, compiled.model.grids)))
+             for look in facts.looks for p in look.cost]  # fmt: skip
+    if costs:
+        blocks.append(Paragraph(("Costs take tables of their own, of ", add(costs),
+                                 " entries together.")))  # fmt: skip
     blocks += _probes(facts)
     for kind in compiled.kinds:
         if kind.needed:

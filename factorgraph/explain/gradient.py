@@ -176,10 +176,10 @@ def _explained(facts: Facts) -> list[Block]:
     drawn = next((look for look in live if look.drawn), None)
     if drawn is not None:
         slope = Call(partial(Name("E"), facts.all_weights), (Name("Y"),))
-        average = Big("sum", Name("Y"), multiply(Call(Name(drawn.letter), (Name("Y"),)), slope))
+        average = Big("sum", Name("Y"), multiply(Call(drawn.where, (Name("Y"),)), slope))
         blocks.append(Paragraph((
-            "𝔼 is the average over the distribution, ", average,
-            f", with its {drawn.letter}: the derivative of a soft minimum.",
+            "𝔼 is the average over a distribution, here ", average,
+            ". The derivative of a soft minimum is such an average.",
         )))  # fmt: skip
     least = [k for k in live if not k.drawn and not k.single]
     if least:
@@ -187,11 +187,12 @@ def _explained(facts: Facts) -> list[Block]:
         blocks.append(Paragraph((
             "The derivative of a minimum is that of the energy where it is reached; that ",
             where, " changes with the weights adds nothing (the envelope theorem).",
+            " A cost reads no weights and has no derivative." if any(k.cost for k in least) else "",
         )))  # fmt: skip
     if least:
         blocks.append(Paragraph((
-            "Where several configurations reach the least energy, one is taken, in a fixed order "
-            "of states: the gradient is then one subgradient of several.",
+            "Where several configurations reach the minimum, inference takes one, the same in "
+            "every run: the gradient is then one subgradient of several.",
         )))  # fmt: skip
     blocks += _cases(facts, live)
     return blocks
@@ -209,8 +210,8 @@ def _cases(facts: Facts, live: list[Look]) -> list[Block]:
     ):
         blocks.append(Paragraph((
             "Where a slope is 0, its probe adds nothing in this step; where all are, the instance "
-            "leaves the weights alone. At a kink of max or min itself, the slope is that of the "
-            "first of the two that reaches it: max(0, u) has slope 0 at u = 0.",
+            "leaves the weights alone. Where the arguments of a max or min are equal, the slope is "
+            "that of the first as it is written: max(0, u) has slope 0 at u = 0.",
         )))  # fmt: skip
     pair = _opposite(live)
     if pair is not None:
@@ -219,8 +220,8 @@ def _cases(facts: Facts, live: list[Look]) -> list[Block]:
             "The two slopes are opposite: where ", b.where, " is ", a.where,
             " the two parts cancel, and the gradient is 0.",
         )) if not (a.drawn or b.drawn) else Paragraph((
-            "The two slopes are opposite: the energy of the answer is pushed one way, that of what "
-            "the model expects the other way, and the gradient is 0 where both averages agree.",
+            "The two slopes are opposite: descent pushes down the energy of what has a slope above "
+            "0 and up that of the other, and the gradient is 0 where both derivatives agree.",
         )))  # fmt: skip
     return blocks
 

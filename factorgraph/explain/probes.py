@@ -75,7 +75,7 @@ def region_words(probe: Probe) -> Words:
     if not probe.differs:
         return inside
     more = " and" if probe.region != "any" else " that"
-    return (*inside, f"{more} differs from the observed answer at one place at least")
+    return (*inside, f"{more} differs from the observed answer at one observed place at least")
 
 
 def _places(places: tuple[Place, ...]) -> Words:
@@ -159,7 +159,6 @@ def meaning(look: Look, facts: Facts) -> list[Display]:
             Display(Row((look.where, "=", reached), 5)),
         ]
     beta = number(probe.beta)
-    inside = energy if not look.cost else Fence("(", energy, ")")
     inside = energy if not look.cost else Fence("(", energy, ")")
     weight = Call(Name("exp"), (negative(multiply(beta, inside)),))
     total = Big("sum", region, weight)
@@ -246,9 +245,10 @@ def _inferred(look: Look, model: Model, seen: Seen | None) -> Look:
         known = "nothing is searched: the energy of the observed answer is evaluated"
         if complete is None:
             known += ". Where the data leave labels open, inference runs with the others held" + (
-                "; Yⁱ is then where the least energy is reached"
+                ", and Yⁱ is where the least energy is reached"
                 if probe.beta == inf
-                else "; the average over these configurations then takes the place of Yⁱ"
+                else ", and what Yⁱ gives below stands for its average over these configurations, "
+                "each in proportion to exp(−beta E)"
             )
         return replace(look, how=known)
     if probe.region == "only" and probe.space and complete is not False and probe.part is None:

@@ -349,7 +349,7 @@ class _Judge:
         if loss.margin == inf:
             text = "any wider gap between E(answer) and the wrong answers' energies lowers it"
         else:
-            text = f"it asks for E(answer) + {loss.margin:g} < E(wrong)"
+            text = f"it asks for E(answer) + {loss.margin:g} <= E(wrong)"
         reasons = [self.say(text), self.slopes()]
         reasons += [
             self.say(loss.notes[w]) for w in ("mean", "weight", "trained") if w in loss.notes

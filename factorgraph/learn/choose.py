@@ -93,7 +93,7 @@ def choose(
         return Choice("lbfgs", "the loss is smooth")
     if _unfit(compiled, observed) is None and not compiled.model.grids:
         return Choice("frank-wolfe", "the loss is convex with kinks, with l2 on every weight")
-    return Choice("lbfgs", "the loss has kinks, and is no case for Frank-Wolfe")
+    return Choice("lbfgs", "the loss, which has kinks, is no case for Frank-Wolfe")
 
 
 def _refuse(
