@@ -116,7 +116,7 @@ class Stop:
 def test_what_cannot_be_held_is_refused() -> None:
     for loss in ("nll", "perceptron + square_exp"):
         with pytest.raises(UsageError, match="sums of least energies") as caught:
-            compile(PLAIN, loss=loss).fit(data(), optimizer="cccp")
+            compile(PLAIN, loss=loss).fit(data(), optimizer="cccp", unsafe=True)
         assert caught.value.code == "E0930"
     with pytest.raises(UsageError, match="--optimizer cccp|convex") as caught:
         compile(HIDDEN, loss="margin").fit(data(), optimizer="frank-wolfe")
