@@ -1,5 +1,7 @@
 """Every promise with its figure: a JSON line each, all of them in acceptance.json.
 
+    python benchmarks/acceptance.py [GROUP ...]
+
 Ends non-zero when one is missed or missing. ``"ok": null`` stands only where what is compared
 with is not there (an optional package).
 """
@@ -14,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -648,23 +650,43 @@ GROUPS = (
 )  # fmt: skip
 
 
+FIGURES = ROOT / "benchmarks" / "acceptance.json"
+
+
+def measured(group: Callable[[], Iterator[Line]]) -> Iterator[Line]:
+    """Yield a group's lines, and one that says so where it breaks."""
+    try:
+        for line in group():
+            print(json.dumps({"group": group.__name__, **asdict(line)}), flush=True)
+            yield line
+    except (SystemExit, Exception) as error:
+        broken = Line(group.__name__, repr(error), "runs", False, "make acceptance")
+        print(json.dumps({"group": group.__name__, **asdict(broken)}), flush=True)
+        yield broken
+
+
 def main() -> int:
-    lines: list[Line] = []
+    """Measure all groups, or those that are named; the lines of others stay as they are."""
+    named = sys.argv[1:] or [g.__name__ for g in GROUPS]
+    unknown = set(named) - {g.__name__ for g in GROUPS}
+    if unknown:
+        print(f"no such group: {', '.join(sorted(unknown))}", file=sys.stderr)
+        return 2
+    before = json.loads(FIGURES.read_text()) if FIGURES.exists() and sys.argv[1:] else []
+    kept: dict[str, list[dict[str, Any]]] = {}
+    for record in before:
+        kept.setdefault(record.get("group", ""), []).append(record)
+    missed: list[str] = []
     for group in GROUPS:
-        try:
-            for line in group():
-                lines.append(
-                    line,
-                    judging,
-                )
-                print(json.dumps(asdict(line)), flush=True)
-        except (SystemExit, Exception) as error:
-            broken = Line(group.__name__, repr(error), "runs", False, "make acceptance")
-            lines.append(broken)
-            print(json.dumps(asdict(broken)), flush=True)
-    path = ROOT / "benchmarks" / "acceptance.json"
-    path.write_text("[\n" + ",\n".join(json.dumps(asdict(x)) for x in lines) + "\n]\n")
-    missed = [x.criterion for x in lines if x.ok is False]
+        if group.__name__ not in named:
+            continue
+        lines = list(measured(group))
+        kept[group.__name__] = [{"group": group.__name__, **asdict(line)} for line in lines]
+        missed += [line.criterion for line in lines if line.ok is False]
+        records = [json.dumps(r) for g in GROUPS for r in kept.get(g.__name__, [])]
+        replaced = FIGURES.with_suffix(".part")
+        replaced.write_text("[\n" + ",\n".join(records) + "\n]\n")
+        replaced.replace(FIGURES)
     if missed:
         print(f"missed: {'; '.join(missed)}", file=sys.stderr)
     return 1 if missed else 0
