@@ -650,6 +650,7 @@ class Model:
         from dataclasses import replace
 
         from factorgraph.data.bind import bind, wanted
+        from factorgraph.data.column import Handed
         from factorgraph.data.hide import hide as hidden
         from factorgraph.ground.vocabulary import fill_features
         from factorgraph.learn.choose import choose, for_observed
@@ -661,6 +662,8 @@ class Model:
         from factorgraph.learn.options import STOCHASTIC, Options
         from factorgraph.learn.resume import Keeper, digest, digest_of_arrays
 
+        if isinstance(data, Handed):
+            data = data.take()
         self.trainable()
         judged = self.judged(unsafe)
         on_event = heard = Recorder(on_event)

@@ -141,14 +141,16 @@ def train(
             data, built, only, columns=columns, group=group, comments=comments, binarize=binarize
         )
 
-    handed: list[Any] = [blocks]
+    from factorgraph.data.column import Handed
+
+    handed = Handed(blocks)
     unlabelled: list[str] | None = None
     if not stream:
         records = o.records(
             data, built, only, columns=columns, group=group, comments=comments, binarize=binarize
         )
         unlabelled = [name for name in built.checked.answers if not _labelled(records, name)]
-        handed = [records]  # nothing here holds the data while weights are trained
+        handed = Handed(records)  # nothing here holds the data while weights are trained
         del records
     held_out = None
     if validate is not None:
@@ -178,7 +180,7 @@ def train(
                     alarms.append(event)
 
             run = built.fit(
-                handed.pop(),
+                handed,
                 seed=seed,
                 tolerance=tolerance,
                 progress=progress_,

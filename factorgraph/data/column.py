@@ -217,3 +217,17 @@ class Records:
     def top(self) -> str:
         """The place that tells which fields there are, for messages: a line, or the source."""
         return self.where(0) if self.by_line and not self.as_text else self.source
+
+
+class Handed:
+    """Data that are handed over: whoever takes them is the only one to hold them.
+
+    Python holds the arguments of a call with many of them until it returns.
+    """
+
+    def __init__(self, data: object) -> None:
+        self._data = [data]
+
+    def take(self) -> object:
+        """Return the data, once."""
+        return self._data.pop()

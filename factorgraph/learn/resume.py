@@ -11,10 +11,10 @@ import hashlib
 import io
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,22 @@ class Checkpoint:
     state: Any
     small: float = 0.0
     past: Sequence[Past] = ()
+
+
+class _Stream(io.RawIOBase):
+    """What takes the parts of an archive one by one, so that it is nowhere as a whole."""
+
+    def __init__(self, out: Callable[[bytes], object]) -> None:
+        self._out = out
+
+    def write(self, part: Any) -> int:
+        """Write a part."""
+        self._out(part)
+        return memoryview(part).nbytes
+
+    def writable(self) -> bool:
+        """Say that it takes parts."""
+        return True
 
 
 class Keeper:
@@ -80,10 +96,9 @@ class Keeper:
         }
         arrays["past"] = np.array(checkpoint.past, np.float64).reshape(-1, 3)
         arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
-        packed = io.BytesIO()
-        np.savez(packed, allow_pickle=False, **arrays)
         try:
-            files.write(self.path, packed.getvalue())
+            with files.writing(self.path) as out:
+                np.savez(cast(IO[bytes], _Stream(out)), allow_pickle=False, **arrays)
         except OSError as error:
             raise RunError(
                 f"{self.path} cannot be written: {error.strerror or error}", code="E0802"
