@@ -33,6 +33,9 @@ from factorgraph.learn.events import Event, Iteration
 
 FORMAT = 1
 NAMES = ("run.json", "weights.npz", "model.fg", "log.jsonl")
+ASIDE = ".log.jsonl-before"
+"""Where the log of a run that is to be replaced lies meanwhile."""
+
 CHECKPOINT = "checkpoint.npz"
 REPORT = "report.html"
 LARGEST_HEADER = 256 * 2**20
@@ -77,7 +80,7 @@ def prepare(path: Path, overwrite: bool, resume: bool = False) -> None:
                 code="E0801",
                 hint="--resume goes on with it, --overwrite begins anew",
             )
-        known = {*NAMES, CHECKPOINT, REPORT}
+        known = {*NAMES, CHECKPOINT, REPORT, ASIDE}
         foreign = [n for n in there if n not in known and not n.startswith(f".{CHECKPOINT}-")]
         begun = "log.jsonl" in there and not {"weights.npz", "model.fg"} & set(there)
         unfinished = begun or (not foreign and ("log.jsonl" in there or there == [CHECKPOINT]))
@@ -102,27 +105,32 @@ def attempt(path: Path, overwrite: bool, resume: bool = False) -> Iterator[None]
     A checkpoint that was written stays: it is the last good state of a training that can be gone
     on with.
     """
-    log, old = path / "log.jsonl", set(NAMES)
+    log, aside, old = path / "log.jsonl", path / ASIDE, set(NAMES)
     made: list[Path] = []
-    before: bytes | None = None
+    moved = False
     try:
         made = [folder for folder in (path, *path.parents) if not os.path.lexists(folder)]
         prepare(path, overwrite, resume)
         old = {file.name for file in path.iterdir()}
-        before = log.read_bytes() if log.is_file() else None
+        if not resume and log.is_file():
+            os.replace(log, aside)  # to bring it back takes no room
+            moved = True
         yield
     except BaseException:
-        if (path / CHECKPOINT).is_file():
-            raise
         with suppress(OSError):
-            for name in NAMES:
-                if name not in old:
-                    (path / name).unlink(missing_ok=True)
-            if before is not None:
-                log.write_bytes(before)
-            for folder in made:
-                folder.rmdir()
+            if not (path / CHECKPOINT).is_file():
+                for name in NAMES:
+                    if name not in old:
+                        (path / name).unlink(missing_ok=True)
+                if moved:
+                    os.replace(aside, log)
+                for folder in made:
+                    folder.rmdir()
         raise
+    finally:
+        if moved:
+            with suppress(OSError):
+                aside.unlink(missing_ok=True)
 
 
 def _unwritable(path: Path, error: OSError) -> RunError:
