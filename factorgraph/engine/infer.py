@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from factorgraph.engine.menu import Step
-from factorgraph.engine.outcome import OPTIMAL, Outcome, judged
+from factorgraph.engine.outcome import INFEASIBLE, OPTIMAL, Outcome, judged
 from factorgraph.engine.problem import Problem
 from factorgraph.engine.watch import Watch
 from factorgraph.factors.expand import tabled
@@ -43,7 +43,7 @@ def infer(problem: Problem, asked: Sequence[Step], watch: Watch | None = None) -
             outcome = replace(outcome, seconds=watch.seconds - begun)
             found = outcome if found is None else _joined(found, outcome)
             problem = problem.after(found.states, found.bound)
-            if watch.over or found.status == OPTIMAL:
+            if watch.over or found.status == OPTIMAL or found.status.startswith(INFEASIBLE):
                 break
     assert found is not None
     return replace(found, trace=watch.trace)

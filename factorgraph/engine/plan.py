@@ -12,6 +12,11 @@ from factorgraph.graph.structure import Structure
 
 PAIRWISE = ("potts", "truncated", "convex")
 """Kinds of two variables that message passing on edges knows."""
+HARD = (
+    "all_different", "at_least_one", "at_most_one", "exactly_one", "logical_and", "logical_or",
+    "parity",
+)  # fmt: skip
+"""Kinds that only forbid."""
 SMALL = 1000
 """Free variables up to which branch and bound is tried after a gap is left."""
 SECONDS = 10.0
@@ -21,7 +26,7 @@ def plan(problem: Problem) -> tuple[tuple[Step, ...], str]:
     """Return algorithms to run in turn, and the reason in one line.
 
     A gap that is left open by message passing is handed to branch and bound for a while where the
-    graph is small.
+    graph is small; constraint satisfaction begins with it.
     """
     structure = problem.structure
     if fits(problem):
@@ -36,11 +41,11 @@ def plan(problem: Problem) -> tuple[tuple[Step, ...], str]:
         return (step("cut"),), f"exact: graph cut, submodular, {size}"
     name = "trws" if is_pairwise(structure) else "mplp"
     steps = [step(name), step("icm")]
-    words = f"{name} + icm: {size}, too wide for exact inference"
     if free <= SMALL:
-        steps.append(step("branch", {"seconds": SECONDS}))
-        words = words.replace(" + icm", " + icm + branch")
-    return tuple(steps), words
+        branch = step("branch", {"seconds": SECONDS})
+        steps = [branch, *steps] if is_constrained(problem) else [*steps, branch]
+    words = " + ".join(s.name for s in steps)
+    return tuple(steps), f"{words}: {size}, too wide for exact inference"
 
 
 def factors(structure: Structure) -> int:
@@ -55,6 +60,18 @@ def is_pairwise(structure: Structure) -> bool:
     return tables and all(
         k.kind in PAIRWISE and (np.diff(k.start) <= 2).all() for k in structure.kinds
     )
+
+
+def is_constrained(problem: Problem) -> bool:
+    """Return whether factors of several variables only forbid: relaxations tell nothing then."""
+    structure = problem.structure
+    for g, group in enumerate(structure.groups):
+        if len(group.cards) > 1 and len(group.table):
+            table = structure.table(problem.values, g).reshape(group.distinct, -1)
+            least = table.min(axis=1, keepdims=True)
+            if not ((table == least) | np.isinf(table)).all():
+                return False
+    return all(k.kind in HARD for k in structure.kinds)
 
 
 def is_parity(structure: Structure) -> bool:
