@@ -16,11 +16,9 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from factorgraph import budget
 from factorgraph.compiler.flatten import flatten, without
 from factorgraph.compiler.loss import LossProgram, plan_formula
 from factorgraph.compiler.module import Compiled, compile_model
-from factorgraph.compiler.module import load as load_module
 from factorgraph.diagnose import check, check_text, formula, ordered, read, shared_settings
 from factorgraph.errors import (
     DataError,
@@ -35,7 +33,7 @@ from factorgraph.errors import (
 from factorgraph.model.formula import check_formula, formula_warnings, takes_soft_minimum
 from factorgraph.model.model import Model as Checked
 from factorgraph.model.names import not_built
-from factorgraph.run import Run, same_energy, versions
+from factorgraph.run import Run, same_energy
 from factorgraph.syntax.parser import parse
 
 if TYPE_CHECKING:
@@ -52,7 +50,6 @@ if TYPE_CHECKING:
     from factorgraph.ground.weights import Weights
     from factorgraph.judge.facts import Verdict
     from factorgraph.learn.events import Judged, Listener
-    from factorgraph.learn.options import Options
 
 
 def load(
@@ -379,7 +376,7 @@ class Model:
         from factorgraph.explain.seen import seen
         from factorgraph.ground.vocabulary import fill_features
 
-        whole = bind(self.checked, self._records(data), shared=self.shared(with_))
+        whole = bind(self.checked, self.records_of(data), shared=self.shared(with_))
         instances = fill_features(whole)
         return seen(self.compiled, instances.part(0, min(count, instances.count)))
 
@@ -483,7 +480,7 @@ class Model:
                 f"domain `{missing[0]}` takes its values from data: give some", code="E0314"
             )
         if missing:
-            records = self._records(data)
+            records = self.records_of(data)
             vocabularies = fill(self.checked, records)
             if self.checked.features:
                 from factorgraph.data.bind import bind
@@ -647,140 +644,22 @@ class Model:
         UsageError : where the model has no loss.
         DataError : where the data do not fit the model.
         """
-        from dataclasses import replace
+        from factorgraph.learn.options import Options
+        from factorgraph.training import Training
 
-        from factorgraph.data.bind import bind, wanted
-        from factorgraph.data.column import Handed
-        from factorgraph.data.hide import hide as hidden
-        from factorgraph.ground.vocabulary import fill_features
-        from factorgraph.learn.choose import choose, for_observed
-        from factorgraph.learn.cluster import cluster
-        from factorgraph.learn.events import Recorder, Skipped, silent
-        from factorgraph.learn.fit import fit, sampled
-        from factorgraph.learn.folder import text_hash
-        from factorgraph.learn.minibatch import order
-        from factorgraph.learn.options import STOCHASTIC, Options
-        from factorgraph.learn.resume import Keeper, digest, digest_of_arrays
-
-        if isinstance(data, Handed):
-            data = data.take()
-        self.trainable()
-        judged = self.judged(unsafe)
-        on_event = heard = Recorder(on_event)
-        on_event(judged)
         if not isinstance(seed, int) or seed < 0:
             raise UsageError(f"a seed is a whole number of at least 0, not {seed!r}", code="E0910")
         options = Options(
             seed, tolerance, progress, max_iterations, threads, optimizer, batch, epochs, rate,
             schedule, average, clip, patience, gap, shard, observed,
         )  # fmt: skip
-        if stream or callable(data):
-            if skip_infeasible or dask is not None or observed:
-                raise UsageError(
-                    "data that are read in shards do not go with --skip-infeasible, --observed "
-                    "and --dask",
-                    code="E0911",
-                )
-            run = self._fit_streamed(
-                data, options, self.shared(with_), on_event, stop, checkpoint, checkpoint_every,
-                resume, validate, start,
-            )  # fmt: skip
-            run.events = heard.events
-            return run
-        budget.keep_large_apart()
-        records = self._records(data)
-        there = {name.partition(".")[0] for name in records.columns}
-        missing = [name for name in self.checked.answers if name not in there]
-        if missing and len(missing) == len(self.checked.answers):
-            raise DataError(
-                f"{records.top}: there is no field `{missing[0]}`, the answer to learn",
-                code="E0301",
-                hint=records.hint(missing[0], wanted(self.checked)),
-            )
-        shared = self.shared(with_)
-        instances = fill_features(bind(self.checked, records, shared=shared))
-        if skip_infeasible:
-            met = self._feasible(instances, seed)
-            if not met.all():
-                (on_event or silent)(Skipped(int((~met).sum()), records.count))
-                records = records.take(met)
-                instances = fill_features(bind(self.checked, records, shared=shared))
-        self.judged(unsafe, instances)
-        if hide:
-            instances = hidden(instances, hide, seed)
-        chosen = sampled(records.count, seed)
-        sample = bind(self.checked, records.take(chosen), instances.vocabularies, shared=shared)
-        choice = choose(
-            self.compiled, options, unknowns=int(instances.variables.sum()),
-            observed=not instances.open.any(), spread=dask is not None,
+        training = Training(
+            self, options, on_event, stop, checkpoint, checkpoint_every, resume, validate, start,
+            unsafe, hide, skip_infeasible, dask,
         )  # fmt: skip
-        if observed:
-            choice = for_observed(choice, options)
-        options = replace(options, optimizer=choice.optimizer)
-        decided: dict[str, Any] = {"optimizer": choice.optimizer}
-        if choice.optimizer in ("frank-wolfe", "cccp"):
-            decided |= {"batch": options.batch, "average": options.averages}
-        if choice.optimizer == "cccp":
-            decided["gap"] = options.gap
-        if validate is not None and choice.optimizer not in STOCHASTIC:
-            raise UsageError(
-                f"--validate decides when mini-batches end, and {choice.shown} makes none",
-                code="E0930",
-                hint="--optimizer adagrad, sgd, adam or perceptron",
-            )
-        held_out = None
-        if choice.optimizer in STOCHASTIC:
-            decided = options.deciding()
-            mixed = records.take(order(records.count, options.shard, seed))
-            instances = bind(self.checked, mixed, instances.vocabularies, shared=shared)
-            if hide:
-                instances = hidden(instances, hide, seed)
-            if validate is not None:
-                held_out = self._bound(validate, instances.vocabularies, shared)
-        first = None if start is None else self._weights_of(start, instances.vocabularies)
-        keeper = None
-        if checkpoint is not None:
-            if not checkpoint_every >= 0:
-                raise UsageError(
-                    f"`checkpoint_every` is at least 0 seconds, not {checkpoint_every}",
-                    code="E0910",
-                )
-            identity = {
-                "text": text_hash(self.text), "data": digest(records, shared), "seed": seed,
-                "tolerance": float(tolerance), "progress": float(progress),
-                "observed": observed, "hide": float(hide),
-                "code": text_hash(self.compiled.text), "versions": versions(),
-            } | decided  # fmt: skip
-            if first is not None:
-                identity["start"] = digest_of_arrays(first)
-            keeper = Keeper(Path(checkpoint), identity, checkpoint_every)
-        elif resume:
-            raise UsageError("`resume` needs the file of a `checkpoint`", code="E0911")
-        vocabularies = instances.vocabularies
-        handed = [instances]  # nothing here holds the data while weights are trained
-        del instances, records, data
-        with cluster(dask, {"": self.text, **self.energy_texts}) as make:
-            trained = fit(
-                self.compiled,
-                load_module(self.compiled.text),
-                handed.pop(),
-                options,
-                on_event or silent,
-                sample,
-                stop,
-                keeper,
-                resume,
-                make,
-                choice,
-                held_out,
-                first,
-                margin=self.margin,
-            )
-        run = Run(self, trained.weights, vocabularies, trained.finished, seed)
-        run.events = heard.events
-        return run
+        return training.run(data, stream=stream, with_=with_)
 
-    def _weights_of(
+    def weights_of(
         self, start: Run | str | os.PathLike[str], vocabularies: Vocabularies
     ) -> Weights:
         """Return the weights of a run to begin with.
@@ -800,107 +679,8 @@ class Model:
                 )
         return {name: weights.copy() for name, weights in run.weights.items()}
 
-    def _fit_streamed(
-        self,
-        data: Any,
-        options: Options,
-        shared: dict[str, Any],
-        on_event: Listener | None,
-        stop: Callable[[], bool],
-        checkpoint: str | os.PathLike[str] | None,
-        checkpoint_every: float,
-        resume: bool,
-        validate: Any,
-        start: Any,
-    ) -> Run:
-        """Train on data that are read in shards; see `fit`."""
-        from dataclasses import replace
-
-        from factorgraph.data.bind import wanted
-        from factorgraph.data.stream import stream
-        from factorgraph.learn.choose import choose
-        from factorgraph.learn.events import silent
-        from factorgraph.learn.fit import fit
-        from factorgraph.learn.folder import text_hash
-        from factorgraph.learn.resume import Keeper, digest_of_arrays
-        from factorgraph.learn.streamed import Streamed
-
-        choice = choose(self.compiled, options, unknowns=0, observed=True, streamed=True)
-        options = replace(options, optimizer=choice.optimizer)
-        fields = wanted(self.checked)
-        module = load_module(self.compiled.text)
-        source = Streamed(
-            self.compiled, module, data if callable(data) else lambda: stream(data, fields),
-            shared, size=options.batch_size, shard=options.shard, seed=options.seed,
-        )  # fmt: skip
-        if source.sample is None:
-            raise DataError("the data hold no instances", code="E0323")
-        held_out = None
-        if validate is not None:
-            held_out = self._bound(validate, source.vocabularies, shared)
-        first = None if start is None else self._weights_of(start, source.vocabularies)
-        keeper = None
-        if checkpoint is not None:
-            identity = {
-                "text": text_hash(self.text), "data": source.digest, "seed": options.seed,
-                "code": text_hash(self.compiled.text), "versions": versions(), "stream": True,
-            } | options.deciding()  # fmt: skip
-            if first is not None:
-                identity["start"] = digest_of_arrays(first)
-            keeper = Keeper(Path(checkpoint), identity, checkpoint_every)
-        elif resume:
-            raise UsageError("`resume` needs the file of a `checkpoint`", code="E0911")
-        trained = fit(
-            self.compiled, module, source.sample, options, on_event or silent, source.sample,
-            stop, keeper, resume, choice=choice, validation=held_out, start=first,
-            streamed=source, margin=self.margin,
-        )  # fmt: skip
-        return Run(self, trained.weights, source.vocabularies, trained.finished, options.seed)
-
-    def _bound(self, data: Any, vocabularies: Vocabularies, shared: dict[str, Any]) -> Instances:
-        """Return validation data; instances with labels that training has not seen are left out.
-
-        Raises
-        ------
-        DataError : nothing is left.
-        """
-        from factorgraph.data.bind import bind
-
-        records = self._records(data)
-        found = bind(self.checked, records, vocabularies, shared=shared, skip_unknown=True)
-        if not found.count:
-            raise DataError(
-                f"{records.source}: every instance has labels that training has not seen",
-                code="E0309",
-            )
-        return found
-
-    def _feasible(self, instances: Instances, seed: int) -> NDArray[np.bool_]:
-        """Return whether each instance has a configuration of finite energy that agrees with it.
-
-        Raises
-        ------
-        DataError : none has.
-        """
-        import numpy as np
-
-        from factorgraph.ground.weights import initial
-
-        weights = initial(self.checked, instances.vocabularies, seed)
-        run = Run(self, weights, instances.vocabularies)
-        found: list[NDArray[np.bool_]] = []
-        for batch, values in run._batches(instances):
-            least = batch.engine.minimum(values, batch.grounding.evidence)
-            found.append(np.isfinite(least.value[0]))
-        met = np.concatenate([np.zeros(0, np.bool_), *found])
-        if len(met) and not met.any():
-            raise DataError(
-                f"{instances.records.source}: hard factors forbid every answer", code="E0318",
-                hint="mend the data or the factors",
-            )  # fmt: skip
-        return met
-
-    def _records(self, data: Any) -> Records:
+    def records_of(self, data: Any) -> Records:
+        """Return data of any form as records of the model's fields."""
         from factorgraph.data.bind import wanted
         from factorgraph.data.python import from_python
 

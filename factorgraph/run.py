@@ -350,7 +350,7 @@ class Run:
 
         return bind(
             self.model.checked,
-            self.model._records(data),
+            self.model.records_of(data),
             self.vocabularies,
             answers=answers,
             latents=latents,

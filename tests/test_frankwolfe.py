@@ -137,7 +137,7 @@ def test_the_optimum_of_a_quadratic_program(text: str) -> None:
 
 def solver(text: str, items: list[dict[str, Any]], **options: Any) -> FrankWolfe:
     model = fg.compile(text)
-    instances = fill_features(bind(model.checked, model._records(items)))
+    instances = fill_features(bind(model.checked, model.records_of(items)))
     chosen = Options(optimizer="frank-wolfe", **options)
     many = 0 if chosen.batch is None else len(items) + 1
     return FrankWolfe(model.compiled, load(model.compiled.text), instances, chosen, many=many)

@@ -68,7 +68,7 @@ def same(a: fg.Run, b: fg.Run) -> None:
 
 def test_rows_are_those_whose_weights_change_the_energy() -> None:
     model = fg.compile(TEXT)
-    instances = fill_features(bind(model.checked, model._records(data(6))))
+    instances = fill_features(bind(model.checked, model.records_of(data(6))))
     layout, (grounding,) = compact(
         model.compiled, instances.vocabularies, [ground(model.compiled, instances)]
     )
