@@ -68,6 +68,38 @@ def hubs(states, variable, start, place, told, total):  # type: ignore[no-untype
         x += width
 
 
+@cuda.jit(device=True)
+def floor_of(shared, first, n, K, here, lane, part, parts):  # type: ignore[no-untyped-def]
+    """Return the least of ``n`` numbers from ``first`` on; all threads of a block come here.
+
+    Parameters
+    ----------
+    K : entries of a row, on which it depends whether the row's threads share the work.
+    here : whether the thread's row has a message.
+    part, parts : where the row's threads lay what they find, and how many of them do.
+    """
+    floor = INFINITE
+    if K <= uintp(PARTS):
+        y = first
+        while y < first + n:
+            floor = min(floor, shared[y])
+            y += ONE
+    else:
+        if here and lane < parts:
+            e = INFINITE
+            y = lane
+            while y < n:
+                e = min(e, shared[first + y])
+                y += parts
+            shared[part + lane] = e
+        cuda.syncthreads()
+        y = part
+        while here and y < part + parts:
+            floor = min(floor, shared[y])
+            y += ONE
+    return floor
+
+
 @cuda.jit
 def least(states, card, start, place, theta, told, out):  # type: ignore[no-untyped-def]
     """Write the first state of least belief of each variable, a thread each."""
@@ -144,25 +176,7 @@ def sender(kind: int, soft: bool, products: bool) -> Any:
         cuda.syncthreads()
 
         # The least of what is heard.
-        floor = INFINITE
-        if K <= uintp(PARTS):
-            y = h
-            while y < h + n:
-                floor = min(floor, shared[y])
-                y += ONE
-        else:
-            if here and lane < parts:
-                e = INFINITE
-                y = lane
-                while y < n:
-                    e = min(e, shared[h + y])
-                    y += parts
-                shared[part + lane] = e
-            cuda.syncthreads()
-            y = part
-            while here and y < part + parts:
-                floor = min(floor, shared[y])
-                y += ONE
+        floor = floor_of(shared, h, n, K, here, lane, part, parts)
 
         if soft and (kind == POTTS or products):
             cuda.syncthreads()
@@ -236,25 +250,7 @@ def sender(kind: int, soft: bool, products: bool) -> Any:
         floor = NOTHING
         if soft or kind == DENSE:
             cuda.syncthreads()
-            floor = INFINITE
-            if K <= uintp(PARTS):
-                y = o
-                while y < o + m:
-                    floor = min(floor, shared[y])
-                    y += ONE
-            else:
-                if here and lane < parts:
-                    e = INFINITE
-                    y = lane
-                    while y < m:
-                        e = min(e, shared[o + y])
-                        y += parts
-                    shared[part + lane] = e
-                cuda.syncthreads()
-                y = part
-                while here and y < part + parts:
-                    floor = min(floor, shared[y])
-                    y += ONE
+            floor = floor_of(shared, o, m, K, here, lane, part, parts)
         x = lane
         while here and x < K:
             e = shared[o + x] - floor

@@ -10,7 +10,7 @@ from __future__ import annotations
 from numpy import int64, uintp
 
 from factorgraph.factors.prefetch import prefetch
-from factorgraph.factors.short import AHEAD, COLUMN, COLUMN_BITS, COUNT, COUNT_BITS, LINE
+from factorgraph.factors.short import AHEAD, COLUMN, COLUMN_BITS, COUNT, COUNT_BITS, LINE, gather
 from factorgraph.jit import kernel
 
 
@@ -93,27 +93,9 @@ def transpose(pick, start, first, after, rows):  # type: ignore[no-untyped-def]
 @kernel
 def add_picked(start, rows, adjoint, low, high, gradient):  # type: ignore[no-untyped-def]
     """Add to rows ``low .. high - 1`` of ``gradient`` the adjoints of the rows that pick them."""
-    n = adjoint.shape[1]
     flat = adjoint.reshape(-1)
     for place in range(low, high):
-        out = gradient[place]
-        j, last = start[place], start[place + 1]
-        while j + 4 <= last:
-            for k in range(j + AHEAD, min(j + AHEAD + 4, len(rows))):
-                soon = uintp(rows[k]) * uintp(n)
-                for s in range(0, n, LINE):
-                    prefetch(flat, soon + uintp(s))
-            a, b = uintp(rows[j]) * uintp(n), uintp(rows[j + 1]) * uintp(n)
-            c, d = uintp(rows[j + 2]) * uintp(n), uintp(rows[j + 3]) * uintp(n)
-            for s in range(n):
-                e, f = flat[uintp(a + s)] + flat[uintp(b + s)], flat[uintp(c + s)]
-                out[s] += e + (f + flat[uintp(d + s)])
-            j += 4
-        while j < last:
-            a = uintp(rows[j]) * uintp(n)
-            for s in range(n):
-                out[s] += flat[uintp(a + s)]
-            j += 1
+        gather(rows, start[place], start[place + 1], flat, gradient[place])
 
 
 @kernel

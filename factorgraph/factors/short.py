@@ -87,6 +87,32 @@ def recode(pick, start, code, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def gather(rows, j, last, flat, out):  # type: ignore[no-untyped-def]
+    """Add to ``out`` the rows of a matrix, flat, that entries ``j .. last - 1`` of a list name."""
+    n = len(out)
+    while j + 4 <= last:
+        for k in range(j + AHEAD, min(j + AHEAD + 4, len(rows))):
+            soon = uintp(rows[k]) * uintp(n)
+            for s in range(0, n, LINE):
+                prefetch(flat, soon + uintp(s))
+        a, b = uintp(rows[j]) * uintp(n), uintp(rows[j + 1]) * uintp(n)
+        c, d = uintp(rows[j + 2]) * uintp(n), uintp(rows[j + 3]) * uintp(n)
+        for s in range(n):
+            e, f = flat[uintp(a + s)] + flat[uintp(b + s)], flat[uintp(c + s)]
+            out[s] += e + (f + flat[uintp(d + s)])
+        j += 4
+    while j < last:
+        if j + AHEAD < len(rows):
+            soon = uintp(rows[j + AHEAD]) * uintp(n)
+            for s in range(0, n, LINE):
+                prefetch(flat, soon + uintp(s))
+        a = uintp(rows[j]) * uintp(n)
+        for s in range(n):
+            out[s] += flat[uintp(a + s)]
+        j += 1
+
+
+@kernel
 def add_free(start, rows, adjoint, low, high, free, column, gradient):  # type: ignore[no-untyped-def]
     """Add the adjoints of the rows that pick places ``low .. high - 1`` to their free numbers.
 
@@ -101,26 +127,6 @@ def add_free(start, rows, adjoint, low, high, free, column, gradient):  # type: 
     for place in range(low, high):
         for s in range(n):
             total[s] = 0.0
-        j, last = start[place], start[place + 1]
-        while j + 4 <= last:
-            for k in range(j + AHEAD, min(j + AHEAD + 4, len(rows))):
-                soon = uintp(rows[k]) * uintp(n)
-                for s in range(0, n, LINE):
-                    prefetch(flat, soon + uintp(s))
-            a, b = uintp(rows[j]) * uintp(n), uintp(rows[j + 1]) * uintp(n)
-            c, d = uintp(rows[j + 2]) * uintp(n), uintp(rows[j + 3]) * uintp(n)
-            for s in range(n):
-                e, f = flat[uintp(a + s)] + flat[uintp(b + s)], flat[uintp(c + s)]
-                total[s] += e + (f + flat[uintp(d + s)])
-            j += 4
-        while j < last:
-            if j + AHEAD < len(rows):
-                soon = uintp(rows[j + AHEAD]) * uintp(n)
-                for s in range(0, n, LINE):
-                    prefetch(flat, soon + uintp(s))
-            a = uintp(rows[j]) * uintp(n)
-            for s in range(n):
-                total[s] += flat[uintp(a + s)]
-            j += 1
+        gather(rows, start[place], start[place + 1], flat, total)
         for j in range(free[place], free[place + 1]):
             gradient[j] += total[column[j]]
