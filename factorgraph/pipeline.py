@@ -644,6 +644,7 @@ class Model:
         UsageError : where the model has no loss.
         DataError : where the data do not fit the model.
         """
+        from factorgraph.data.column import Handed
         from factorgraph.learn.options import Options
         from factorgraph.training import Training
 
@@ -657,7 +658,9 @@ class Model:
             self, options, on_event, stop, checkpoint, checkpoint_every, resume, validate, start,
             unsafe, hide, skip_infeasible, dask,
         )  # fmt: skip
-        return training.run(data, stream=stream, with_=with_)
+        handed = data if isinstance(data, Handed) else Handed(data)
+        del data  # so that nothing here holds them while weights are trained
+        return training.run(handed, stream=stream, with_=with_)
 
     def weights_of(
         self, start: Run | str | os.PathLike[str], vocabularies: Vocabularies

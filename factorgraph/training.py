@@ -54,10 +54,9 @@ class Training:
     skip_infeasible: bool
     dask: Any
 
-    def run(self, data: Any, *, stream: bool, with_: Any) -> Run:
+    def run(self, handed: Handed, *, stream: bool, with_: Any) -> Run:
         """Return the run that data lead to."""
-        if isinstance(data, Handed):
-            data = data.take()
+        data: Any = handed.take()
         self.model.trainable()
         judged = self.model.judged(self.unsafe)
         self.heard = Recorder(self.on_event)
@@ -73,9 +72,9 @@ class Training:
             found = self.streamed(data, shared)
         else:
             budget.keep_large_apart()
-            handed = Handed(self.model.records_of(data))
+            records = Handed(self.model.records_of(data))
             del data
-            found = self.whole(handed, shared)
+            found = self.whole(records, shared)
         found.events = self.heard.events
         return found
 

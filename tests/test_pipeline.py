@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
+import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import numpy as np
 import pytest
 
 import factorgraph as fg
-from factorgraph.data.column import Records
+from factorgraph.data.column import Handed, Records
 from factorgraph.data.read import read
 from factorgraph.learn.diagnosis import Diagnosis
 from factorgraph.learn.events import Event, Iteration
@@ -380,3 +383,25 @@ def test_scalar_weights_come_back(tmp_path: Path) -> None:
     run.save(tmp_path / "run")
     again = fg.load_run(tmp_path / "run")
     assert again.weights["u"].shape == () and float(again.weights["u"]) == float(run.weights["u"])
+
+
+@pytest.mark.parametrize("over", [Handed, lambda records: records], ids=["handed", "called"])
+def test_data_are_let_go_while_weights_are_trained(over: Callable[[Records], Any]) -> None:
+    """What was read is held by nobody once training begins, if the caller lets it go."""
+    model = fg.compile("domain W\ngiven w : W\nanswer y : bit\nparam E[W] ~ l2(1)\n"
+                       "factor f = E[w] * y\nloss nll\n")  # fmt: skip
+    texts: list[Any] = []
+    held: list[bool] = []
+
+    def data() -> Any:
+        records = model.records_of({"w": ["a", "b", "c"] * 4, "y": [0, 1, 1] * 4})
+        texts.append(weakref.ref(records.columns["w"]))
+        return over(records)
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Iteration):
+            gc.collect()
+            held.append(texts[0]() is not None)
+
+    model.fit(data(), on_event=hear)
+    assert held and not any(held)
