@@ -356,13 +356,16 @@ LOOK = """<script>addEventListener("load", () => {
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
-def test_a_browser_typesets_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [16, 44])  # as wide as any fonts make the formulas
+def test_a_browser_typesets_it(size: int, tmp_path: Path) -> None:
     assert CHROMIUM is not None
     path = HERE.parent / "models" / "ocr" / "neural.fg"
     said(str(path), "--loss", "softmax_margin", "-o", str(tmp_path / "a.html"))
     page = (tmp_path / "a.html").read_text(encoding="utf-8")
     page = page.replace("default-src 'none';", "default-src 'none'; script-src 'unsafe-inline';")
-    (tmp_path / "b.html").write_text(page.replace("</body>", LOOK), encoding="utf-8")
+    assert page.count("font: 16px") == 1
+    page = page.replace("font: 16px", f"font: {size}px").replace("</body>", LOOK)
+    (tmp_path / "b.html").write_text(page, encoding="utf-8")
     done = subprocess.run(
         [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
          f"--user-data-dir={tmp_path / 'profile'}", "--window-size=420,900", "--dump-dom",
