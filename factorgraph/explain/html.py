@@ -24,7 +24,7 @@ _STYLE = """\
 @media (prefers-color-scheme: dark) { :root { --link: #8ab8e6; } }
 * { box-sizing: border-box; }
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 54rem; margin: 2rem auto; }
-body { padding: 0 1rem; overflow-wrap: anywhere; }
+body { padding: 0 1rem; overflow-wrap: break-word; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2.2rem; }
 h2 { border-bottom: 1px solid var(--line); padding-bottom: .2rem; }
 nav ol { columns: 2; padding-left: 1.2rem; } a { color: var(--link); }
