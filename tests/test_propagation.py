@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,8 @@ from factorgraph.engine.watch import Watch
 from factorgraph.errors import FgError
 from factorgraph.factors.table import energy
 from factorgraph.graph.builder import NamedGraph
+from factorgraph.graph.structure import Energies
+from factorgraph.interop.formats.read import read
 
 INF = np.inf
 Rng = np.random.Generator
@@ -458,8 +461,6 @@ def _shared(path: str) -> Path:
 
 
 def test_the_figures_of_libdai_on_its_own_graph() -> None:
-    from factorgraph.interop.formats.read import read
-
     instance = read(_shared("data/libdai/testfast.fg"))
     structure = instance.structure
     problem = Problem(structure, instance.values, np.full(structure.variables, -1, np.int32),
@@ -475,6 +476,82 @@ def test_the_figures_of_libdai_on_its_own_graph() -> None:
         assert gaps.max() == pytest.approx(8.92403e-3, abs=5e-8)
         assert gaps.mean() == pytest.approx(3.47998e-3, abs=5e-8)
         assert found.log_partition - log_z == pytest.approx(7.18729e-4, abs=5e-9)
+
+
+def _printed_by_libdai() -> dict[str, tuple[list[float], Energies]]:
+    """Return per algorithm the errors and the beliefs of the first states that libDAI printed."""
+    packed = _shared("data/libdai/testfast.out.gz").read_bytes()
+    out: dict[str, tuple[list[float], list[float]]] = {}
+    for line in gzip.decompress(packed).decode().splitlines()[2:]:
+        if line.startswith("# ({x") and "," not in line[: line.index("}")]:
+            out[name][1].append(float(line.partition("}, (")[2].partition(",")[0]))
+        elif not line.startswith("#"):
+            name, *numbers = line.split()
+            out[name] = ([float(n) if n != "N/A" else np.nan for n in numbers], [])
+    return {name: (errors, np.array(states[:16])) for name, (errors, states) in out.items()}
+
+
+def _errors(found: Energies, truth: Energies) -> tuple[float, float]:
+    gaps = 0.5 * np.abs(found - truth).reshape(16, 2).sum(axis=1)
+    return float(gaps.max()), float(gaps.mean())
+
+
+PRINTED = {"rel": 6e-4, "abs": 6e-10}  # four digits
+TOLD = {"rtol": 6e-4, "atol": 0.0}
+
+
+def test_all_lines_of_libdai_on_its_own_graph() -> None:
+    """BP, TRWBP, JTREE and MP, beliefs and errors as printed.
+
+    TRWBP ran there with no trees (nrtrees = 0), each factor with weight 1. What JTREE with MAXPROD
+    and MP call beliefs are max-marginals, and the errors of MP are told against those of JTREE.
+    """
+    printed = _printed_by_libdai()
+    instance = read(_shared("data/libdai/testfast.fg"))
+    structure, values = instance.structure, instance.values
+    problem = Problem(structure, values, np.full(16, -1, np.int32), "marginals")
+    engine = choose(structure).engine
+    soft = engine.soft_minimum(values[None], 1.0)
+    truth, log_z = soft.marginals()[0], -float(soft.value[0, 0])
+    np.testing.assert_allclose(truth[::2], printed["EXACT"][1], **TOLD)
+
+    least = engine.min_marginals(values[None])[0].reshape(16, 2)
+    most = np.exp(least.min() - least)
+    most /= most.sum(axis=1, keepdims=True)
+
+    graph = incidence(problem)
+    divided = reweighted(graph, np.ones(graph.factors))
+    beliefs: dict[str, Energies] = {}
+    bethes: dict[str, float] = {}
+    with crew(1) as workers:
+        for name, layout, beta, share in (
+            ("TRWBP", divided, 1.0, np.ones(len(graph.scope))),
+            ("BP", graph, 1.0, None),
+            ("MP", graph, np.inf, None),
+        ):
+            messages = Messages(layout, beta, workers, share)
+            for _ in range(300):
+                messages.flood(0.0)
+            found = messages.beliefs().reshape(16, 2)
+            found = np.exp(found.min(axis=1, keepdims=True) - found)
+            beliefs[name] = (found / found.sum(axis=1, keepdims=True)).ravel()
+            bethes[name] = -bethe.free_energy(messages)
+    seen = 0
+    for line, (errors, states) in printed.items():
+        algorithm, _, rest = line.partition("_")
+        if algorithm not in ("BP", "TRWBP", "JTREE", "MP"):
+            continue
+        seen += 1
+        if algorithm == "JTREE":
+            found, against = (most.ravel() if rest.endswith("MAP") else truth), None
+        else:
+            found, against = beliefs[algorithm], most.ravel() if algorithm == "MP" else truth
+        np.testing.assert_allclose(found[::2], states, **TOLD, err_msg=line)
+        if against is not None:
+            assert _errors(found, against) == pytest.approx(errors[:2], **PRINTED), line
+        if algorithm in bethes and algorithm != "MP":
+            assert bethes[algorithm] - log_z == pytest.approx(errors[4], **PRINTED), line
+    assert seen >= 40
 
 
 def test_bethe_energies_of_libdai() -> None:
