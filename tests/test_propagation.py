@@ -482,6 +482,7 @@ def _printed_by_libdai() -> dict[str, tuple[list[float], Energies]]:
     """Return per algorithm the errors and the beliefs of the first states that libDAI printed."""
     packed = _shared("data/libdai/testfast.out.gz").read_bytes()
     out: dict[str, tuple[list[float], list[float]]] = {}
+    name = ""
     for line in gzip.decompress(packed).decode().splitlines()[2:]:
         if line.startswith("# ({x") and "," not in line[: line.index("}")]:
             out[name][1].append(float(line.partition("}, (")[2].partition(",")[0]))
