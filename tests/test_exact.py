@@ -12,12 +12,15 @@ import pytest
 
 import factorgraph as fg
 from factorgraph import budget
+from factorgraph.engine.answer import outcomes
+from factorgraph.engine.choose import choose
 from factorgraph.engine.condition import cutset
 from factorgraph.engine.exact import run
 from factorgraph.engine.junction import JunctionEngine
 from factorgraph.engine.menu import steps
 from factorgraph.engine.order import neighbours, search
 from factorgraph.engine.outcome import Outcome
+from factorgraph.engine.plan import plan
 from factorgraph.engine.problem import Problem
 from factorgraph.engine.ranking import k_best, sample
 from factorgraph.engine.shrink import shrink
@@ -123,6 +126,28 @@ def test_hard_zeros_and_evidence_make_graphs_narrow() -> None:
     np.testing.assert_allclose(found.energy, values[5::2].sum())
     values[4 + 2 * 30 + 1] = np.inf
     assert answer(structure, values, "map", evidence).status == "infeasible: one[30]"
+
+
+@pytest.mark.parametrize("colours", [9, 8])
+def test_what_only_forbids_is_searched_before_a_wide_elimination(colours: int) -> None:
+    """Nine variables, all different: by elimination tables of 9 ** 9 or 8 ** 9 entries."""
+    scope = np.array([[a, b] for a in range(9) for b in range(a)], np.int32)
+    differ = Group("differ", (colours, colours), scope, np.zeros(len(scope), np.int32), 1,
+                   np.array([0, len(scope)]))  # fmt: skip
+    structure = Structure(np.full(9, colours, np.int32), np.array([0, 9]), (differ,))
+    values = np.where(np.eye(colours, dtype=bool), np.inf, 1.0).ravel()
+    choice = choose(structure)
+    assert choice.reason.startswith("exact: width 8") and choice.seconds > 1
+    (found,) = outcomes(structure, values)
+    assert found.algorithm == "branch" and found.reason.startswith("branch + exact")
+    if colours == 9:
+        assert found.states is not None and sorted(found.states) == list(range(9))
+        assert (found.status, found.energy) == ("optimal", 36.0)
+    else:
+        assert found.status.startswith("infeasible")
+    values[1] = 0.5  # it prefers something, and is eliminated
+    problem = Problem(structure, values, np.full(9, -1, np.int32))
+    assert [step.name for step in plan(problem)[0]] == ["exact"]
 
 
 def test_what_is_too_wide_is_conditioned_on(monkeypatch: pytest.MonkeyPatch) -> None:

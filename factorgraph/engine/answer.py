@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from factorgraph.engine.choose import Choice, choose
 from factorgraph.engine.decoding import code, decoded, decoder, loops, same
+from factorgraph.engine.exact import shrinks
 from factorgraph.engine.infer import infer
 from factorgraph.engine.menu import Step
 from factorgraph.engine.outcome import INFEASIBLE, OPTIMAL, Outcome
-from factorgraph.engine.plan import plan
+from factorgraph.engine.plan import LONG, plan
 from factorgraph.engine.problem import Problem, Task
 from factorgraph.engine.watch import Hear, Watch
 from factorgraph.errors import BudgetError, InferenceError
@@ -87,7 +88,11 @@ def outcomes(
     plain = not ask.steps or ask.exactly
     if plain and choice is None:
         choice = _exact(structure)
-    if plain and choice is not None and (ask.exactly or _in_time(choice, ask)):
+    if (
+        plain
+        and choice is not None
+        and (ask.exactly or _at_once(choice, ask, Problem(structure, values, evidence, task)))
+    ):
         for found in _by_engine(choice, structure, values, evidence, task, ask.beta):
             if watch is not None and found.states is not None:
                 watch.offer(found.energy, found.states, found.bound)
@@ -147,8 +152,13 @@ def many(
             yield replace(outcome, reason=reason)
 
 
-def _in_time(choice: Choice, ask: Ask) -> bool:
-    return ask.seconds is None or choice.seconds <= ask.seconds
+def _at_once(choice: Choice, ask: Ask, problem: Problem) -> bool:
+    """Return whether an engine answers in time, and no look at less of the graph is worth it."""
+    if ask.seconds is not None and choice.seconds > ask.seconds:
+        return False
+    structure = problem.structure
+    many = structure.instances > 1 or bool(structure.kinds)
+    return choice.seconds <= LONG or many or not shrinks(problem)
 
 
 def _exact(structure: Structure) -> Choice | None:

@@ -72,15 +72,21 @@ def run(problem: Problem, options: Options, watch: Watch) -> Outcome:
     )
 
 
-def fits(problem: Problem) -> bool:
-    """Return whether an engine can take what evidence and hard zeros leave of a graph."""
-    if problem.structure.kinds or (problem.free and np.isfinite(problem.values).all()):
-        return False
+def shrinks(problem: Problem) -> bool:
+    """Return whether evidence or hard zeros may leave less of a graph."""
+    return not (problem.free and np.isfinite(problem.values).all())
+
+
+def fits(problem: Problem) -> float | None:
+    """Return what an engine needs for what evidence and hard zeros leave of a graph, roughly in
+    seconds; None where none can take it."""
+    if problem.structure.kinds or not shrinks(problem):
+        return None
     try:
         smaller = shrink(problem.structure, problem.values, problem.evidence)
-        return bool(smaller.blame) or choose(smaller.structure) is not None
+        return 0.0 if smaller.blame else choose(smaller.structure).seconds
     except (InferenceError, BudgetError):
-        return False
+        return None
 
 
 def _outcome(problem: Problem, status: str, reason: str = "") -> Outcome:

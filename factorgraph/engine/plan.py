@@ -1,4 +1,4 @@
-"""Which algorithms are tried on a graph that no exact engine can take whole, and why."""
+"""Which algorithms are tried on a graph that no exact engine takes whole in no time, and why."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ HARD = (
 SMALL = 1000
 """Free variables up to which branch and bound is tried after a gap is left."""
 SECONDS = 10.0
+LONG = 1.0
+"""Seconds of exact inference before which evidence and hard zeros are looked at, and a search for
+what only has to be feasible is tried."""
 
 
 def plan(problem: Problem) -> tuple[tuple[Step, ...], str]:
@@ -29,9 +32,14 @@ def plan(problem: Problem) -> tuple[tuple[Step, ...], str]:
     graph is small; constraint satisfaction begins with it.
     """
     structure = problem.structure
-    if fits(problem):
-        return (step("exact"),), "exact: evidence and hard zeros leave little"
     free = int((problem.evidence < 0).sum())
+    seconds = fits(problem)
+    if seconds is not None:
+        exact, leave = step("exact"), "evidence and hard zeros leave"
+        if seconds > LONG and problem.task == "map" and free <= SMALL and is_constrained(problem):
+            reason = f"branch + exact: {leave} what takes elimination {seconds:.0f} s"
+            return (step("branch", {"seconds": SECONDS}), exact), reason
+        return (exact,), f"exact: {leave} little"
     size = f"{some(free, 'free variable')}, {some(factors(structure), 'factor')}"
     if problem.task != "map":
         return (step("sumproduct"),), f"sum-product on loops: {size}, too wide for exact inference"
