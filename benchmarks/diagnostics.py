@@ -16,8 +16,8 @@ from typing import Any
 from figures import LETTERS, OCR, ROOT, report
 
 import factorgraph as fg
+from factorgraph import training as loop
 from factorgraph.cli.options import records
-from factorgraph.learn import fit as loop
 from factorgraph.learn.diagnosis import Diagnosis
 from factorgraph.learn.diagnostics import Diagnostics
 from factorgraph.learn.watch import Watch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from factorgraph.engine.answer import outcomes
 from factorgraph.engine.choose import choose
 from factorgraph.engine.condition import cutset
 from factorgraph.engine.exact import run
+from factorgraph.engine.greedy import crowded
 from factorgraph.engine.junction import JunctionEngine
 from factorgraph.engine.menu import steps
 from factorgraph.engine.order import neighbours, search
@@ -126,6 +128,30 @@ def test_hard_zeros_and_evidence_make_graphs_narrow() -> None:
     np.testing.assert_allclose(found.energy, values[5::2].sum())
     values[4 + 2 * 30 + 1] = np.inf
     assert answer(structure, values, "map", evidence).status == "infeasible: one[30]"
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_is_called_crowded_has_no_order_at_all(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = 6
+    pairs = np.array([p for p in itertools.combinations(range(n), 2) if rng.random() < 0.6])
+    start, near = neighbours(n, [pairs.reshape(-1, 2).astype(np.int64)])
+    card = rng.integers(2, 6, n)
+
+    def largest(order: tuple[int, ...]) -> int:
+        around = {v: set(near[start[v] : start[v + 1]].tolist()) for v in range(n)}
+        most = 0
+        for v in order:
+            circle = around.pop(v)
+            most = max(most, int(card[v] * np.prod([card[u] for u in circle])))
+            for u in circle:
+                around[u] = (around[u] | circle) - {u, v}
+        return most
+
+    least = min(map(largest, itertools.permutations(range(n))))
+    assert crowded(0, n, start, near, card, least) is None
+    bound = next(m for m in range(1, 10**6) if crowded(0, n, start, near, card, m) is None)
+    assert card.max() <= bound <= least
 
 
 @pytest.mark.parametrize("colours", [9, 8])

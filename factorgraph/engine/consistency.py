@@ -63,20 +63,24 @@ class State(NamedTuple):
 
 
 def begin(network: Network) -> State:
-    """Return the state in which nothing is decided yet."""
+    """Return the state in which nothing is decided yet, and states of infinite cost are dropped."""
     net, cost = network.net, network.cost
     n = net.variables
     card = np.diff(net.state)
-    every = np.concatenate([np.zeros(0, np.int64), *(np.arange(k) for k in card)])
+    states, owner = int(net.state[-1]), np.repeat(np.arange(n), card)
+    gone = np.isposinf(cost[:states])
+    order = np.lexsort((gone, owner))  # stable: within a variable those left come first
+    where = np.empty(states, np.int64)
+    where[order] = np.arange(states) - net.state[owner]
     degree = np.diff(net.near)
     given = np.concatenate((net.table, network.unary))
     soft = bool(given[np.isfinite(given)].any())
     room = max(4 * len(cost), min((n + 2) * len(cost), 2**22))
     state = State(
         cost.copy(),
-        card.copy(),
-        every.copy(),
-        every.copy(),
+        card - np.bincount(owner[gone], minlength=n),
+        order - net.state[owner],
+        where,
         np.zeros(len(cost), np.int64),
         np.zeros(n, np.int64),
         np.zeros(room, np.int64),
@@ -501,15 +505,3 @@ def settle(net, s, rounds, draws, progress, cut, slack):  # type: ignore[no-unty
                 rounds = 0
             constant = now
         turn += 1
-
-
-@kernel
-def exclude(net, s):  # type: ignore[no-untyped-def]
-    """Drop the states of infinite unary cost; return a variable that has none left, or -1."""
-    for x in range(len(s.size)):
-        for a in range(net.state[x + 1] - net.state[x]):
-            if s.cost[net.state[x] + a] == np.inf:
-                drop(net, s, x, a)
-        if s.size[x] == 0:
-            return x
-    return -1

@@ -55,8 +55,7 @@ def run(problem: Problem, options: Options, watch: Watch) -> Outcome:
     states, least = None, np.inf
     if found.states is not None:
         states = smaller.states(found.states, structure)
-        with sized(sum(group.scope.size for group in structure.groups)):
-            least = float(energy(structure, values, states)[0, 0])
+        least = float(energy(structure, values, states)[0, 0])
         watch.offer(least, states, least)
     marginals = found.marginals
     return Outcome(

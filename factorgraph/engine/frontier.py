@@ -26,7 +26,6 @@ from factorgraph.engine.consistency import (
     SOFT,
     TOP,
     begin,
-    exclude,
     grown,
     settle,
 )
@@ -125,7 +124,8 @@ class Frontier:
     def _root(self, over: Callable[[], str]) -> bool:
         """Make the root consistent; return whether anything is left to search."""
         state, cut = self.state, float(self._book.mark[CUT])
-        self.lost = int(exclude(self.net, state))
+        empty = np.flatnonzero(state.size == 0)
+        self.lost = int(empty[0]) if len(empty) else -1
         left = self.lost < 0 and self._constant < np.inf
         slack, final = 1e-6 * self._scale, len(state.cost) - 1
         for draws in (0, ROOT_DRAWS) if state.register[SOFT] else (0,):

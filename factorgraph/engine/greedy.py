@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from heapq import heapify, heappop, heappush
 from itertools import combinations
 from math import inf, log2
 
 from factorgraph.graph.structure import Offsets
+
+ROUNDING = 1e-9
 
 
 def greedy(
@@ -24,6 +27,34 @@ def greedy(
     found = [_eliminated(first, last, start, near, card, most, rule) for rule in _RULES]
     fits = [one for one in found if one[1] < inf]
     return min(fits, key=lambda one: one[1]) if fits else min(found, key=lambda one: one[2])
+
+
+def crowded(
+    first: int, last: int, start: Offsets, near: Offsets, card: Offsets, most: float
+) -> int | None:
+    """Return how many neighbours each variable of a part of the graph has at least, where every
+    order of elimination makes a table of more than ``most`` entries; None where one may not.
+
+    In any order some variable of each part of the graph is eliminated first, into a table over it
+    and all its neighbours there: the weighted degeneracy is a lower bound (Koster, Wolle and
+    Bodlaender, Degree-based treewidth lower bounds, 2005).
+    """
+    around = {v: set(near[start[v] : start[v + 1]].tolist()) for v in range(first, last)}
+    bits = {v: log2(card[v]) for v in around}
+    size = {v: bits[v] + sum(bits[u] for u in near_) for v, near_ in around.items()}
+    queue = [(s, v) for v, s in size.items()]
+    heapify(queue)
+    while queue:
+        s, v = heappop(queue)
+        if v not in around or s != size[v]:
+            continue
+        if s > log2(most) + ROUNDING:
+            return min(map(len, around.values()))
+        for u in around.pop(v):
+            around[u].discard(v)
+            size[u] -= bits[v]
+            heappush(queue, (size[u], u))
+    return None
 
 
 _RULES = ("given", "size", "fill")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from factorgraph import budget
-from factorgraph.engine.greedy import greedy
+from factorgraph.engine.greedy import crowded, greedy
 from factorgraph.engine.sweep import INNER
 from factorgraph.graph.structure import Offsets
 from factorgraph.jit import kernel, sized
@@ -100,6 +100,10 @@ def search(
         every = len(card) <= FEW
         for i in range(count):
             lo, hi = int(first[i]), int(first[i + 1])
+            least = crowded(lo, hi, start, near, card, most)
+            if least is not None:
+                order[lo:hi], width[i] = np.arange(lo, hi), least
+                continue
             order[lo:hi], entries[i], width[i] = greedy(
                 lo, hi, start, near, card, most if every else MOST
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import networkx
 import numpy as np
 
 from factorgraph.graph.structure import Energies, Ints, Structure
@@ -45,6 +44,8 @@ def representative(structure: Structure, values: Energies, evidence: Ints) -> In
 
 def _clique(pairs: Ints) -> list[int]:
     """Return the variables of a clique that cannot be extended, found greedily from each one."""
+    import networkx
+
     graph = networkx.Graph(pairs.tolist())
     best: list[int] = []
     for start in sorted(graph, key=lambda v: (-graph.degree(v), v))[:64]:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from factorgraph.errors import UsageError
 from factorgraph.factors.registry import kind_of
 from factorgraph.graph.structure import Energies, Ints, KindGroup, Structure
-from factorgraph.jit import kernel
+from factorgraph.jit import kernel, sized
 
 Span = tuple[int, int]
 _NONE = np.zeros((0, 0))
@@ -44,22 +44,23 @@ def energy(
     chosen = checked_states(structure, states, len(values), complete=True)
     lo, hi = checked_span(structure, span)
     out = np.zeros((len(values), hi - lo))
-    for g, group in enumerate(structure.groups):
-        _visit(
-            group.scope,
-            group.table,
-            group.rows,
-            np.array(group.cards, np.int64),
-            structure.offset[g],
-            values,
-            chosen,
-            0,
-            lo,
-            hi,
-            out,
-            _NONE,
-            _NONE,
-        )
+    with sized(len(values) * sum(group.scope.size for group in structure.groups)):
+        for g, group in enumerate(structure.groups):
+            _visit(
+                group.scope,
+                group.table,
+                group.rows,
+                np.array(group.cards, np.int64),
+                structure.offset[g],
+                values,
+                chosen,
+                0,
+                lo,
+                hi,
+                out,
+                _NONE,
+                _NONE,
+            )
     for k, kind in enumerate(structure.kinds):
         first, last = kind.rows[lo], kind.rows[hi]
         owner = np.repeat(np.arange(hi - lo), np.diff(kind.rows[lo : hi + 1]))
