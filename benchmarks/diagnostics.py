@@ -28,7 +28,7 @@ CHUNKER = ROOT / "models" / "chunker" / "chunker.fg"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--sentences", type=int, default=2000)
     options = parser.parse_args()
     letters, words = fg.load(OCR), fg.load(CHUNKER)
@@ -59,7 +59,7 @@ def measure(case: str, model: fg.Model, data: Any, how: dict[str, Any], rounds: 
     for (owner, name), function in zip(kept, before, strict=True):
         setattr(owner, name, timed(function, spent))
     for k in range(rounds + 1):
-        for seen in (False, True):
+        for seen in (False, True) if k % 2 else (True, False):
             loop.fit = trained if seen else unseen
             heard: list[Any] = []
             spent[0], begun = 0.0, time.process_time()

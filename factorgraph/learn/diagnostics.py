@@ -240,7 +240,7 @@ class Diagnostics:
                 continue
             rows = weights[name].reshape(place.stored).transpose(np.argsort(place.axes))
             square = (rows * rows).sum(axis=1)
-            apart = square[:, None] + square - 2 * rows @ rows.T
+            apart = square[:, None] + square - 2 * np.einsum("ik,jk->ij", rows, rows)
             np.fill_diagonal(apart, np.inf)
             out[name] = float(np.sqrt(max(apart.min(), 0.0)))
         return out

@@ -17,12 +17,12 @@ from factorgraph.ground.weights import Layout, Weights, whole
 from factorgraph.learn.coordinates import Coordinates
 from factorgraph.learn.free import FreeRows, shorten
 from factorgraph.learn.measure import Errors, Scores, measure
-from factorgraph.learn.shards import Crew, deal
+from factorgraph.learn.shards import MOST, Crew, deal
 
 Floats = NDArray[np.float64]
 
-PART = 1 << 18
-"""Unknowns in one graph while measuring."""
+PART, WORTH = 1 << 18, 1 << 12
+"""Unknowns in one graph while measuring, at most; and so many are worth a graph of their own."""
 
 
 class Watch:
@@ -57,7 +57,8 @@ class Watch:
         self.coordinates = Coordinates(layout) if coordinates is None else coordinates
         self.whole: Layout | None = None
         if instances is not None:
-            spans = deal(instances, 0, PART)
+            few = int(instances.variables.sum()) // WORTH
+            spans = deal(instances, 0, PART, most=min(MOST, max(1, few)))
             found = [ground(compiled, instances.part(*span), tabled=True) for span in spans]
             known = [g for g in map(layout.following, found) if g is not None]
             if len(known) == len(found):
@@ -95,7 +96,8 @@ class Watch:
             one = array if rows is None else flat[rows.span]
             size = array.size if rows is None else rows.place.stop - rows.place.start
             if size:
-                out[name] = float(np.sqrt(np.vdot(one, one) / size))
+                one = one.ravel()  # no BLAS, whose threads wait at full speed for more to do
+                out[name] = float(np.sqrt(np.einsum("i,i", one, one) / size))
         return out
 
 
