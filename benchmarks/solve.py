@@ -27,6 +27,7 @@ CASES = (
     (SHARED / "libdai" / "testfast.fg", "PR"),
     (SHARED / "uai" / "marpr" / "CSP_12.uai", "MAP"),
     (SHARED / "uai" / "marpr" / "CSP_12.uai", "MAR"),
+    (SHARED / "wcsp" / "sudoku.wcsp", "MAP"),
 )
 SIDE, STATES = 500, 4
 

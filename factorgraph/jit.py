@@ -10,6 +10,7 @@ interpreter is done with it sooner than a compiler, kernels are left to the inte
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
@@ -22,6 +23,7 @@ from typing import Any, overload
 import numpy as np
 
 from factorgraph import cache as folders
+from factorgraph import process
 
 Function = Callable[..., Any]
 LIGHT = 30_000
@@ -57,10 +59,25 @@ def sized(steps: float) -> Iterator[None]:
 
 
 @cache
-def kernel_hash() -> str:
-    """Return a hash of all kernel sources and of Numba's version."""
+def _numba() -> Any:
+    """Load Numba; where nobody else uses it, without SciPy's linear algebra: no kernel needs that,
+    and it takes longer to load than all the rest."""
     import numba
 
+    blas = "scipy.linalg.cython_blas"
+    if process.is_ours() and blas not in sys.modules:
+        sys.modules[blas] = None  # type: ignore[assignment]
+        try:
+            import numba.np.arraymath
+        finally:
+            del sys.modules[blas]
+    return numba
+
+
+@cache
+def kernel_hash() -> str:
+    """Return a hash of all kernel sources and of Numba's version."""
+    numba = _numba()
     root = Path(__file__).parent
     digest = hashlib.sha256(f"numba {numba.__version__}\n".encode())
     rooms = (root.glob(f"{name}/*.py") for name in ("engine", "factors"))
@@ -93,8 +110,7 @@ class Kernel:
         return self._dispatcher
 
     def _made(self) -> Any:
-        import numba
-
+        numba = _numba()
         options = {"nogil": True, "cache": True, "error_model": "numpy", "no_cfunc_wrapper": True}
         before = numba.config.CACHE_DIR
         numba.config.CACHE_DIR = str(folders.subfolder("machine") / kernel_hash())

@@ -114,3 +114,29 @@ finally:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == task and done.stdout.splitlines()[-1] == "loaded"
+
+
+@pytest.mark.parametrize("ours", [False, True])
+def test_numba_comes_without_linear_algebra_where_nobody_else_uses_it(ours: bool) -> None:
+    """And SciPy's is there as ever afterwards; in the processes of others Numba has it."""
+    script = f"""
+import sys
+from factorgraph import process
+{"process.claim()" if ours else ""}
+from factorgraph.engine.choose import choose
+from factorgraph.factors.table import energy
+import factorgraph as fg, numpy as np
+g = fg.FactorGraph()
+x = g.variables("x", 3, 2)
+g.factors(x[:, None], np.arange(6.0).reshape(3, 2))
+graph = g.build()
+assert energy(graph.structure, graph.values, np.ones(3, np.int32))[0, 0] == 9.0
+assert "numba.np.arraymath" in sys.modules
+assert ("scipy.linalg" in sys.modules) == {not ours}
+import numba, scipy.linalg
+assert scipy.linalg.det(np.eye(2)) == 1.0 and scipy.linalg.cython_blas is not None
+if not {ours}:
+    assert numba.njit(lambda a: np.dot(a, a))(np.ones(3)) == 3.0
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

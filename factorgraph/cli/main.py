@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from factorgraph import process
 from factorgraph.cli.cache import cache
 from factorgraph.cli.check import check
 from factorgraph.cli.compile import compile_
@@ -78,6 +79,7 @@ def _top(
 def main() -> NoReturn:
     """Run the command line and exit."""
     warnings.showwarning = _warn
+    process.claim()
     sys.exit(_run())
 
 
