@@ -296,10 +296,25 @@ def test_single_precision_agrees_with_messages_in_closed_form(kind: str, states:
         np.testing.assert_allclose(told, want - want.min(axis=1, keepdims=True), atol=1e-4)
 
 
-@pytest.mark.parametrize("binary", [True, False])
-def test_products_agree_with_energies(binary: bool) -> None:
-    rng = np.random.default_rng(4)
-    graph = grid(rng, 5, 6, 2, "table") if binary else drawn(rng, 9, 12, False)
+@pytest.mark.parametrize("case", ["binary", "drawn", "wide"])
+@pytest.mark.parametrize("many", [0, 10**9], ids=["written out", "in loops"])
+def test_products_agree_with_energies(
+    case: str, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("factorgraph.engine.flooding.MANY", many)
+    rng, binary = np.random.default_rng(4), case == "binary"
+    if case == "wide":
+        g = fg.FactorGraph()
+        cards = [*range(2, 8), *range(2, 8)]
+        for v, card in enumerate(cards):
+            g.variable(f"v{v}", card)
+        for arity in (1, 2, 2, 3, 3, 4):
+            for _ in range(20 if arity > 1 else 6):
+                scope = rng.permutation(12)[:arity]
+                g.factor(scope.tolist(), rng.normal(size=[cards[v] for v in scope]))
+        graph = g.build()
+    else:
+        graph = grid(rng, 5, 6, 2, "table") if binary else drawn(rng, 9, 12, False)
     n = graph.structure.variables
     for evidence in (None, {3: 0}, {3: graph.structure.card[3] - 1, 4: 0}):
         observed = np.full(n, -1, np.int32)
@@ -312,8 +327,8 @@ def test_products_agree_with_energies(binary: bool) -> None:
         assert products.binary == binary
         for _ in range(4):
             change = products.flood(True), messages.flood(0.0)
-            # Of two entries that trade places, the ratio moves by the sum of both.
-            assert change[1] - 1e-9 <= change[0] <= (2 if binary else 1) * change[1] + 1e-9
+            # They are scaled to a sum of one here, there to a least energy of zero.
+            assert 0.5 * change[1] - 1e-9 <= change[0] <= 2 * change[1] + 1e-9
             np.testing.assert_allclose(products.energies(), messages.told, atol=1e-9)
 
 

@@ -15,6 +15,24 @@ from factorgraph import budget
 from factorgraph.engine.crew import Crew
 from factorgraph.engine.incidence import Incidence
 from factorgraph.engine.messages import contract
+from factorgraph.engine.unrolled import (
+    AHEAD,
+    LEAST,
+    MOST,
+    UNROLLED,
+    contract_five,
+    contract_four,
+    contract_three,
+    contract_two,
+    multiply_five,
+    multiply_four,
+    multiply_three,
+    multiply_two,
+    send_to_five,
+    send_to_four,
+    send_to_three,
+    send_to_two,
+)
 from factorgraph.factors.prefetch import prefetch
 from factorgraph.graph.structure import Energies
 from factorgraph.jit import kernel
@@ -22,8 +40,10 @@ from factorgraph.jit import kernel
 RANGE = 600.0
 """exp of twice this is no float64; products of two such numbers stay below it."""
 
-AHEAD = 24
-"""Messages and beliefs are asked for so many places before they are read: they lie anywhere."""
+MANY = 1 << 15
+"""Entries of messages from which on sums over few states are worth machine code of their own."""
+BLOCK = 128
+"""Factors whose messages are kept beside, to tell by what they change."""
 
 
 def within_range(graph: Incidence, beta: float) -> bool:
@@ -50,6 +70,7 @@ class Products:
         self.graph, self.beta, self.crew = graph, beta, crew
         self.binary = bool((graph.card == 2).all() and (np.diff(graph.row) == 2).all())
         entries = graph.size // 2 if self.binary else graph.size
+        self.few = True if entries >= MANY else None
         budget.require(8 * (entries + 2 * len(graph.unary) + len(graph.tables)), "messages")
         floor = np.zeros(len(graph.card))
         self.weight = np.empty(len(graph.tables))
@@ -84,14 +105,14 @@ class Products:
             )  # fmt: skip
         else:
             self.crew.run(
-                lambda lo, hi: _gather_products(g.state, g.start, g.place, g.entry, self.prior,
-                                                self.told, lo, hi, self.belief),
+                lambda lo, hi: _gather_products(self.few, g.state, g.start, g.place, g.entry,
+                                                self.prior, self.told, lo, hi, self.belief),
                 len(g.card), self.told.size,
             )  # fmt: skip
             changes = self.crew.run(
-                lambda lo, hi: _send_products(lo, hi, *self.widest, g.row, g.scope, g.entry,
-                                              g.state, g.base, self.weight, self.belief, measure,
-                                              self.told),
+                lambda lo, hi: _send_products(self.few, lo, hi, *self.widest, g.row, g.scope,
+                                              g.entry, g.state, g.base, self.weight, self.belief,
+                                              measure, self.told),
                 g.dense, self.told.size,
             )  # fmt: skip
         return float(max(changes)) / self.beta
@@ -198,11 +219,23 @@ def _send_ratios(lo, hi, scope, base, weight, belief, measure, told):  # type: i
 
 @kernel
 def _gather_products(  # type: ignore[no-untyped-def]
-    state, start, place, entry, prior, told, lo, hi, belief
+    few, state, start, place, entry, prior, told, lo, hi, belief
 ):
     """Multiply prior and messages of variables ``lo .. hi - 1``; the largest entry is one."""
     for v in range(lo, hi):
         s, n = uintp(state[v]), state[v + 1] - state[v]
+        if few is not None:
+            if LEAST <= n <= MOST:
+                i, j = start[v], start[v + 1]
+                if n == 2:
+                    multiply_two(s, i, j, place, entry, prior, told, belief)
+                elif n == 3:
+                    multiply_three(s, i, j, place, entry, prior, told, belief)
+                elif n == 4:
+                    multiply_four(s, i, j, place, entry, prior, told, belief)
+                elif n == 5:
+                    multiply_five(s, i, j, place, entry, prior, told, belief)
+                continue
         for k in range(n):
             belief[s + uintp(k)] = prior[s + uintp(k)]
         for i in range(start[v], start[v + 1]):
@@ -219,20 +252,34 @@ def _gather_products(  # type: ignore[no-untyped-def]
             belief[s + uintp(k)] *= most
 
 
-@kernel(fastmath={"reassoc", "contract"})
-def _send_products(  # type: ignore[no-untyped-def]
-    lo, hi, width, most, row, scope, entry, state, base, weight, belief, measure, told
+@kernel(**UNROLLED)
+def _send_block(  # type: ignore[no-untyped-def]
+    few, lo, hi, row, scope, entry, state, base, weight, belief, told, g, new, digit, before
 ):
-    """Send the messages of factors ``lo .. hi - 1``; the largest change of their logarithms.
+    """Send the messages of factors ``lo .. hi - 1``.
 
     Places in arrays are unsigned, which spares the test for negative ones.
     """
-    g, new = np.empty(width), np.empty(width)
-    digit, before = np.empty(most, np.int64), np.empty(most + 1)
-    change = 0.0
     for f in range(lo, hi):
         p, n = row[f], row[f + 1] - row[f]
         first = entry[p]
+        if few is not None:
+            if n == 2 and LEAST <= entry[p + 2] - entry[p + 1] <= MOST:
+                if p + AHEAD + 1 < len(scope):
+                    prefetch(belief, state[scope[p + AHEAD]])
+                    prefetch(belief, state[scope[p + AHEAD + 1]])
+                a, b = entry[p + 1] - first, entry[p + 2] - entry[p + 1]
+                at, one, two = uintp(base[f]), uintp(first), uintp(entry[p + 1])
+                s, r = uintp(state[scope[p]]), uintp(state[scope[p + 1]])
+                if b == 2:
+                    send_to_two(weight, at, a, belief, s, r, told, one, two)
+                elif b == 3:
+                    send_to_three(weight, at, a, belief, s, r, told, one, two)
+                elif b == 4:
+                    send_to_four(weight, at, a, belief, s, r, told, one, two)
+                elif b == 5:
+                    send_to_five(weight, at, a, belief, s, r, told, one, two)
+                continue
         for q in range(p, p + n):
             if q + AHEAD < len(scope):
                 prefetch(belief, state[scope[q + AHEAD]])
@@ -257,21 +304,33 @@ def _send_products(  # type: ignore[no-untyped-def]
             a, b = entry[p + 1] - first, entry[p + 2] - entry[p + 1]
             c = entry[p + 3] - entry[p + 2]
             at = uintp(base[f])
-            for z in range(b + c):
-                new[uintp(a + z)] = 0.0
-            for x in range(a):
-                gx, sums = g[x], 0.0
-                for y in range(b):
-                    gy, total = g[uintp(a + y)], 0.0
-                    gxy = gx * gy
-                    for z in range(c):
-                        w = weight[at + uintp(z)]
-                        total += w * g[uintp(a + b + z)]
-                        new[uintp(a + b + z)] += w * gxy
-                    new[uintp(a + y)] += gx * total
-                    sums += gy * total
-                    at += uintp(c)
-                new[x] = sums
+            written = False
+            if few is not None:
+                written = LEAST <= c <= MOST
+                if c == 2:
+                    contract_two(weight, at, a, b, g, new)
+                elif c == 3:
+                    contract_three(weight, at, a, b, g, new)
+                elif c == 4:
+                    contract_four(weight, at, a, b, g, new)
+                elif c == 5:
+                    contract_five(weight, at, a, b, g, new)
+            if not written:
+                for z in range(b + c):
+                    new[uintp(a + z)] = 0.0
+                for x in range(a):
+                    gx, sums = g[x], 0.0
+                    for y in range(b):
+                        gy, total = g[uintp(a + y)], 0.0
+                        gxy = gx * gy
+                        for z in range(c):
+                            w = weight[at + uintp(z)]
+                            total += w * g[uintp(a + b + z)]
+                            new[uintp(a + b + z)] += w * gxy
+                        new[uintp(a + y)] += gx * total
+                        sums += gy * total
+                        at += uintp(c)
+                    new[x] = sums
         else:
             contract(weight, base[f], entry, p, n, g, new, digit, before)
         for q in range(p, p + n):
@@ -280,15 +339,41 @@ def _send_products(  # type: ignore[no-untyped-def]
             for k in range(entry[q + 1] - entry[q]):
                 total += new[here + uintp(k)]
             total = 1.0 / total
-            if measure:  # both scaled to a largest entry of one, a least energy of 0
-                most_new, most_old = 0.0, 0.0
-                for k in range(entry[q + 1] - entry[q]):
-                    most_new = max(most_new, new[here + uintp(k)])
-                    most_old = max(most_old, told[at + uintp(k)])
-                for k in range(entry[q + 1] - entry[q]):
-                    now = new[here + uintp(k)] / most_new
-                    then = told[at + uintp(k)] / most_old
-                    change = max(change, abs(now - then) / min(now, then))
             for k in range(entry[q + 1] - entry[q]):
                 told[at + uintp(k)] = new[here + uintp(k)] * total
-    return np.log1p(change)
+
+
+@kernel(**UNROLLED)
+def _moved(told, at, past, n):  # type: ignore[no-untyped-def]
+    """Return by what an entry of messages changed at most, as a factor above one."""
+    high, low = 1.0, 1.0
+    for k in range(n):
+        ratio = told[at + uintp(k)] / past[k]
+        if ratio > high:
+            high = ratio
+        if ratio < low:
+            low = ratio
+    return max(high, 1.0 / low)
+
+
+@kernel
+def _send_products(  # type: ignore[no-untyped-def]
+    few, lo, hi, width, most, row, scope, entry, state, base, weight, belief, measure, told
+):
+    """Send the messages of factors ``lo .. hi - 1``; the largest change of their logarithms."""
+    g, new = np.empty(width), np.empty(width)
+    digit, before = np.empty(most, np.int64), np.empty(most + 1)
+    past = np.empty(BLOCK * width)
+    change = 1.0
+    for first in range(lo, hi, BLOCK):
+        last = min(first + BLOCK, hi)
+        at = uintp(entry[row[first]])
+        n = entry[row[last]] - entry[row[first]]
+        if measure:
+            for k in range(n):
+                past[k] = told[at + uintp(k)]
+        _send_block(few, first, last, row, scope, entry, state, base, weight, belief, told,
+                    g, new, digit, before)  # fmt: skip
+        if measure:
+            change = max(change, _moved(told, at, past, n))
+    return np.log(change)
