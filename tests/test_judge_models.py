@@ -29,7 +29,24 @@ def codes(table: str) -> str:
     return f"let C[c in 4, i in 2] = {table}\nfactor f = norm(C[y] - G(x))^2"
 
 
+AIMED = """given x : real
+answer y : real(-1, 1)
+map G = linear(1, 1)
+factor fit = abs(G(x) - y)
+infer grid(step = 0.1)
+"""
+BOTH_WAYS = "max(0, 1 - (E(wrong) - E(answer))^2)"
+
 CASES = [
+    # all energies high are better than the answer's at its least: the aim runs off
+    ("UNSAFE", "-E(wrong)", AIMED),
+    ("UNSAFE", "E(answer) - 2 * E(wrong)", AIMED),
+    ("UNSAFE", "log(1 + exp(-E(wrong)))", AIMED),
+    ("SAFE BY ARCHITECTURE", "E(answer) - E(wrong)", AIMED),
+    ("SAFE BY ARCHITECTURE", "hinge", AIMED),
+    # least, too, where a wrong answer is the best by 1
+    ("UNSAFE", BOTH_WAYS, BEGIN + "factor f = g(x)[y]"),
+    ("SAFE", "tanh(E(answer) - E(wrong))", BEGIN + "factor f = g(x)[y]"),
     # the answer enters through what is not seen at first sight
     ("UNSAFE", "energy", BEGIN + "let a = g(x)\nfun e(k) = a[k]^2\nfactor f = e(y)"),
     ("UNSAFE", "energy", BEGIN + "factor f = softplus(g(x)[y])"),

@@ -134,7 +134,7 @@ def _of_one(node: Node, x: Range) -> tuple[Range, Range, bool]:
             return value, (min(ends), 0.25 if low <= 0 <= high else max(ends)), False
         case "tanh":
             value = (math.tanh(low), math.tanh(high))
-            ends = [1 - value[0] ** 2, 1 - value[1] ** 2]
+            ends = [4 * _sigmoid(2 * x) * _sigmoid(-2 * x) for x in (low, high)]
             return value, (min(ends), 1.0 if low <= 0 <= high else max(ends)), False
         case "cosh":
             ends = [_cosh(low), _cosh(high)]

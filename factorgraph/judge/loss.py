@@ -232,10 +232,11 @@ class Study:
         low = self.energies.low
         at = Box({C: (low, low), I: (low + margin, low + margin)}, (C, I))
         seen = look(self.at(setting), at)
-        return seen.slopes[1][1] < 0 or seen.value[0] > self._infima[0].high + 1e-9
+        return seen.slopes[1][1] < 0 or seen.value[0] > self.infima[0].high + 1e-9
 
     @cached_property
-    def _infima(self) -> list[Least]:
+    def infima(self) -> list[Least]:
+        """The infimum at each setting of what the data say."""
         return [self.infimum(s) for s in self.settings]
 
     def margin(self, wrong: Range) -> float | None:
@@ -275,7 +276,7 @@ class Study:
         sort = "decoded" if self.value.has(BEST) else "energies"
         if self.names != (C, I):
             sort = "derivatives"
-        infima = self._infima
+        infima = self.infima
         flats = [self.flat(s) for s in self.settings]
         is_least = _all_same([_compare(f, i) for (_, f), i in zip(flats, infima, strict=True)])
         needs = undefined

@@ -22,6 +22,8 @@ STEPS = 60
 """Steps of a random search towards each of some corners of the region."""
 NUMBERS = 100_000_000
 """Weights times configurations that are looked at in all."""
+LOOKED = 4000
+"""Pairs of energies at which a loss is evaluated, in search of its least value."""
 CELLS = 24
 """Of the region that is fitted, a side."""
 SIZE = 6.0
@@ -93,6 +95,28 @@ def sample(model: Model, seed: int = 0) -> Sampled | None:
     pairs = np.concatenate(search.met)
     kept = pairs[np.isfinite(pairs).all(axis=1)]
     return Sampled(kept[:, 0], kept[:, 1], len(search.met)) if len(kept) else None
+
+
+def lost(
+    model: Model, loss: Callable[[float, float], float], least: float
+) -> tuple[float, float] | None:
+    """Return energies that random weights reach, a wrong answer's below the right one's, at which
+    a loss has its least value; None where there are none.
+
+    Parameters
+    ----------
+    least : no value of the loss is below it.
+    """
+    found = sample(model)
+    if found is None:
+        return None
+    enough = least + 1e-9 * max(1.0, abs(least))
+    below = np.flatnonzero(found.right - found.wrong > 1e-6 * np.maximum(1.0, abs(found.right)))
+    for k in below[:LOOKED].tolist():
+        pair = float(found.right[k]), float(found.wrong[k])
+        if loss(*pair) <= enough:
+            return pair
+    return None
 
 
 def region(found: Sampled) -> Floats:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from factorgraph.data.instances import Instances
 
 ABOVE = Interval(0.0, inf)
+FAR, NEAR = 1e6, 1e-3
 
 
 def judge(model: Model, formula: Formula) -> Verdict:
@@ -86,7 +87,7 @@ class _Judge:
             found = rule()
             if found is not None:
                 return found
-        return self.unknown()
+        return self.overturned() or self.unknown()
 
     # -- words
 
@@ -120,6 +121,12 @@ class _Judge:
     def monotone(self) -> bool:
         """Whether it never pushes an energy the wrong way."""
         return self.loss.slope_answer.low >= 0 >= self.loss.slope_wrong.high
+
+    @property
+    def runs_away(self) -> bool:
+        """Whether energies that rise together, the answer's above another's, lower the loss."""
+        together, apart = self.value(FAR + NEAR, FAR), self.value(0.0, 0.0)
+        return together < apart - 1e-9 * max(1.0, abs(apart))
 
     @property
     def ignores_wrong(self) -> bool:
@@ -292,6 +299,13 @@ class _Judge:
             return None
         if loss.slope_alone.high <= 0 and not loss.margin:
             return None
+        if energy.range.high == inf and self.runs_away:
+            return self.out(
+                "UNSAFE",
+                self.say("it is less where the energies of all answers are high than where the "
+                         "answer's is least: answers are left behind"),
+                self.slopes(),
+            )  # fmt: skip
         return self.by_architecture(
             self.slopes(), "rigid", "the energy is a fixed function of a distance to the answer: "
             "it is moved, never flattened")  # fmt: skip
@@ -380,6 +394,24 @@ class _Judge:
         return self.out(
             "UNSAFE", self.say("its least values are where a wrong answer is better than the "
                                "right one"), self.slopes())  # fmt: skip
+
+    def overturned(self) -> Verdict | None:
+        """Weights were met at which a wrong answer is the best, and the loss as low as it gets."""
+        from factorgraph.judge.sample import lost
+
+        if self.loss.sort != "energies" or not self.study.names:
+            return None
+        low = min(found.low for found in self.study.infima)
+        pair = None if low == -inf else lost(self.model, self.value, low)
+        if pair is None:
+            return None
+        text = f"random weights on random data reach E(answer) = {pair[0]:.3g}"
+        return self.out(
+            "UNSAFE",
+            self.say(f"its least value, {low:g}, is also met where a wrong answer is the best"),
+            self.slopes(),
+            Reason(f"{text}, E(wrong) = {pair[1]:.3g}: there it is {low:g}", self._factor),
+        )
 
     def inference(self) -> list[Reason]:
         """Return what inference that is not exact does to a loss that is safe with an exact one."""
