@@ -29,11 +29,11 @@ h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2.2rem; }
 h2 { border-bottom: 1px solid var(--line); padding-bottom: .2rem; }
 nav ol { columns: 2; padding-left: 1.2rem; } a { color: var(--link); }
 p, li { overflow-x: auto; overflow-y: hidden; }
-.formula { display: flex; overflow-x: auto; padding: .35rem 0 .35rem 1.5rem; }
+.formula { display: flex; overflow-x: auto; overflow-y: hidden; padding: .35rem 0 .35rem 1.5rem; }
 .formula math { font-size: 1.08em; }
 math { font-family: "STIX Two Math", "Cambria Math", "Latin Modern Math", math; }
 table { border-collapse: collapse; margin: .8rem 0; }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; overflow-y: hidden; }
 th, td { text-align: left; vertical-align: baseline; padding: .3rem .9rem .3rem 0; }
 th { font-weight: 600; border-bottom: 1px solid var(--line); }
 td { border-bottom: 1px solid var(--soft); }

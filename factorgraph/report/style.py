@@ -37,10 +37,10 @@ pre { background: var(--card); padding: .8rem 1rem; overflow-x: auto; border-rad
   line-height: 1.4; font-size: .88rem; }
 summary { cursor: pointer; color: var(--dim); margin: .6rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; overflow-y: hidden; }
 th, td { text-align: left; padding: .22rem .9rem .22rem 0; border-bottom: 1px solid var(--line);
   vertical-align: middle; } th { font-weight: 600; } td.n, th.n { text-align: right; }
-.formula { overflow-x: auto; padding: .2rem 0; } math { font-size: 1.1em; }
+.formula { overflow-x: auto; overflow-y: hidden; padding: .2rem 0; } math { font-size: 1.1em; }
 math { font-family: "STIX Two Math", "Cambria Math", "Latin Modern Math", math; }
 .offender { background: var(--card); border-radius: .5rem; padding: .7rem .9rem; margin: .8rem 0; }
 .offender h3 { font-size: .95rem; margin: 0 0 .4rem; font-weight: 600; }
