@@ -81,12 +81,12 @@ def test_rounds_lower_the_objective(text: str, loss: str) -> None:
 def test_a_convex_loss_ends_as_with_frank_wolfe() -> None:
     instances = data()
     model = compile(PLAIN, loss="margin")
-    options: Any = {"gap": 1e-4, "max_iterations": 5000}
+    options: Any = {"gap": 1e-3, "max_iterations": 5000}
     convex = model.fit(instances, optimizer="frank-wolfe", **options)
     rounds = model.fit(instances, optimizer="cccp", **options)
     assert rounds.finished is not None and convex.finished is not None
     assert rounds.finished.converged and rounds.finished.iterations <= 2
-    assert rounds.finished.objective == pytest.approx(convex.finished.objective, rel=3e-4)
+    assert rounds.finished.objective == pytest.approx(convex.finished.objective, rel=3e-3)
 
 
 def test_interrupted_rounds_go_on(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def test_interrupted_on_the_command_line(tmp_path: Path) -> None:
     assert checkpoint.is_file() and kill.ended(kill.train(tmp_path, "run", *short))[0] == 0
     header = json.loads((tmp_path / "run" / "run.json").read_text())
     assert header["training"]["iterations"] == 401
-    more = ("--max-iterations", "100000", "--resume")
+    more = ("--max-iterations", "100000", "--checkpoint-every", "60", "--resume")
     assert kill.ended(kill.train(tmp_path, "run", *more))[0] == 0 and not checkpoint.exists()
     ended = subprocess.run(
         [*kill.FGC, "train", "model.fg", "data.jsonl", "-o", "run", "--resume"],
