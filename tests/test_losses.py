@@ -37,6 +37,7 @@ from factorgraph.model.library import standard
 from factorgraph.model.loss import Formula
 from factorgraph.model.model import Model
 from factorgraph.model.vocabulary import TASKS
+from factorgraph.pipeline import compile as compiled
 from factorgraph.pipeline import load
 from factorgraph.syntax import tree as t
 from factorgraph.syntax.parser import parse
@@ -1100,3 +1101,12 @@ def test_names_of_numbers_hide_no_words_that_are_none(extra: str, loss: str, mea
     world = World(False, (0, 2))
     value = formula(PLAIN + extra, loss).value
     assert Reader(world)(value) == pytest.approx(MEANING[meant](world))
+
+
+@pytest.mark.parametrize("loss", [
+    "(1 + E(answer) - E(wrong))^2 / (1 + E(answer)^2)", "exp(E(answer)) * (1 + exp(-E(wrong)))",
+    "(1 + E(answer)) * ((E(wrong)))",
+])  # fmt: skip
+def test_formulas_are_shown_with_their_brackets(loss: str) -> None:
+    model = compiled("answer y : bit\nparam w\nfactor f = w * y\n", loss=loss)
+    assert model._typed is not None and model._typed.span.text == loss

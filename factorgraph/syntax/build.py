@@ -85,6 +85,15 @@ class Builder:
             return Span(self.source, self.offset, self.offset)
         return Span(self.source, self.offset + raw.meta.start_pos, self.offset + raw.meta.end_pos)
 
+    def outer(self, raw: Tree[Token]) -> Span:
+        """Return the span of an expression with the brackets around it."""
+        meta = raw.meta
+        if meta.empty:
+            return self.span(raw)
+        start = getattr(meta, "container_start_pos", meta.start_pos)
+        end = getattr(meta, "container_end_pos", meta.end_pos)
+        return Span(self.source, self.offset + start, self.offset + end)
+
     def build(self, raw: Any) -> Any:
         self.depth += 1
         if self.depth > DEPTH:
@@ -324,10 +333,11 @@ class Builder:
         """Fold ``a + b - c`` to the left; operators stand between, or are given."""
         step = 2 if operator is None else 1
         left: t.Expression = self.build(c[0])
+        start = self.outer(c[0])
         for k in range(1, len(c), step):
             sign = str(c[k]) if operator is None else operator
-            right = self.build(c[k + step - 1])
-            left = t.Binary(left.span.to(right.span), sign, left, right)
+            last = c[k + step - 1]
+            left = t.Binary(start.to(self.outer(last)), sign, left, self.build(last))
             if k // step >= DEPTH:
                 raise ModelError(
                     f"more than {DEPTH} operands in one chain",
