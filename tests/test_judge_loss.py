@@ -183,3 +183,11 @@ def test_costs_are_read_off_their_formula() -> None:
     half = "fun half(Y) = mistakes(Y.z, answer.z)\n"
     assert facts("margin", model=two).margin == 1.0
     assert facts("margin(cost = half)", model=two + half).margin == 0.0  # y may be wrong for free
+
+
+def test_margins_are_no_artefacts_of_rounding() -> None:
+    cheaper = "fun neg(Y) = -1 * (Y.z != answer.z)\nanswer z : bit\nfactor last = -x[0] * z\n"
+    assert facts("softmax_margin(cost = neg)", model=CHAIN + cheaper).margin == inf
+    assert [facts(f"hinge(m = {m})").margin for m in ("1e9", "10", "0.3")] == [1e9, 10.0, 0.3]
+    found = facts("E(answer)^2 + max(0, 10 - E(wrong))^2", ABOVE).margin
+    assert found == 10.0

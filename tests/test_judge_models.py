@@ -35,6 +35,11 @@ map G = linear(1, 1)
 factor fit = abs(G(x) - y)
 infer grid(step = 0.1)
 """
+CODES = BEGIN + "map n = linear(1, 3)\nfactor f = sum((n(x)[i] - (y == i))^2 for i in 0..2)"
+CUT = AIMED.replace("abs(G(x) - y)", "min(1, abs(G(x) - y))")
+LINEAR = BEGIN + "factor f = g(x)[y]"
+BELOW_ONE = BEGIN + "factor f = sigmoid(g(x)[y])"
+ONE_OR_OTHER = PAIRS + "factor near = if same then D else 1 - D"
 BOTH_WAYS = "max(0, 1 - (E(wrong) - E(answer))^2)"
 
 CASES = [
@@ -76,6 +81,48 @@ CASES = [
     ("UNKNOWN", "square_square(m = 3)", BEGIN + codes("0.1 * c * i")),
     ("SAFE", "square_square(m = 3)", BEGIN + codes("2 * c * i")),
     ("SAFE", "hinge(m = 3)", BEGIN + codes("0.1 * c * i")),
+    # a loss that does not tell low energies apart
+    ("WEAK", "max(0, E(answer) - 0.5)", AIMED),
+    ("WEAK", "hinge(m = -1)", AIMED),
+    ("WEAK", "max(0, E(answer) - E(any) - 1)", AIMED),
+    ("WEAK", "max(E(answer), 5)", AIMED),
+    ("WEAK", "max(E(answer), 5)", CODES),
+    ("SAFE BY ARCHITECTURE", "max(E(answer), 0)", CODES),
+    # contrasts without a least value
+    ("WEAK", "energy", ONE_OR_OTHER),
+    # energies that are all as high, far away
+    ("WEAK", "perceptron", CUT),
+    ("WEAK", "lvq2", CUT),
+    ("WEAK", "perceptron", AIMED.replace("abs(G(x) - y)", "tanh(abs(G(x) - y))")),
+    ("SAFE BY ARCHITECTURE", "energy", CUT),
+    ("SAFE BY ARCHITECTURE", "hinge", CUT),
+    # no value where the answer is right
+    ("ERROR", "log(E(answer) - E(wrong))", AIMED),
+    ("ERROR", "log(E(answer) - E(wrong))", CODES),
+    ("ERROR", "sqrt(E(answer) - E(wrong))", LINEAR),
+    # weights that multiply energies lower them alone
+    ("UNKNOWN", "max(0, 1 + E(answer) - E(wrong)) * norm(W)^2", LINEAR),
+    ("UNKNOWN", "R * hinge", LINEAR + "\nlet R = norm(W)^2"),
+    ("SAFE", "hinge + 0.1 * norm(W)^2", LINEAR),
+    # least values where a wrong answer is the best
+    ("UNSAFE", "hinge(m = -1)", LINEAR),
+    ("UNSAFE", "max(0, E(answer) - E(wrong) - 0.5)", LINEAR),
+    ("UNSAFE", "max(0, E(answer) - E(any) - 1)", LINEAR),
+    ("WEAK", "perceptron", LINEAR),
+    ("WEAK", "max(0, E(answer) - E(wrong))^8", LINEAR),
+    # one answer far apart outweighs the others
+    ("WEAK", "max(E(answer), -E(wrong))", LINEAR),
+    ("WEAK", "log(E(answer)) - log(E(wrong))", BELOW_ONE),
+    ("SAFE", "E(answer) - E(wrong)", BELOW_ONE),
+    # answers that tie, or never win
+    ("WEAK", "hinge", BEGIN + "factor f = -W[y // 2] * x"),
+    ("WEAK", "hinge", BEGIN + "factor f = s * y"),
+    ("WEAK", "hinge", LINEAR + "\nanswer u : bit"),
+    ("WEAK", "hinge", "given x : real\nanswer y : -2..2\nmap G = linear(1, 1)\n"
+                      "factor f = (G(x) - abs(y))^2"),
+    ("SAFE", "hinge", "given x : real\nanswer y : 0..40\nmap G = mlp(1, 3, 1)\n"
+                      "factor f = (G(x) - y)^2"),
+    ("SAFE", "hinge", "given x : 0..63\nanswer y : 0..63\nparam w\nfactor f = w * (x == y)"),
 ]  # fmt: skip
 
 
@@ -134,6 +181,21 @@ def test_equal_codes_in_the_data_stop_training() -> None:
     model.fit(items, with_={"U": np.array([[0, 0], [1, 2], [3, 0.0]])}, max_iterations=2)
     with pytest.raises(ModelError, match="the same code"):
         model.fit(items, with_={"U": np.array([[0, 0], [1, 2], [1, 2.0]])}, max_iterations=2)
+
+
+@pytest.mark.parametrize(("loss", "text", "said"), [
+    ("max(0, E(answer) - 0.5)", AIMED, "does not tell energies of the answer below 0.5 apart"),
+    ("hinge(m = -1)", AIMED, "a wrong answer is below by up to 1"),
+    ("energy", ONE_OR_OTHER, "it falls without end"),
+    ("perceptron", CUT, "far from the answer factor `fit` rises no more"),
+    ("hinge * norm(W)^2", LINEAR, "`W`, which is trained itself"),
+    ("E(answer) - 2 * E(wrong)", LINEAR, "all energies rise together"),
+    ("2 * E(answer) - E(wrong)", LINEAR, "all energies fall together"),
+    ("hinge", BEGIN + "factor f = -W[y // 2] * x", "answers y = 0 and y = 1 have the same energy"),
+    ("hinge", BEGIN + "factor f = s * y", "y = 1 is never the best"),
+])  # fmt: skip
+def test_why(loss: str, text: str, said: str) -> None:
+    assert any(said in r.text for r in judged(text, loss).reasons)
 
 
 def test_no_loss_no_verdict() -> None:

@@ -83,9 +83,9 @@ class LossFacts:
         (then flat energies are those whose derivatives are 0); the ``decoded`` answer itself.
     notes : what the formula of two energies does not say, by a word: ``near`` (wrong answers far
         from the data are never looked at), ``mean`` (true in the mean over draws), ``mixed``
-        (several energies), ``best``, ``trained`` (reads weights itself), ``weight`` (data that
-        multiply energies are taken to be above 0), ``hill`` (it asks for
-        less curvature at the answer).
+        (several energies), ``best``, ``trained`` (reads weights itself), ``weighed`` (weights
+        stand in one term with energies), ``weight`` (data that multiply energies are taken to be
+        above 0), ``hill`` (it asks for less curvature at the answer).
     reasons : by the name of a fact.
     """
 

@@ -125,8 +125,8 @@ class Study:
         return dict(zip(self.names, cell, strict=True))
 
     @cached_property
-    def knots(self) -> list[float]:
-        """Numbers at which the formula may bend, and some around them."""
+    def bends(self) -> tuple[set[float], list[float]]:
+        """Numbers at which the formula may bend, and how steep what bends there is."""
         found = {0.0}
         sharp: list[float] = []
         todo = [self.at(s) for s in self.settings]
@@ -139,7 +139,12 @@ class Study:
                         sharp += [abs(c) for _, c in part.terms]
                         if part.terms and part.constant and isfinite(part.constant):
                             found |= {-part.constant / c for _, c in part.terms}
-        sharp = sharp or [1.0]
+        return found, sharp or [1.0]
+
+    @cached_property
+    def knots(self) -> list[float]:
+        """Numbers at which the formula may bend, and some around them."""
+        found, sharp = self.bends
         around = {s / w for w in {max(sharp), min(sharp)} for s in (-8, -3, -1, -0.3, 0.3, 1, 3, 8)}
         known = found | {k + x for k in found for x in around}
         if not self.difference_only:  # a plane of cells: not too many
@@ -152,6 +157,10 @@ class Study:
         """Return the loss at a pair of energies; at a typical value of what the data say."""
         box = Box({C: (c, c), I: (i, i)})
         return look(self._typical, box).value[1]
+
+    def defined(self, c: float, i: float) -> bool:
+        """Return whether the loss has a value at a pair of energies."""
+        return not look(self._typical, Box({C: (c, c), I: (i, i)})).outside
 
     @cached_property
     def _typical(self) -> Sum:
@@ -209,7 +218,7 @@ class Study:
         if high - low < margin:
             return None
         for setting in self.settings:
-            e = a.substitute(self.at(setting), new)
+            e = _turned(a.substitute(self.at(setting), new), "u")
             over = e.has("s") and any(
                 isinstance(x, Node) and any(p.has("s") for p in x.arguments) for x, _ in e.terms
             )
@@ -254,7 +263,7 @@ class Study:
             if self.pushes(max(k - JUST * size, JUST)):
                 met = k
                 if k < most and not self.pushes(k + JUST * size):
-                    return k
+                    return self._round(k)
             else:
                 until = k
                 break
@@ -263,7 +272,12 @@ class Study:
         for _ in range(30):
             middle = (met + until) / 2
             met, until = (middle, until) if self.pushes(middle) else (met, middle)
-        return met
+        return self._round(met)
+
+    def _round(self, margin: float) -> float:
+        """Return a margin without what is left of a search: a bend that is near, or 8 digits."""
+        near = min(self.bends[0], key=lambda k: abs(k - margin))
+        return near if abs(near - margin) <= JUST * margin else float(f"{margin:.8g}")
 
     # -- together
 
@@ -344,6 +358,23 @@ class Study:
             if not all(map(self.smooth, inside)):
                 return False
         return True
+
+
+def _turned(e: Sum, name: str) -> Sum:
+    """Return a formula with log(1 + exp(x)) as x + log(1 + exp(-x)) where that makes it shorter.
+
+    Its slope u - u / (1 + exp(-x)) would be lost in rounding.
+    """
+    for atom, c in e.terms:
+        if not isinstance(atom, Node) or atom.operator != "lse" or len(atom.arguments) != 2:
+            continue
+        x = atom.arguments[1]
+        other = Node("lse", (a.number(0), a.scaled(x, -1.0)))
+        parts = [(e, 1.0), (Sum(0.0, ((atom, 1.0),)), -c), (Sum(0.0, ((other, 1.0),)), c), (x, c)]
+        new = a.combine(parts)
+        if len(new.terms) < len(e.terms) and any(leaf.name == name for leaf in x.leaves):
+            e = new
+    return e
 
 
 def _is_part(e: Sum) -> bool:

@@ -20,6 +20,7 @@ from factorgraph.model.expression import (
     Expr,
     GivenRead,
     LetRead,
+    MapRead,
     ParamRead,
     Reduce,
     SizeOf,
@@ -97,6 +98,7 @@ def rewrite(model: Model, formula: Formula) -> Rewritten:
         k = min(range(len(values)), key=lambda i: first.least_cost(values[i]))
         values[0], first = values[k], found[k]
     _parts(formula.value, first)
+    _weighed(values[0], first)
     alone = _Rewriter(model, formula, first.where, True).of(formula.value, {})
     return Rewritten(values[0], alone, tuple(first.regions), first.notes, first.soft)
 
@@ -128,6 +130,19 @@ def _parts(value: Expr, r: _Rewriter) -> None:
         r.notes["mixed"] = f"it mixes the energies {', '.join(sorted(energies))}"
 
 
+def _weighed(value: Sum, r: _Rewriter) -> None:
+    """Note where weights are not in terms of their own: those may lower the others."""
+    looks = (C, I, GRADIENT, LAPLACIAN, BEST)
+    for atom, _ in value.terms:
+        for name in r.trained if isinstance(atom, a.Node) else ():
+            found = a.Sum(0.0, ((atom, 1.0),))
+            if found.has(name) and found.has(*looks):
+                r.notes["weighed"] = (
+                    f"`{r.trained[name]}`, which is trained itself, stands in one term with "
+                    "energies, and may lower it whatever they are"
+                )
+
+
 def _energies(e: Expr) -> list[Energy]:
     return [x.energy for x in walk(e) if isinstance(x, RegionEnergy | EnergyAt)]
 
@@ -147,6 +162,7 @@ class _Rewriter:
         self.notes: dict[str, str] = {}
         self.soft = False
         self.read: set[str] = set()
+        self.trained: dict[str, str] = {}
         looks = [x.region for x in walk(formula.value) if isinstance(x, RegionEnergy | Extremum)]
         self.has_answer = any(isinstance(x, Answer) for x in looks)
 
@@ -162,6 +178,10 @@ class _Rewriter:
     def unknown(self, e: Expr, env: dict[Bound, str]) -> Sum:
         """Return what the data say: a number of any size."""
         low, high = -inf, inf
+        weights = _weights(self.model, e)
+        if weights is not None:
+            self.trained[show(e)] = weights
+            self.notes.setdefault("trained", f"it reads `{weights}`, which is trained itself")
         if isinstance(e, GivenRead | LetRead):
             self.read.add(show(e))
         if e.kind.sort == "bit":
@@ -176,7 +196,6 @@ class _Rewriter:
                 low, high = param.low, param.high
                 if param.constraint in ("positive", "simplex"):
                     low, high = 0.0, 1.0 if param.constraint == "simplex" else inf
-            self.notes.setdefault("trained", f"it reads `{e.name}`, which is trained itself")
         elif isinstance(e, SizeOf):
             low = 1.0
         return a.leaf(show(e), low, high)
@@ -429,6 +448,18 @@ class _Rewriter:
         """Return what a loss asks at least where all energies are equal."""
         low = look(a.substitute(value, {I: a.leaf(C)}), Box({C: (0.0, 0.0)})).value[0]
         return low if low == low else inf
+
+
+def _weights(model: Model, e: Expr) -> str | None:
+    """Return the name of a param or map that an expression reads."""
+    for x in walk(e):
+        if isinstance(x, ParamRead | MapRead):
+            return x.name
+        if isinstance(x, LetRead) and x.name in model.lets:
+            found = _weights(model, model.lets[x.name].value)
+            if found is not None:
+                return found
+    return None
 
 
 def _bound(e: Expr) -> bool:

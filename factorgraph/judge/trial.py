@@ -30,6 +30,8 @@ GROUPS = 4
 """Random instances."""
 EACH = 12
 """Answers that are tried for each of them."""
+MOST_POSITIVE = 20.0
+"""Of the scale of logarithms of what is positive, lest it be infinite."""
 LARGE = 100_000
 """Weights of a model of which fewer configurations are looked at."""
 
@@ -42,16 +44,25 @@ class Trial:
     wrong : bool [groups, each], which answers of a group differ from the first, the observed one.
     """
 
-    def __init__(self, model: Model, seed: int = 0, hidden: int = 1) -> None:
+    def __init__(
+        self,
+        model: Model,
+        seed: int = 0,
+        hidden: int = 1,
+        groups: int = GROUPS,
+        each: int = EACH,
+    ) -> None:
         """Draw data.
 
         Parameters
         ----------
         hidden : values of the latents beside each answer, where there are latents.
+        groups, each : instances, and answers of each; fewer for large models.
         """
         self.model = model
-        large = _least_size(model) > LARGE
-        groups, each = (2, 4) if large else (GROUPS, EACH)
+        large = is_large(model)
+        if large:
+            groups, each = 2, 4
         hidden = min(hidden, 2 if large else hidden) if model.latents else 1
         made = contrasts(model, groups, each, seed, hidden)
         width = max(map(len, made))
@@ -130,7 +141,7 @@ class Trial:
             return random.normal(0.0, scale / np.sqrt(fan_in), shape)
         match declared.constraint:
             case "positive":
-                return np.exp(random.normal(0.0, scale, shape))
+                return np.exp(random.normal(0.0, min(scale, MOST_POSITIVE), shape))
             case "interval":
                 return random.uniform(declared.low, declared.high, shape)
             case "simplex":
@@ -156,6 +167,11 @@ def _differs(model: Model, one: Instance, observed: Instance, apart: float) -> b
         elif np.max(np.abs(np.subtract(one[name], observed[name]))) > apart:
             return True
     return False
+
+
+def is_large(model: Model) -> bool:
+    """Return whether a model has so many weights that fewer configurations are looked at."""
+    return _least_size(model) > LARGE
 
 
 def _least_size(model: Model) -> int:

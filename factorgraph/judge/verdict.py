@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from factorgraph.judge.condition import grid, holds
 from factorgraph.judge.energy import energy_facts
 from factorgraph.judge.facts import EnergyFacts, Interval, LossFacts, Reason, Verdict, Word
+from factorgraph.judge.interval import Ranges
 from factorgraph.judge.loss import Study, loss_facts
 from factorgraph.judge.rewrite import rewrite
 from factorgraph.judge.terms import reads_answer
@@ -80,14 +81,25 @@ class _Judge:
 
     def verdict(self) -> Verdict:
         rules = (
-            self.untrained, self.sign, self.errors, self.mixed, self.derivatives, self.decoded,
-            self.pushed_down, self.rigid, self.flat, self.safe,
+            self.untrained, self.sign, self.errors, self.mixed, self.weighed, self.derivatives,
+            self.decoded, self.pushed_down, self.rigid, self.flat, self.safe,
         )  # fmt: skip
         for rule in rules:
             found = rule()
             if found is not None:
-                return found
+                return self.never(found)
         return self.overturned() or self.unknown()
+
+    def never(self, found: Verdict) -> Verdict:
+        """Return WEAK in place of SAFE where answers always tie, or one never wins."""
+        if not self.energy.trainable or not found.word.startswith("SAFE"):
+            return found
+        from factorgraph.judge.beaten import beaten
+
+        seen = beaten(self.model)
+        if seen is None:
+            return found
+        return replace(found, word="WEAK", reasons=(seen, *found.reasons), margin=0.0)
 
     # -- words
 
@@ -167,6 +179,14 @@ class _Judge:
     def errors(self) -> Verdict | None:
         """What has no sense together."""
         loss, energy = self.loss, self.energy
+        if self.undefined_where_right:
+            return self.out(
+                "ERROR",
+                self.say("it has no value where the answer is the best: the logarithm (or root) of "
+                         "a negative number there"),
+                self.say("is a sign wrong? a gap that is above 0 where answers are right is "
+                         "E(wrong) - E(answer)"),
+            )  # fmt: skip
         if loss.needs_non_negative and energy.range.low < 0:
             low = "has no lower bound"
             if energy.range.low > -inf:
@@ -216,6 +236,12 @@ class _Judge:
         text = "so one answer's and one wrong answer's energy do not tell what it is"
         return self.unknown(self.say(f"{self.loss.notes['mixed']}, {text}"))
 
+    def weighed(self) -> Verdict | None:
+        """Weights that multiply energies, or are compared with them."""
+        if "weighed" not in self.loss.notes:
+            return None
+        return self.out("UNKNOWN", self.say(self.loss.notes["weighed"]))
+
     def derivatives(self) -> Verdict | None:
         if self.loss.sort != "derivatives":
             return None
@@ -264,6 +290,10 @@ class _Judge:
             return self.by_architecture(
                 first, "rigid", "the energy is a fixed function of a distance to the answer: it is "
                 "moved, never flattened")  # fmt: skip
+        if energy.contrast and loss.bounded is False:
+            return self.out(
+                "WEAK", first, self.without_end,
+                *self.told("range", "the energy has no lower bound"), margin=0.0)  # fmt: skip
         if energy.contrast:
             return self.by_architecture(
                 first, "contrast", "where the answer's energy is least the others' are above it"
@@ -290,6 +320,17 @@ class _Judge:
         return self.out("UNKNOWN", first, Reason(text, self._factor), *self.sampled())
 
     def by_architecture(self, first: Reason, fact: str, text: str) -> Verdict:
+        """Return that the energy helps, if the loss tells its least values from others."""
+        flat = self.plateau
+        if flat > 0:
+            said = (
+                f"it does not tell energies of the answer below {self.least + flat:.3g} apart: "
+                "there a wrong answer may be the best"
+                if self.ignores_wrong
+                else f"it does not tell an answer that is right from one that a wrong answer is "
+                f"below by up to {flat:.3g}"
+            )
+            return self.out("WEAK", self.say(said), *self.told(fact, text), margin=0.0)
         return self.out("SAFE BY ARCHITECTURE", first, *self.told(fact, text))
 
     def rigid(self) -> Verdict | None:
@@ -298,6 +339,8 @@ class _Judge:
         if not energy.rigid or energy.fixed_codes or energy.finite or not self.monotone:
             return None
         if loss.slope_alone.high <= 0 and not loss.margin:
+            return None
+        if self.saturated and self.loss.flat_is_least is not False:
             return None
         if energy.range.high == inf and self.runs_away:
             return self.out(
@@ -318,10 +361,17 @@ class _Judge:
         if not self.monotone or not both:
             return self.collapse()
         if self.loss.bounded is False:
-            text = "it falls without end where all energies fall together"
+            rises = self.value(self.least + 1, self.least + 1) < self.value(self.least, self.least)
+            way = "rise" if rises else "fall"
+            text = f"it falls without end where all energies {way} together"
+        elif self.wrong_is_least:
+            return self.out(
+                "UNSAFE",
+                self.say("its least value is also met where a wrong answer is the best"),
+                self.slopes())  # fmt: skip
         else:
             text = "equal energies already have its least value: it asks for no margin"
-        return self.out("WEAK", self.say(text), *self.named(), margin=0.0)
+        return self.out("WEAK", self.say(text), *self.named(), *self.saturated, margin=0.0)
 
     def named(self) -> tuple[Reason, ...]:
         """Return the reasons of the witness, where there is one."""
@@ -377,12 +427,8 @@ class _Judge:
             )
         if "near" in loss.notes:
             return self.out("WEAK", self.say(loss.notes["near"]), *reasons, margin=loss.margin)
-        if loss.bounded is False and self.energy.width == inf:
-            return self.out(
-                "WEAK",
-                self.say("it falls without end: one answer that is far apart enough outweighs "
-                         "others that are wrong"),
-                *reasons, margin=loss.margin)  # fmt: skip
+        if self.falls:
+            return self.out("WEAK", self.without_end, *reasons, margin=loss.margin)
         return self.out("SAFE", *reasons, *self.inference(), margin=loss.margin)
 
     def against(self) -> Verdict | None:
@@ -430,6 +476,88 @@ class _Judge:
 
     def value(self, c: float, i: float) -> float:
         return self.study.point(c, i)
+
+    @property
+    def least(self) -> float:
+        """The least energy that is known; 0 where it has no bound."""
+        low = self.energy.range.low
+        return low if low > -inf else 0.0
+
+    @property
+    def undefined_where_right(self) -> bool:
+        """Whether the loss has values at wrong answers, and none where the answer is the best."""
+        if self.loss.sort != "energies":
+            return False
+        ends = self.energy.range
+        most = min(self.energy.width, ends.high - ends.low, 100.0)
+        low = min(self.least, ends.high - most)
+        gaps = [(low + most * b, most * g) for b in (0.0, 0.3) for g in (0.001, 0.1, 0.7)]
+        return any(self.study.defined(e + g, e) for e, g in gaps) and not any(
+            self.study.defined(e, e + g) for e, g in gaps
+        )
+
+    @cached_property
+    def plateau(self) -> float:
+        """How far a wrong answer may be the best, at the least energy, without a greater loss."""
+
+        def told(gap: float) -> bool:
+            return not self.value(self.least + gap, self.least) <= self.value(
+                self.least, self.least + gap
+            )
+
+        if told(NEAR):
+            return 0.0
+        low, high = NEAR, FAR
+        for _ in range(60):
+            middle = (low * high) ** 0.5
+            low, high = (low, middle) if told(middle) else (middle, high)
+        return high
+
+    @property
+    def wrong_is_least(self) -> bool:
+        """Whether the least value is also met where a wrong answer is the best by a little."""
+        low = self.study.infima[0]
+        if not low.is_known or (self.energy.fixed_codes and not self.loss.difference_only):
+            return False
+        return self.value(self.least + 10 * NEAR, self.least) <= low.high
+
+    @property
+    def falls(self) -> bool:
+        """Whether the loss falls without end as the gap between right and wrong answers widens."""
+        low, width = self.least, self.energy.width
+        if self.loss.bounded is True:
+            return False
+        if width < inf:
+            return self.value(low, low + width) == -inf
+        if self.loss.bounded is False:
+            return True
+        ends = self.energy.range
+        a, b, c = (self.value(max(ends.low, -g), min(ends.high, g)) for g in (1e3, 1e6, 1e9))
+        return b < a - 1 and c < b - 1
+
+    @property
+    def without_end(self) -> Reason:
+        return self.say("it falls without end: one answer that is far apart enough outweighs "
+                        "others that are wrong")  # fmt: skip
+
+    @cached_property
+    def saturated(self) -> tuple[Reason, ...]:
+        """Why the energy of answers that are far off is the same for all of them, if it is."""
+        top = self.energy.range.high
+        met = self.loss.least_flat
+        if not self.energy.rigid or top == inf or (met is not None and met.high < top):
+            return ()
+        for factor in self.model.factors.values():
+            for e in walk(factor.value):
+                if isinstance(e, Apply) and e.operator in ("min", "tanh"):
+                    far = any(Ranges(self.model)(x).high == inf for x in e.arguments)
+                    if far and reads_answer(self.model, e):
+                        text = (
+                            f"far from the answer factor `{factor.name}` rises no more: there "
+                            "energies are equal"
+                        )
+                        return (Reason(text, e.span),)
+        return ()
 
     def unknown(self, *reasons: Reason) -> Verdict:
         """The rules do not decide: what a grid of energies says is added."""
