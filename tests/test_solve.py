@@ -79,7 +79,10 @@ def test_json_tells_energy_bound_and_status(fgc: Call, tmp_path: Path) -> None:
     assert "marginals" not in told and told["log10"] == pytest.approx(0.0, abs=1e-12)
     assert (tmp_path / "m").read_text().startswith("MAR\n4 2 0.2 0.8 ")
     code, out, _ = fgc("solve", file, "--task", "PR", "--beta", "2", "--json")
-    assert json.loads(out)["log10"] == pytest.approx(math.log10((weight**2).sum()) / 2)
+    assert json.loads(out)["log10"] == pytest.approx(math.log10((weight**2).sum()))
+    assert json.loads(out)["energy"] == pytest.approx(-math.log((weight**2).sum()) / 2)
+    code, out, _ = fgc("solve", file, "--task", "PR", "--beta", "2")
+    assert float(out.split()[1]) == pytest.approx(math.log10((weight**2).sum()))
 
 
 def test_costs_have_names_and_bounds(fgc: Call, tmp_path: Path) -> None:
@@ -267,3 +270,50 @@ def test_a_time_budget_gives_the_best_so_far(fgc: Call, tmp_path: Path) -> None:
     code, out, _ = fgc("solve", file, "--infer", "trws", "--budget-time", "0", "--json")
     told = json.loads(out)
     assert code == 0 and told["status"] != "optimal" and told["iterations"] <= 2
+
+
+@pytest.mark.parametrize("cost", [10**6, 10**9, 4 * 10**9, 10**12])
+def test_a_cost_of_one_less_than_the_upper_bound_is_a_solution(
+    fgc: Call, tmp_path: Path, cost: int
+) -> None:
+    file = tmp_path / "large.wcsp"
+    file.write_text(f"t 1 1 1 {cost + 1}\n1\n1 0 0 1\n0 {cost}\n")
+    code, out, err = fgc("solve", str(file))
+    assert code == 0 and out == "MAP\n1 0\n" and err.startswith(f"energy {cost} ")
+    file.write_text(f"t 2 1 2 {cost + 1}\n1 1\n1 0 0 1\n0 {cost}\n1 1 1 0\n")
+    code, out, err = fgc("solve", str(file))
+    assert out == "MAP\ninfeasible\n" and f"below the upper bound {cost + 1};" in err
+
+
+@pytest.mark.parametrize(
+    ("bound", "found"), [("0.3", False), ("0.3000000000000001", True), ("0.31", True)]
+)
+def test_costs_with_decimals_are_compared_with_all_of_them(
+    fgc: Call, tmp_path: Path, bound: str, found: bool
+) -> None:
+    file = tmp_path / "tenth.cfn"
+    costs = '{"f":{"scope":["x"],"costs":[0.1]},"g":{"scope":["y"],"costs":[0.2]}}'
+    head = f'"problem":{{"name":"a","mustbe":"<{bound}"}},"variables":{{"x":1,"y":1}}'
+    file.write_text(f'{{{head},"functions":{costs}}}')
+    assert ("infeasible" in fgc("solve", str(file))[1]) != found
+
+
+def test_sums_do_not_know_the_upper_bound_and_say_so(fgc: Call, tmp_path: Path) -> None:
+    file = tmp_path / "tight.wcsp"
+    file.write_text("t 2 2 2 5\n2 2\n1 0 3 0\n1 1 2 0\n")
+    note = "the upper bound 5 is for least energies only"
+    assert "infeasible" in fgc("solve", str(file))[1]
+    for task in ("PR", "MAR"):
+        assert f"note: {note}\n" in fgc("solve", str(file), "--task", task)[2]
+        told = json.loads(fgc("solve", str(file), "--task", task, "--json")[1])
+        assert told["notes"] == [note]
+
+
+def test_sums_that_are_not_exact_have_no_bound(fgc: Call) -> None:
+    file = str(HERE / "rain.uai")
+    for infer, said in (("trbp", "upper bound"), ("bp", "estimate (Bethe)")):
+        told = json.loads(fgc("solve", file, "--task", "PR", "--infer", infer, "--json")[1])
+        if told["log_partition_is"] == "exact":
+            continue
+        assert told["bound"] is None and told["gap"] is None and told["energy"] is not None
+        assert f"; {said}; " in fgc("solve", file, "--task", "PR", "--infer", infer)[2]

@@ -141,6 +141,8 @@ def solve(
     if whole is not None:
         o.write(whole, text, *inputs)
     if json:
+        for each in answers:
+            _say_notes(each)
         told = [_told(frame, each, whole is None) for frame, each in zip(frames, answers)]
         head = {"file": file, "format": instance.format, "task": task.value}
         o.say_json(head | (told[0] if len(frames) == 1 else {"frames": told}))
@@ -148,6 +150,7 @@ def solve(
     if whole is None:
         o.say(text.rstrip("\n"))
     for each in answers:
+        _say_notes(each)
         line = _summary(each)
         if whole is None:
             sys.stderr.write(line + "\n")
@@ -183,25 +186,40 @@ def _progress() -> Any:
     """Return what writes a line to stderr every two seconds, and nothing before."""
     last = [0.0]
 
+    from factorgraph.engine.outcome import in_full
+
     def hear(point: Point, iteration: int) -> None:
         # An answer that is proven is told in a moment anyway.
         if point.seconds - last[0] >= EVERY and point.energy > point.bound:
             last[0] = point.seconds
-            energy = "no answer yet" if math.isinf(point.energy) else f"energy {point.energy:.9g}"
-            bound = "" if math.isinf(point.bound) else f", bound {point.bound:.9g}"
+            energy = (
+                "no answer yet"
+                if math.isinf(point.energy)
+                else f"energy {in_full(point.energy, 9)}"
+            )
+            bound = "" if math.isinf(point.bound) else f", bound {in_full(point.bound, 9)}"
             sys.stderr.write(f"{point.seconds:.0f} s, iteration {iteration}: {energy}{bound}\n")
             sys.stderr.flush()
 
     return hear
 
 
+def _say_notes(answer: Answer) -> None:
+    for note in answer.notes:
+        sys.stderr.write(f"note: {note}\n")
+
+
 def _summary(answer: Answer) -> str:
     """Return an answer in a line."""
+    from factorgraph.engine.outcome import in_full
+
     parts = []
     if math.isfinite(answer.energy):
-        parts.append(f"energy {answer.energy:.12g} (log10 {answer.log10:.9g})")
+        parts.append(f"energy {in_full(answer.energy)} (log10 {answer.log10:.9g})")
+    if answer.task != "MAP" and answer.estimate:
+        parts.append(answer.estimate)
     if math.isfinite(answer.bound) and answer.gap != 0:
-        parts.append(f"bound {answer.bound:.12g}")
+        parts.append(f"bound {in_full(answer.bound)}")
     parts += [answer.status, answer.reason, f"{answer.outcome.seconds:.3g} s"]
     return "; ".join(parts)
 
@@ -235,8 +253,8 @@ def _told(instance: Instance, answer: Answer, values: bool) -> dict[str, Any]:
     }
     if answer.task != "MAP":
         out["log_partition_is"] = outcome.log_partition_is
-    if outcome.notes:
-        out["notes"] = list(outcome.notes)
+    if outcome.notes or answer.notes:
+        out["notes"] = [*outcome.notes, *answer.notes]
     if instance.format in ("wcsp", "cfn"):
         out["cost"] = -answer.energy if instance.maximised else answer.energy
     if not values:

@@ -11,6 +11,8 @@ from factorgraph.graph.structure import Energies, Ints
 OPTIMAL, INFEASIBLE = "optimal", "infeasible"
 TIGHT = 1e-9
 """A gap below this share of the energy is rounding."""
+WHOLE = 1.0 - 1e-6
+"""A gap from here on is none where the energy is whole: another one may be the least."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,19 @@ def judged(energy: float, bound: float, otherwise: str) -> str:
     if not np.isfinite(energy) or not np.isfinite(bound):
         return otherwise
     gap, scale = energy - bound, max(abs(energy), abs(bound), 1e-300)
-    if gap <= TIGHT * scale:
+    if gap <= (min(TIGHT * scale, WHOLE) if is_whole(energy) else TIGHT * scale):
         return OPTIMAL
     relative = abs(energy) > 1e-9 * gap and gap <= 10 * scale
     said = f"gap {100 * gap / scale:.3g} %" if relative else f"gap {gap:.3g}"
     why = otherwise.find("stopped")
     return said if why < 0 else f"{said}, {otherwise[why:]}"
+
+
+def is_whole(number: float) -> bool:
+    """Return whether a number is whole, and small enough for its neighbours to be told apart."""
+    return abs(number) < 2.0**53 and number == round(number)
+
+
+def in_full(number: float, digits: int = 12) -> str:
+    """Return a number as text: all of it where it is whole, else so many digits."""
+    return f"{number:.0f}" if is_whole(number) else f"{number:.{digits}g}"

@@ -97,6 +97,7 @@ def read_cfn(source: Source) -> Instance:
         names=names,
         states=states,
         upper=net.upper,
+        step=10.0**-net.digits,
         maximised=net.sign < 0,
         numbers=numbers,
     )

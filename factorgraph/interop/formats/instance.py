@@ -30,6 +30,7 @@ class Instance:
     names : of the variables; empty where they only have numbers.
     states : the names of each variable's states; empty where they only have numbers.
     upper : energies from here on, offset included, are no solutions; +inf where all are.
+    step : costs differ by no less, as far as the file's decimals tell; 0 where they do not.
     maximised : whether the file asks for the greatest sum; energies are then minus its costs.
     numbers : for each group, and after them each group of a kind, the number in the file, from 0,
         of the factor in each row.
@@ -45,6 +46,7 @@ class Instance:
     names: tuple[str, ...] = ()
     states: tuple[tuple[str, ...], ...] = ()
     upper: float = float("inf")
+    step: float = 0.0
     maximised: bool = False
     numbers: tuple[Ints, ...] = ()
     sent: tuple[int, ...] = ()

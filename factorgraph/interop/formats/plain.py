@@ -103,6 +103,7 @@ def scaled(instance: Instance, factor: float) -> Instance:
         values=instance.values * factor,
         offset=instance.offset * factor,
         upper=instance.upper * factor,
+        step=instance.step * factor,
     )
 
 

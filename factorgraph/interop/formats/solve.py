@@ -10,7 +10,7 @@ import numpy as np
 
 from factorgraph.engine.answer import Ask, many, outcomes
 from factorgraph.engine.menu import Step
-from factorgraph.engine.outcome import INFEASIBLE, OPTIMAL, Outcome
+from factorgraph.engine.outcome import INFEASIBLE, OPTIMAL, Outcome, in_full, is_whole
 from factorgraph.engine.problem import Task
 from factorgraph.engine.watch import Watch
 from factorgraph.graph.structure import Energies, Ints
@@ -18,7 +18,8 @@ from factorgraph.interop.formats.instance import Instance
 
 Asked = Literal["MAP", "MAR", "PR"]
 TASKS: dict[str, Task] = {"MAP": "map", "MAR": "marginals", "PR": "partition"}
-_SLACK = 1e-9
+_SLACK = 2.0**-49
+"""An energy may be so much below the upper bound, relative to it, by rounding alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,8 @@ class Answer:
     status : as of an `Outcome`, also where the file's upper bound leaves no solution.
     reason : why these algorithms, in a line.
     outcome : energies here are without the constant.
+    beta : inverse temperature of MAR and PR; 1 of MAP.
+    notes : what a user should know besides, a line each.
     """
 
     task: Asked
@@ -42,18 +45,28 @@ class Answer:
     status: str
     reason: str
     outcome: Outcome
+    beta: float = 1.0
+    notes: tuple[str, ...] = ()
 
     @property
     def gap(self) -> float:
         """Energy minus bound; 0 where the answer is proven, NaN where there is none."""
-        if not np.isfinite(self.energy):
+        if not np.isfinite(self.energy) or (self.task != "MAP" and not np.isfinite(self.bound)):
             return float("nan")
         return 0.0 if self.status == OPTIMAL else self.energy - self.bound
 
     @property
     def log10(self) -> float:
         """Return the logarithm of the product, or of the partition function, to base 10."""
-        return -self.energy / float(np.log(10))
+        return -self.beta * self.energy / float(np.log(10))
+
+    @property
+    def estimate(self) -> str:
+        """What stands for the sum where it is not exact: ``estimate (Bethe)``, ``upper bound``."""
+        kind = self.outcome.log_partition_is
+        if not np.isfinite(self.outcome.log_partition) or kind in ("", "exact"):
+            return ""
+        return f"estimate ({kind})" if kind == "Bethe" else kind
 
     @property
     def states(self) -> Ints | None:
@@ -143,24 +156,46 @@ def _answer(instance: Instance, task: Asked, beta: float, outcome: Outcome, reas
     energy, bound, status = outcome.energy, outcome.bound, outcome.status
     if task != "MAP":
         energy, bound = _free(outcome, beta)
+        told = _number(instance.upper)
+        limited = np.isfinite(instance.upper)
+        notes = (f"the upper bound {told} is for least energies only",) if limited else ()
         return Answer(
-            task, energy + instance.offset, bound + instance.offset, status, reason, outcome
+            task,
+            energy + instance.offset,
+            bound + instance.offset,
+            status,
+            reason,
+            outcome,
+            beta,
+            notes,
         )
     energy, bound = energy + instance.offset, bound + instance.offset
-    limit = instance.upper - _SLACK * max(1.0, abs(instance.upper))
+    limit = _limit(instance)
     if bound >= limit and np.isfinite(instance.upper):
-        status = f"{INFEASIBLE}: nothing below the upper bound {instance.upper:g}"
+        status = f"{INFEASIBLE}: nothing below the upper bound {_number(instance.upper)}"
         found = replace(outcome, states=None, energy=np.inf, bound=np.inf, status=status)
         return Answer(task, np.inf, np.inf, status, reason, found)
     if energy >= limit and np.isfinite(energy):
-        status = f"{status}; not below the upper bound {instance.upper:g}"
+        status = f"{status}; not below the upper bound {_number(instance.upper)}"
     return Answer(task, energy, bound, status, reason, outcome)
 
 
+def _limit(instance: Instance) -> float:
+    """Return the energy from which on there is no solution, less what rounding may take.
+
+    That is never as much as half of what two costs differ by.
+    """
+    rounding = _SLACK * abs(instance.upper)
+    return instance.upper - (min(rounding, 0.25 * instance.step) if instance.step else rounding)
+
+
+def _number(bound: float) -> str:
+    return in_full(bound) if is_whole(bound) else repr(bound)
+
+
 def _free(outcome: Outcome, beta: float) -> tuple[float, float]:
-    """Return -(1/beta) log Z and a lower bound on it, as far as they are known."""
+    """Return -(1/beta) log Z, or its estimate, and the same as a bound where it is exact."""
     if outcome.status.startswith(INFEASIBLE):
         return np.inf, np.inf
     energy = -outcome.log_partition / beta
-    proven = outcome.log_partition_is in ("exact", "upper bound")
-    return energy, energy if proven else -np.inf
+    return energy, energy if outcome.log_partition_is == "exact" else -np.inf

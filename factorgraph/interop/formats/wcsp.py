@@ -74,6 +74,7 @@ def read_wcsp(source: Source) -> Instance:
         np.full(count, -1, np.int32),
         gathered.offset / scale + constant,
         upper=upper / scale + constant,
+        step=1.0 / scale,
         numbers=numbers,
     )
 
