@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import factorgraph as fg
+from factorgraph import budget
 from factorgraph.engine.solve import log_partition, marginals, minimise
 from factorgraph.errors import UsageError
 from factorgraph.graph.builder import FactorGraph
@@ -136,3 +138,24 @@ def test_wrong_blocks_are_refused() -> None:
         g.factors([0, 1], np.zeros((2, 2)))
     with pytest.raises(UsageError, match="tables of shape"):
         g.factors([[0], [1]], np.zeros(2))
+
+
+def test_what_is_not_whole_is_refused() -> None:
+    g = fg.FactorGraph()
+    g.variables("a", 2, 2)
+    for name, shape, card in (("z", (), 2.7), ("z", (2.7,), 2), ("z", 2.7, 2), ("z", (), 10**12)):
+        with pytest.raises(fg.UsageError):
+            g.variables(name, shape, card)  # type: ignore[arg-type]
+    for scope in ([0.5], [[0, 1]], [True], [[0], [0, 1]]):
+        with pytest.raises(fg.UsageError):
+            g.factor(scope, [1.0, 2.0])  # type: ignore[arg-type]
+    assert g.variables("z", np.int64(2), np.int32(3)).shape == (2,)
+
+
+def test_variables_over_the_budget_are_refused_before_they_are_made() -> None:
+    budget.set_limit(10**6)
+    try:
+        with pytest.raises(fg.BudgetError):
+            fg.FactorGraph().variables("z", 10**9, 2)
+    finally:
+        budget.set_limit(None)

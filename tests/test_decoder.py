@@ -423,3 +423,9 @@ def test_as_published(code: str, iterations: int, schedule: Any, decibel: str, f
     p = (wrong + theirs) / (frames + of)
     deviation = np.sqrt(p * (1 - p) * (1 / frames + 1 / of))
     assert abs(wrong / frames - theirs / of) < 2 * deviation
+
+
+def test_parities_are_bits() -> None:
+    for parity in ([2, 0], [0.5, 0], [256, 0], [float("nan"), 0]):
+        with pytest.raises(fg.UsageError, match="0 or 1"):
+            fg.decode([[1, 1, 0], [0, 1, 1]], [1.0, 2.0, 3.0], parity=[parity])

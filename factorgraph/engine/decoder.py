@@ -204,6 +204,9 @@ class Decoder:
         with np.errstate(over="ignore"):  # beyond float32 is as good as infinite
             given = _rows(llr, checks.bits, "log-likelihood ratios", kind)
         none = np.zeros(checks.count) if parity is None else parity
+        told = np.asarray(none)
+        if told.dtype.kind in "biuf" and ((told != 0) & (told != 1)).any():
+            raise UsageError("a parity is 0 or 1", code="E0504")
         odd = _rows(none, checks.count, "parities", np.dtype(np.uint8))
         many = {len(rows) for rows, of in ((given, llr), (odd, none)) if np.ndim(of) == 2}
         if len(many) > 1:

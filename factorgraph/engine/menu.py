@@ -194,7 +194,7 @@ def _checked(name: str, key: str, option: Option, value: Value) -> Value:
             )
         return value
     fits = not isinstance(value, str) and option.low <= value <= option.high
-    if not fits or (option.whole and value != int(value)):
+    if not fits or (option.whole and not float(value).is_integer()):
         kind = "a whole number" if option.whole else "a number"
         high = f" and at most {option.high:g}" if option.high < float("inf") else ""
         raise UsageError(
@@ -231,6 +231,8 @@ def steps(text: str) -> tuple[Step, ...]:
                 raise UsageError(
                     f"`{each.strip()}` is no option", code="E0910", hint="trws(iterations = 100)"
                 )
+            if found[1] in options:
+                raise UsageError(f"`{call[1]}` has the option `{found[1]}` twice", code="E0910")
             try:
                 options[found[1]] = float(found[2])
             except ValueError:

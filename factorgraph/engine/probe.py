@@ -220,6 +220,13 @@ def checked_beta(beta: float) -> float:
     return float(beta)
 
 
+def checked_whole(number: int, what: str, least: int) -> int:
+    """Return an argument that is a whole number, at least ``least``; refuse any other."""
+    if isinstance(number, (int, np.integer)) and number >= least:
+        return int(number)
+    raise UsageError(f"{what} is a whole number, at least {least}, not {number!r}", code="E0910")
+
+
 def finished(structure: Structure, request: Request, states: Ints) -> Minimum:
     """Return the minimum with the energy of its states ``states`` [B, n] of the span."""
     lo, hi = request.span

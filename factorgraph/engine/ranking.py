@@ -21,7 +21,7 @@ from factorgraph import budget
 from factorgraph.engine.buckets import CARD, VARIABLE
 from factorgraph.engine.contract import conditional, most_states
 from factorgraph.engine.junction import JunctionEngine, Passes
-from factorgraph.engine.probe import Request, checked_beta
+from factorgraph.engine.probe import Request, checked_beta, checked_whole
 from factorgraph.engine.shrink import Shrunk, shrink
 from factorgraph.engine.sweep import INFEASIBLE, PRODUCT
 from factorgraph.errors import UsageError
@@ -54,8 +54,7 @@ def k_best(
     UsageError : ``k`` is not positive.
     InferenceError : the graph is too wide.
     """
-    if k < 1:
-        raise UsageError(f"the {k} best configurations were asked for", code="E0910")
+    k = checked_whole(k, "k", 1)
     structure, values, smaller = _smaller(structure, values, evidence)
     if smaller.blame:
         return np.zeros((0, structure.variables), np.int32), np.zeros(0)
@@ -114,8 +113,7 @@ def sample(
     UsageError : ``n`` is negative, or beta is not positive and finite.
     InferenceError : the graph is too wide.
     """
-    if n < 0:
-        raise UsageError(f"{n} configurations were asked for", code="E0910")
+    n, seed = checked_whole(n, "n", 0), checked_whole(seed, "seed", 0)
     beta = checked_beta(beta)
     structure, values, smaller = _smaller(structure, values, evidence)
     if smaller.blame:

@@ -13,6 +13,7 @@ from factorgraph.engine.answer import Ask, outcomes
 from factorgraph.engine.choose import choose
 from factorgraph.engine.menu import steps
 from factorgraph.engine.outcome import Outcome, Point
+from factorgraph.engine.probe import checked_beta, checked_whole
 from factorgraph.engine.problem import Task
 from factorgraph.engine.ranking import k_best as ranked
 from factorgraph.engine.ranking import sample as drawn
@@ -88,7 +89,8 @@ def infer(
     Raises
     ------
     InferenceError, BudgetError : nothing can answer within the memory budget.
-    UsageError : there is no such algorithm, or it does not do this task.
+    UsageError : there is no such algorithm, or it does not do this task; or a number is out of
+        range.
     """
     if task not in get_args(Task):
         raise UsageError(
@@ -96,6 +98,7 @@ def infer(
             code="E0910",
             hint='say infer(graph, "map", "trws + icm"); the others are marginals, partition',
         )
+    _check(algorithm, beta, seconds, seed, threads)
     ask = Ask(() if algorithm is None else steps(algorithm), seconds, beta, seed, threads, hear)
     given = _evidence(graph, evidence or {})
     (outcome,) = outcomes(graph.structure, np.ascontiguousarray(graph.values[0]), given, task, ask)
@@ -117,6 +120,25 @@ def infer(
         outcome.trace,
         outcome,
     )
+
+
+def _check(
+    algorithm: str | None, beta: float, seconds: float | None, seed: int, threads: int
+) -> None:
+    """Refuse arguments of `infer` that cannot be used."""
+    if algorithm is not None and not isinstance(algorithm, str):
+        raise UsageError(f'an inference is a text as "trws + icm", not {algorithm!r}', code="E0910")
+    if not _is_real(beta):
+        raise UsageError(f"beta is a number, not {beta!r}", code="E0910")
+    checked_beta(beta)
+    if seconds is not None and not (_is_real(seconds) and seconds >= 0):
+        raise UsageError(f"seconds is a number, at least 0, not {seconds!r}", code="E0910")
+    checked_whole(seed, "seed", 0)
+    checked_whole(threads, "threads", 1)
+
+
+def _is_real(number: object) -> bool:
+    return isinstance(number, (int, float, np.integer, np.floating))
 
 
 def minimise(graph: NamedGraph, algorithm: str | None = None, **options: object) -> Solution:

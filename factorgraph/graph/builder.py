@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import prod
+from operator import index as whole
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from factorgraph import budget
 from factorgraph.errors import UsageError, some
 from factorgraph.graph.structure import (
     Energies,
@@ -18,6 +20,7 @@ from factorgraph.graph.structure import (
     KindGroup,
     Offsets,
     Structure,
+    check_range,
 )
 
 
@@ -114,9 +117,19 @@ class FactorGraph:
 
         Raises
         ------
-        UsageError : the name is taken, the shape is negative or there are no states.
+        UsageError : the name is taken, the shape is negative or there are no states, or a number is
+            not whole.
+        BudgetError : the variables would not fit into the memory budget.
         """
-        extent = (shape,) if isinstance(shape, int) else tuple(int(n) for n in shape)
+        try:
+            card = whole(card)
+            lengths = shape if isinstance(shape, Iterable) else (shape,)
+            extent = tuple(whole(n) for n in lengths)
+        except TypeError:
+            raise UsageError(
+                f"variable `{name}`: shape and states are whole numbers, not {shape} and {card}",
+                code="E0921",
+            ) from None
         if name in self._blocks:
             raise UsageError(f"there is a variable `{name}` already", code="E0920")
         if card < 1:
@@ -125,11 +138,16 @@ class FactorGraph:
                 code="E0501",
                 hint="at least 1 is needed",
             )
+        if card >= 2**31:
+            raise UsageError(
+                f"variable `{name}` has {card} states", code="E0501", hint="fewer than 2^31 fit"
+            )
         if any(n < 0 for n in extent):
             raise UsageError(f"variable `{name}` has the shape {extent}", code="E0920")
-        block = Block(name, self._count, extent, int(card))
+        block = Block(name, self._count, extent, card)
         if self._count + block.size >= 2**31:
             raise UsageError(f"variable `{name}` makes more than 2^31 variables", code="E0920")
+        budget.require(16 * block.size, f"variable `{name}` of {block.size} variables")
         self._blocks[name] = block
         self._cards.append(np.full(block.size, card, np.int32))
         numbers = np.arange(self._count, self._count + block.size, dtype=np.int32)
@@ -151,7 +169,7 @@ class FactorGraph:
         UsageError : scope or table do not fit, or an energy is NaN or -inf.
         """
         energies = _checked_table(table, name)
-        row = np.array(scope, np.int64).reshape(1, -1)
+        row = _scope(scope, name)
         pending = self._place(row, energies.shape, name)
         known = pending.shared.get(id(table))
         if known is not None and np.array_equal(known[1], energies):
@@ -228,6 +246,7 @@ class FactorGraph:
 
         Raises
         ------
+        UsageError : the energies add up to numbers that are out of range.
         InferenceError : an index is out of range (a defect, as the parts were checked).
         """
         groups, values = [], [np.zeros(0)]
@@ -264,9 +283,9 @@ class FactorGraph:
         instance = np.array([0, self._count], np.int64)
         structure = Structure(card, instance, tuple(groups), tuple(kinds))
         structure.check()
-        return NamedGraph(
-            structure, np.concatenate(values).reshape(1, -1), tuple(self._blocks.values())
-        )
+        flat = np.concatenate(values)
+        check_range(structure, flat)
+        return NamedGraph(structure, flat.reshape(1, -1), tuple(self._blocks.values()))
 
     def _gather(
         self, name: str, kind: str, arity: Offsets, scope: Ints, index: Ints, numbers: Energies
@@ -334,6 +353,17 @@ class FactorGraph:
                 code="E0503",
             )
         return self._pending.setdefault((name, cards), _Pending())
+
+
+def _scope(scope: Sequence[int], name: str) -> NDArray[np.int64]:
+    """Return one factor's variables, int64 [1, arity]; refuse what is not of integers."""
+    try:
+        found = np.asarray(scope)
+    except ValueError:
+        found = np.zeros(1)
+    if found.ndim != 1 or (found.size and found.dtype.kind not in "iu"):
+        raise UsageError(f"factor `{name}`: a scope is of integers", code="E0921")
+    return found.astype(np.int64).reshape(1, -1)
 
 
 def _checked_table(table: ArrayLike, name: str) -> Energies:

@@ -23,7 +23,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from factorgraph.errors import InferenceError
+from factorgraph.errors import InferenceError, UsageError
 
 Ints = NDArray[np.int32]
 Offsets = NDArray[np.int64]
@@ -232,6 +232,43 @@ def _check_group(group: Group, card: Ints, instance: Offsets, n_instances: int) 
         for j in range(k):
             if (group.scope[:, j] == column).any():
                 raise fail("a scope names the same variable twice")
+
+
+MOST = 1e300
+"""What the energies of all factors may add up to."""
+
+
+def check_range(structure: Structure, values: Energies) -> None:
+    """Refuse energies whose sum may leave the range of numbers: +inf would look like a proof.
+
+    Parameters
+    ----------
+    values : float64 [T].
+
+    Raises
+    ------
+    UsageError : E0701, the largest finite magnitudes of all factors add up to 1e300 or more.
+    """
+    rows = sum(len(group.table) for group in structure.every)
+    if _largest(values) * max(rows, 1) < MOST:
+        return
+    total = 0.0
+    for g, group in enumerate(structure.every):
+        at = (*structure.offset[:-1], *structure.kind_offset)[g]
+        total += _largest(values[at : at + group.size]) / MOST * len(group.table)
+        if total >= 1.0:
+            raise UsageError(
+                f"factor `{group.name}`: energies add up to {MOST:g} or more, out of the range of "
+                "numbers",
+                code="E0701",
+                hint="inf excludes a configuration",
+            )
+
+
+def _largest(values: Energies) -> float:
+    """Return the largest magnitude of finite numbers, 0 where there are none."""
+    high = values.max(initial=0.0, where=values < np.inf)
+    return max(float(high), -float(values.min(initial=0.0)))
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ PAGES = (
         "An energy is not a number",
         """
 An energy is a finite number or +inf (forbidden). NaN and -inf have no place: nothing can be
-compared with NaN, and -inf would beat every other answer. This holds for tables that are built in
-Python too. In a model, a logarithm or root of a negative
-number, 0 divided by 0, or the logarithm of 0 is mostly the reason. Keep the argument positive:
-declare the weight `: positive`, or add a small constant.
+compared with NaN, and -inf would beat every other answer. The energies of all factors of a graph
+add up to less than 1e300, so that no sum becomes infinite by itself. This holds for tables that are
+built in Python too. In a model, a logarithm or root of a negative number, 0 divided by 0, or the
+logarithm of 0 is mostly the reason. Keep the argument positive: declare the weight `: positive`, or
+add a small constant.
 """,
         '{"x": 1.0, "y": 1}',
         '{"x": 0.5, "y": 1}',
