@@ -12,6 +12,7 @@ import pytest
 
 import factorgraph as fg
 from factorgraph.engine.answer import Ask, outcomes
+from factorgraph.engine.choose import choose
 from factorgraph.engine.infer import infer
 from factorgraph.engine.menu import MENU, Step, step, steps
 from factorgraph.engine.outcome import Outcome, judged
@@ -198,3 +199,95 @@ def test_the_page_names_every_algorithm_and_option() -> None:
         (row,) = (line for cell, line in rows.items() if f"`{name}`" in cell)
         for option in set(entry.options) - {"seconds"}:
             assert f"`{option}`" in row or "the same" in row, (name, option)
+
+
+def drowned(constant: float, each: float) -> NamedGraph:
+    """Return eight variables with whole energies of all pairs, and much that does not vary."""
+    random, g = np.random.default_rng(1), fg.FactorGraph()
+    v = g.variables("v", 8, 3)
+    for a, b in itertools.combinations(v, 2):
+        g.factor([a, b], random.integers(0, 10, (3, 3)) + each)
+    g.factor([], constant)
+    return g.build()
+
+
+@pytest.mark.parametrize("name", ["trws + icm", "mplp + icm", "ad3", "bps + icm", "branch"])
+@pytest.mark.parametrize(("constant", "each"), [(1e10, 0.0), (1e13, 0.0), (0.0, 1e11)])
+def test_no_constant_makes_a_gap_look_like_rounding(
+    name: str, constant: float, each: float
+) -> None:
+    truth = least(drowned(0.0, 0.0))
+    whole = constant + 28 * each
+    heard: list[float] = []
+    found = fg.infer(
+        drowned(constant, each), "map", name, hear=lambda point, _: heard.append(point.energy)
+    )
+    assert found.bound - whole <= truth <= found.energy - whole <= truth + 10
+    assert (found.status == "optimal") == (name == "branch")
+    assert min(heard) >= found.energy and found.trace[-1].energy == found.energy
+    if name == "branch":
+        assert found.energy == truth + whole
+
+
+def test_whole_energies_that_differ_by_one_are_not_equal() -> None:
+    assert judged(1e10, 1e10 - 1, "") != "optimal"
+    assert judged(1e10, 1e10 - 0.5, "") == "optimal"
+
+
+@pytest.mark.parametrize("tables", [[1e308, 1e308], [1e308, -1e308]])
+def test_sums_out_of_range_are_refused(tables: list[float]) -> None:
+    g = fg.FactorGraph()
+    v = g.variable("v", 2)
+    for _ in range(2):
+        g.factor([v], tables)
+    with pytest.raises(fg.UsageError, match="out of the range") as caught:
+        g.build()
+    assert caught.value.code == "E0701"
+
+
+@pytest.mark.parametrize("text", ["minsum(iterations=inf)", "exact(cutset=inf)", "trbp(trees=inf)"])
+def test_no_whole_number_is_infinite(text: str) -> None:
+    with pytest.raises(fg.UsageError, match="is a whole number"):
+        steps(text)
+    with pytest.raises(fg.UsageError, match="is a whole number"):
+        fg.decode([[1, 1]], [1.0, 2.0], infer="minsum(iterations=inf)")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"seconds": -1}, {"seconds": float("nan")}, {"seconds": "1"}, {"threads": 0},
+        {"beta": float("nan")}, {"beta": "1"}, {"seed": -1}, {"algorithm": 3},
+        {"algorithm": "trws(iterations=5, iterations=6)"},
+    ],
+)  # fmt: skip
+def test_arguments_that_cannot_be_meant_are_refused(asked: dict[str, object]) -> None:
+    with pytest.raises(fg.UsageError) as caught:
+        fg.infer(loop(0), **asked)  # type: ignore[arg-type]
+    assert caught.value.code == "E0910"
+
+
+def test_numbers_of_answers_are_whole() -> None:
+    for k in (0, 1.5, float("nan"), "2"):
+        with pytest.raises(fg.UsageError):
+            fg.k_best(loop(0), k)  # type: ignore[arg-type]
+    for n, seed in ((-1, 0), (1, -1), (1.5, 0)):
+        with pytest.raises(fg.UsageError):
+            fg.sample(loop(0), n, seed)  # type: ignore[arg-type]
+
+
+def test_forests_are_drawn_within_time_and_memory() -> None:
+    graph = loop(0)
+    fg.infer(graph, "partition", "trbp")
+    found = fg.infer(graph, "partition", "trbp(trees = 10000000)", seconds=1.0)
+    assert found.seconds < 10 and found.log_partition_is == "upper bound"
+    assert found.log_partition >= fg.log_partition(graph) - 1e-9
+    with pytest.raises(fg.BudgetError):
+        fg.infer(graph, "partition", "trbp(trees = 1e15)")
+
+
+def test_what_takes_too_long_to_plan_is_not_planned() -> None:
+    graph = loop(0, 2000)
+    assert fg.infer(graph, seconds=60.0).reason.startswith("exact")
+    with pytest.raises(fg.InferenceError, match="to find"):
+        choose(graph.structure, 1e-3)

@@ -20,7 +20,7 @@ from factorgraph.engine.problem import Problem, Task
 from factorgraph.engine.watch import Hear, Watch
 from factorgraph.errors import BudgetError, InferenceError
 from factorgraph.graph.part import part
-from factorgraph.graph.structure import Energies, Ints, Structure
+from factorgraph.graph.structure import Energies, Ints, Structure, check_range
 from factorgraph.jit import sized
 
 TABLELESS = ("bps", "icm", "mplp", "trws")
@@ -85,9 +85,11 @@ def outcomes(
     ask = Ask() if ask is None else ask
     if evidence is None:
         evidence = np.full(structure.variables, -1, np.int32)
+    check_range(structure, values)
     plain = not ask.steps or ask.exactly
+    left = _left(ask, watch)
     if plain and choice is None:
-        choice = _exact(structure)
+        choice = _exact(structure, left)
     if (
         plain
         and choice is not None
@@ -111,13 +113,13 @@ def outcomes(
             own, values, np.ascontiguousarray(evidence[first:last]), task, ask.beta, ask.seed,
             ask.threads,
         )  # fmt: skip
-        one = _exact(own) if plain and structure.instances > 1 else None
+        one = _exact(own, left) if plain and structure.instances > 1 else None
         if one is not None:
             yield from _by_engine(one, own, values, problem.evidence, task, ask.beta)
             continue
         steps, reason = ask.steps, "asked for"
         if not steps:
-            steps, reason = plan(problem)
+            steps, reason = plan(problem, left)
         found = infer(problem, steps, watch or Watch(ask.seconds, ask.hear))
         yield replace(found, reason=found.reason or reason)
 
@@ -161,9 +163,15 @@ def _at_once(choice: Choice, ask: Ask, problem: Problem) -> bool:
     return choice.seconds <= LONG or many or not shrinks(problem)
 
 
-def _exact(structure: Structure) -> Choice | None:
+def _left(ask: Ask, watch: Watch | None) -> float:
+    """Return the seconds that may go into the choice of an algorithm: half of those left."""
+    limit, spent = (ask.seconds, 0.0) if watch is None else (watch.limit, watch.seconds)
+    return np.inf if limit is None or ask.steps else 0.5 * (limit - spent)
+
+
+def _exact(structure: Structure, seconds: float = np.inf) -> Choice | None:
     try:
-        return choose(structure)
+        return choose(structure, seconds)
     except (InferenceError, BudgetError):
         return None
 

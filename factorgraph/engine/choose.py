@@ -32,7 +32,11 @@ class Choice:
     """Entries that kernels look at for an answer, roughly."""
 
 
-def choose(structure: Structure) -> Choice:
+PLANNED = 2e-6
+"""Seconds that an order of elimination takes for each variable of each factor, roughly."""
+
+
+def choose(structure: Structure, seconds: float = float("inf")) -> Choice:
     """Return the engine for a structure: forest, else enumeration if tiny, else elimination.
 
     Where an answer is asked once, machine code is not made to plan a small one.
@@ -40,6 +44,7 @@ def choose(structure: Structure) -> Choice:
     Parameters
     ----------
     structure : a structure that has passed its ``check``.
+    seconds : elimination whose order would take longer to find is none.
 
     Raises
     ------
@@ -48,10 +53,10 @@ def choose(structure: Structure) -> Choice:
     BudgetError : the engine's index arrays would not fit into the memory budget.
     """
     with sized(sum(len(group.table) * (1 + len(group.cards)) for group in structure.groups)):
-        return _chosen(structure)
+        return _chosen(structure, seconds)
 
 
-def _chosen(structure: Structure) -> Choice:
+def _chosen(structure: Structure, seconds: float) -> Choice:
     if structure.kinds:
         try:
             expanded = tabled(structure)
@@ -61,7 +66,7 @@ def _chosen(structure: Structure) -> Choice:
                 code="E0505",
                 hint="messages need none: minsum, sumproduct",
             ) from None
-        choice = choose(expanded.structure)
+        choice = choose(expanded.structure, seconds)
         return replace(choice, engine=ExpandedEngine(expanded, choice.engine))
     found = survey(structure)
     entries = float(sum(len(group.table) * group.states for group in structure.groups))
@@ -82,6 +87,7 @@ def _chosen(structure: Structure) -> Choice:
     most = configurations(structure)
     if most > TINY:
         try:
+            _in_time(structure, seconds)
             wide = JunctionEngine(structure)
         except InferenceError as error:
             if most > LIMIT:
@@ -93,6 +99,17 @@ def _chosen(structure: Structure) -> Choice:
         f"exact: enumeration of at most {some(most, 'configuration')}",
         steps=float(structure.instances * most * max(1, rows)),
     )
+
+
+def _in_time(structure: Structure, seconds: float) -> None:
+    """Refuse to look for an order of elimination where that alone would take too long."""
+    places = sum(group.scope.size for group in structure.groups if len(group.cards) > 1)
+    if PLANNED * places > seconds:
+        raise InferenceError(
+            f"an order of elimination would take about {PLANNED * places:.2g} s to find",
+            code="E0510",
+            hint="--budget-time gives more",
+        )
 
 
 def _looped(loop: Loop, error: InferenceError) -> InferenceError:

@@ -76,14 +76,14 @@ def shrinks(problem: Problem) -> bool:
     return not (problem.free and np.isfinite(problem.values).all())
 
 
-def fits(problem: Problem) -> float | None:
+def fits(problem: Problem, limit: float = float("inf")) -> float | None:
     """Return what an engine needs for what evidence and hard zeros leave of a graph, roughly in
-    seconds; None where none can take it."""
+    seconds; None where none can take it, or could not be planned within a limit in seconds."""
     if problem.structure.kinds or not shrinks(problem):
         return None
     try:
         smaller = shrink(problem.structure, problem.values, problem.evidence)
-        return 0.0 if smaller.blame else choose(smaller.structure).seconds
+        return 0.0 if smaller.blame else choose(smaller.structure, limit).seconds
     except (InferenceError, BudgetError):
         return None
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from factorgraph.engine.level import leveled
 from factorgraph.engine.menu import Step
 from factorgraph.engine.outcome import INFEASIBLE, OPTIMAL, Outcome, judged
 from factorgraph.engine.problem import Problem
@@ -34,8 +35,11 @@ def infer(problem: Problem, asked: Sequence[Step], watch: Watch | None = None) -
     """
     watch = Watch() if watch is None else watch
     problem = in_pairs(problem)
+    level = leveled(problem)
+    if level is not None:
+        problem = level.problem
     found: Outcome | None = None
-    with watch.listening():
+    with watch.listening(), watch.above(0.0 if level is None else level.constant):
         for one in asked:
             begun = watch.seconds
             with watch.within(float(one.options["seconds"])):
@@ -46,6 +50,8 @@ def infer(problem: Problem, asked: Sequence[Step], watch: Watch | None = None) -
             if watch.over or found.status == OPTIMAL or found.status.startswith(INFEASIBLE):
                 break
     assert found is not None
+    if level is not None:
+        found = level.raised(found)
     return replace(found, trace=watch.trace)
 
 

@@ -64,7 +64,8 @@ def neighbours(variables: int, scopes: list[NDArray[np.int64]]) -> tuple[Offsets
                 if j != k:
                     there = (scope[:, j] >= 0) & (scope[:, k] >= 0)
                     keys.append(scope[there, j] * variables + scope[there, k])
-    key = np.unique(np.concatenate(keys))
+    key = np.sort(np.concatenate(keys))  # many times faster than np.unique, which hashes
+    key = key[np.append(True, np.diff(key) > 0)] if len(key) else key
     owner, other = (key // variables, key % variables) if variables else (key, key)
     start = np.concatenate(([0], np.cumsum(np.bincount(owner, minlength=variables))))
     return start.astype(np.int64), other

@@ -25,15 +25,19 @@ LONG = 1.0
 what only has to be feasible is tried."""
 
 
-def plan(problem: Problem) -> tuple[tuple[Step, ...], str]:
+def plan(problem: Problem, limit: float = float("inf")) -> tuple[tuple[Step, ...], str]:
     """Return algorithms to run in turn, and the reason in one line.
 
     A gap that is left open by message passing is handed to branch and bound for a while where the
     graph is small; constraint satisfaction begins with it.
+
+    Parameters
+    ----------
+    limit : seconds that there are.
     """
     structure = problem.structure
     free = int((problem.evidence < 0).sum())
-    seconds = fits(problem)
+    seconds = fits(problem, limit)
     if seconds is not None:
         exact, leave = step("exact"), "evidence and hard zeros leave"
         if seconds > LONG and problem.task == "map" and free <= SMALL and is_constrained(problem):

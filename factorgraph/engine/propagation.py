@@ -107,7 +107,7 @@ def run_trbp(problem: Problem, options: Options, watch: Watch) -> Outcome:
     graph = without_kinds(problem, "tree-reweighted sum-product")
     if _impossible(graph):
         return _contradiction(asked, None)
-    drawn = forests(graph, int(options["trees"]), problem.seed)
+    drawn = forests(graph, int(options["trees"]), problem.seed, watch)
     divided = reweighted(graph, drawn.share)
     share = np.repeat(drawn.share, np.diff(graph.row))
     with crew(problem.threads) as workers:

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from factorgraph import budget
 from factorgraph.engine.incidence import Incidence
 from factorgraph.engine.messages import Messages, hear, tell, widest
+from factorgraph.engine.watch import Watch
+from factorgraph.errors import some
 from factorgraph.factors.soft import softer
 from factorgraph.graph.structure import Energies
 from factorgraph.jit import kernel
@@ -47,12 +49,18 @@ class Forests:
         return np.asarray(self.member.mean(axis=0), np.float64)
 
 
-def forests(graph: Incidence, count: int, seed: int) -> Forests:
+def forests(graph: Incidence, count: int, seed: int, watch: Watch | None = None) -> Forests:
     """Draw forests, each of as few factors drawn before as possible, spanning what it can.
 
     Parameters
     ----------
     count : how many; 0 for as many as make the shares even. More where a factor would be in none.
+    watch : where a third of what it leaves is over, no more are drawn than are needed: each takes
+        as long again for the bound.
+
+    Raises
+    ------
+    BudgetError : their members would not fit into the memory budget.
     """
     random = np.random.default_rng(seed)
     if graph.forest:
@@ -60,8 +68,13 @@ def forests(graph: Incidence, count: int, seed: int) -> Forests:
     times = np.zeros(graph.factors, np.int64)
     out: list[NDArray[np.bool_]] = []
     enough = max(count, 1)
+    budget.require(2 * enough * graph.factors, f"{some(enough, 'forest')} of factors")
+    limit = None if watch is None else watch.limit
+    until = np.inf if watch is None or limit is None else (2 * watch.seconds + limit) / 3
     while len(out) < enough or not times.all():
-        budget.require((len(out) + 1) * graph.factors, "forests of factors")
+        if watch is not None and times.all() and (watch.over or watch.seconds > until):
+            break
+        budget.require(2 * (len(out) + 1) * graph.factors, "forests of factors")
         order = np.lexsort((random.random(graph.factors), times))
         member = np.zeros(graph.factors, bool)
         _span(order, graph.row, graph.scope, len(graph.card), member)

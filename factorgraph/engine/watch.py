@@ -38,6 +38,7 @@ class Watch:
         self.states: Ints | None = None
         self.energy, self.bound = np.inf, -np.inf
         self.interrupted = False
+        self._constant = 0.0
         self._points: list[Point] = []
 
     @property
@@ -65,6 +66,16 @@ class Watch:
         finally:
             self.limit, self._told = before
 
+    @contextmanager
+    def above(self, constant: float) -> Iterator[None]:
+        """Take energies and bounds that are offered in here to be without a constant."""
+        before = self._constant
+        self._constant = constant
+        try:
+            yield
+        finally:
+            self._constant = before
+
     def offer(
         self, energy: float, states: Ints | None, bound: float = -np.inf, iteration: int = 0
     ) -> None:
@@ -75,6 +86,7 @@ class Watch:
         energy : float64, recomputed from the states; +inf with states None where only the bound
             is news.
         """
+        energy, bound = energy + self._constant, bound + self._constant
         if states is not None and (energy < self.energy or self.states is None):
             self.energy, self.states = float(energy), states.copy()
         self.bound = max(self.bound, float(bound))
