@@ -174,6 +174,7 @@ def test_what_only_forbids_is_searched_before_a_wide_elimination(colours: int) -
     values[1] = 0.5  # it prefers something, and is eliminated
     problem = Problem(structure, values, np.full(9, -1, np.int32))
     assert [step.name for step in plan(problem)[0]] == ["exact"]
+    assert "exact" not in [step.name for step in plan(problem, 0.1)[0]]  # it takes longer
 
 
 def test_what_is_too_wide_is_conditioned_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,12 +33,12 @@ def plan(problem: Problem, limit: float = float("inf")) -> tuple[tuple[Step, ...
 
     Parameters
     ----------
-    limit : seconds that there are.
+    limit : seconds that the choice may take; twice as many are left for it and the answer.
     """
     structure = problem.structure
     free = int((problem.evidence < 0).sum())
     seconds = fits(problem, limit)
-    if seconds is not None:
+    if seconds is not None and seconds <= 2 * limit:
         exact, leave = step("exact"), "evidence and hard zeros leave"
         if seconds > LONG and problem.task == "map" and free <= SMALL and is_constrained(problem):
             reason = f"branch + exact: {leave} what takes elimination {seconds:.0f} s"
