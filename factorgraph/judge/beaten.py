@@ -5,12 +5,9 @@ from __future__ import annotations
 from itertools import product
 from math import prod
 
-import numpy as np
-
 from factorgraph.errors import FgError
 from factorgraph.judge.facts import Reason
 from factorgraph.judge.terms import reads_answer
-from factorgraph.judge.trial import Trial, is_large
 from factorgraph.model.expression import Apply, GivenRead, LetRead, fixed_value, walk
 from factorgraph.model.model import Model
 
@@ -34,7 +31,13 @@ def beaten(model: Model, seed: int = 0) -> Reason | None:
     if any(u.axes or u.values is None or u.values.fixed is None for u in answers.values()):
         return None
     count = prod(int((u.values and u.values.fixed) or 0) for u in answers.values())
-    if not 2 <= count <= MOST or model.latents or is_large(model) or _depends(model):
+    if not 2 <= count <= MOST or model.latents or _depends(model):
+        return None
+    import numpy as np  # here, since they take longer to load than all other rules
+
+    from factorgraph.judge.trial import Trial, is_large
+
+    if is_large(model):
         return None
     try:
         trial = Trial(model, seed, groups=GROUPS, each=MOST + 1)
