@@ -29,6 +29,27 @@ def codes(table: str) -> str:
     return f"let C[c in 4, i in 2] = {table}\nfactor f = norm(C[y] - G(x))^2"
 
 
+@pytest.mark.parametrize(
+    ("loss", "reason"),
+    [
+        ("0 * E(answer)", "it is the same whatever the energies are"),
+        ("(E(answer) - 1)^2", "it sees the answer's energy only, and pushes no wrong answer up"),
+        ("E(answer)", "it only pushes the answer's energy down, and pushes no wrong answer up"),
+    ],
+)
+def test_what_flattens_is_told_as_it_is(loss: str, reason: str) -> None:
+    model = fg.compile(BEGIN + f"factor f = softplus(g(x)[y])\nloss {loss}")
+    assert model.verdict is not None and model.verdict.word == "UNSAFE"
+    assert model.verdict.reasons[0].text == reason
+
+
+def test_a_logarithm_of_a_sigmoid_is_the_logistic_loss() -> None:
+    model = fg.compile(BEGIN + "factor f = g(x)[y]\nloss -log(sigmoid(E(wrong) - E(answer)))")
+    found = model.verdict
+    assert found is not None and found.word == "SAFE" and found.loss.convex is True
+    assert (found.loss.slope_answer.low, found.loss.slope_answer.high) == (0.0, 1.0)
+
+
 AIMED = """given x : real
 answer y : real(-1, 1)
 map G = linear(1, 1)

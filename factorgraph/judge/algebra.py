@@ -184,6 +184,9 @@ def function(operator: str, a: Sum) -> Sum:
         if len(a.terms) == 1 and a.constant == 0 and _operator(a) == "log" and a.terms[0][1] == 1:
             return _inside(a)
     if operator == "log":
+        if len(a.terms) == 1 and a.constant == 0 and _operator(a) == "sigmoid":
+            if a.terms[0][1] == 1:
+                return scaled(lse(number(0), scaled(_inside(a), -1.0)), -1.0)
         split = _factors(a)
         if split is not None:
             return combine([(function("log", x), p) for x, p in split])

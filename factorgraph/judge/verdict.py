@@ -385,11 +385,19 @@ class _Judge:
         return (*found.reasons, *more)
 
     def collapse(self, text: str | None = None) -> Verdict:
-        first = text or (
-            "it only pushes the answer's energy down, and pushes no wrong answer up"
-            if self.ignores_wrong
-            else "an energy that is the same for every answer has its least value"
-        )
+        slope = self.loss.slope_answer
+        if text is not None:
+            first = text
+        elif not self.ignores_wrong:
+            first = "an energy that is the same for every answer has its least value"
+        elif slope == Interval(0.0, 0.0):
+            first = "it is the same whatever the energies are"
+        else:
+            pulls = slope.low >= 0
+            does = (
+                "only pushes the answer's energy down" if pulls else "sees the answer's energy only"
+            )
+            first = f"it {does}, and pushes no wrong answer up"
         return self.out("UNSAFE", self.say(first), *self.named())
 
     def safe(self) -> Verdict | None:
@@ -421,8 +429,9 @@ class _Judge:
         if not loss.convex:
             reasons.append(
                 self.say(
-                    "it is not convex: where answers are far from right it may have no slope, so "
-                    "start with the weights of a loss that is"
+                    f"it is not {'seen to be ' if loss.convex is None else ''}convex: where answers "
+                    "are far from right it may have no slope, so start with the weights of a loss "
+                    "that is"
                 )
             )
         if "near" in loss.notes:
