@@ -427,11 +427,11 @@ class _Judge:
             self.say(loss.notes[w]) for w in ("mean", "weight", "trained") if w in loss.notes
         ]
         if not loss.convex:
+            seen = "seen to be " if loss.convex is None else ""
             reasons.append(
                 self.say(
-                    f"it is not {'seen to be ' if loss.convex is None else ''}convex: where answers "
-                    "are far from right it may have no slope, so start with the weights of a loss "
-                    "that is"
+                    f"it is not {seen}convex: where answers are far from right it may have no "
+                    "slope, so start with the weights of a loss that is"
                 )
             )
         if "near" in loss.notes:
